@@ -1,0 +1,1 @@
+"""The two Flink jobs and the way they reach the cluster."""
