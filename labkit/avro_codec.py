@@ -1,0 +1,130 @@
+"""A `Snapshot` to the bytes of a Kafka value and back, in Confluent's wire format.
+
+    00 | 00 00 00 07 | 0a 68 6f 73 74 31 …
+    magic  schema id   Avro body (zig-zag varints, strings with their length)
+
+Sources: the Avro specification, "Binary encoding"; Confluent's page "Wire format".
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import fastavro
+
+from labkit.procfs import CpuTimes, Snapshot
+
+__all__ = ["MAX_SNAPSHOT_BYTES", "SnapshotCodec", "UnreadableRecord", "read_schema", "schema_file"]
+
+MAGIC = 0
+HEADER_BYTES = 5
+#: A snapshot of 4,096 CPUs with 20,000 interrupt lines stays below this; more is not a snapshot.
+MAX_SNAPSHOT_BYTES = 1024 * 1024
+
+_SNAPSHOT_FIELDS = (
+    "hostname", "timestamp", "cpus", "intr", "softirq",
+    "ctxt", "btime", "processes", "procs_running", "procs_blocked",
+)  # fmt: skip
+
+Schema = dict[str, Any]
+
+
+class UnreadableRecord(ValueError):
+    """A value that is no snapshot; the message is the reason, for a person to read."""
+
+
+def schema_file(schema_dir: Path) -> Path:
+    """The file of the schema that this version writes."""
+    return schema_dir / "procstat_snapshot.v1.avsc"
+
+
+def read_schema(schema_dir: Path) -> Schema:
+    """The schema that this version writes, as parsed JSON."""
+    return cast(Schema, json.loads(schema_file(schema_dir).read_text()))
+
+
+class SnapshotCodec:
+    """Reads and writes snapshots with `schema`; `writer_schema(id)` gives the schema a record came with.
+
+    `writer_schema` returns None for an id that nobody registered.
+    """
+
+    def __init__(self, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
+        self._schema = fastavro.parse_schema(schema)
+        self._writer_schema = writer_schema
+        self._writers: dict[int, Any] = {}
+
+    def encode(self, snapshot: Snapshot, schema_id: int) -> bytes:
+        """`Snapshot` -> magic, schema id, Avro body."""
+        record = {name: getattr(snapshot, name) for name in _SNAPSHOT_FIELDS}
+        record["cpus"] = [cpu._asdict() for cpu in snapshot.cpus]
+        buffer = io.BytesIO()
+        buffer.write(bytes([MAGIC]) + schema_id.to_bytes(4, "big"))
+        fastavro.schemaless_writer(buffer, self._schema, record)
+        return buffer.getvalue()
+
+    def decode(self, value: bytes | None) -> Snapshot:
+        """The bytes of a Kafka value -> `Snapshot`; raises `UnreadableRecord` with the reason."""
+        writer = self._writer_of(_checked_header(value))
+        assert value is not None
+        body = io.BytesIO(value)
+        body.seek(HEADER_BYTES)
+        try:
+            record = cast(Schema, fastavro.schemaless_reader(body, writer, self._schema))
+        except EOFError:
+            raise UnreadableRecord("the Avro body ends too early") from None
+        except Exception as error:  # fastavro raises whatever the bytes led it into
+            raise UnreadableRecord(f"the Avro body cannot be read as a snapshot ({_words(error)})") from None
+        left = len(value) - body.tell()
+        if left:
+            raise UnreadableRecord(f"{left} bytes are left over after the Avro body")
+        return _checked_snapshot(record)
+
+    def _writer_of(self, schema_id: int) -> Any:
+        if schema_id not in self._writers:
+            schema = self._writer_schema(schema_id)
+            self._writers[schema_id] = None if schema is None else fastavro.parse_schema(schema)
+        writer = self._writers[schema_id]
+        if writer is None:
+            raise UnreadableRecord(f"schema id {schema_id} is not in the registry")
+        full_name = writer.get("name") if isinstance(writer, dict) else str(writer)
+        if full_name != self._schema["name"]:
+            raise UnreadableRecord(f"schema id {schema_id} is of {full_name}, not of {self._schema['name']}")
+        return writer
+
+
+def _checked_header(value: bytes | None) -> int:
+    """The schema id of a framed value."""
+    if not value:
+        raise UnreadableRecord("the value is empty" if value is not None else "the value is null")
+    if len(value) > MAX_SNAPSHOT_BYTES:
+        raise UnreadableRecord(f"{len(value)} bytes are too many for a snapshot (at most {MAX_SNAPSHOT_BYTES})")
+    if value[0] != MAGIC:
+        raise UnreadableRecord(f"the first byte is 0x{value[0]:02x}, not the magic byte 0x00")
+    if len(value) <= HEADER_BYTES:
+        raise UnreadableRecord(f"{len(value)} bytes are too few for magic, schema id and a body")
+    return int.from_bytes(value[1:HEADER_BYTES], "big")
+
+
+def _checked_snapshot(record: Schema) -> Snapshot:
+    cpus = tuple(CpuTimes(**cpu) for cpu in record["cpus"])
+    if not cpus:
+        raise UnreadableRecord("there are no CPUs in it")
+    names = [cpu.id for cpu in cpus]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableRecord(f"CPU {twice} is in it more than once")
+    negative = next((cpu for cpu in cpus if min(cpu[1:]) < 0), None)
+    if negative is not None:
+        raise UnreadableRecord(f"CPU {negative.id} has a negative counter")
+    return Snapshot(
+        **{**record, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])}
+    )
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")[:200]

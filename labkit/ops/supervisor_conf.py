@@ -1,0 +1,286 @@
+"""What supervisord is told: one program a service, its command, environment and log.
+
+Pure text: `configuration(settings)` -> {file below the state folder: its content}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labkit.ops.install import flink_home, flink_lib, java, java_home
+from labkit.settings import LOOPBACK, Settings
+
+__all__ = [
+    "SERVICES", "Program", "control_socket", "flink_conf_dir", "flink_environment", "kafka_classpath",
+    "lab_mark", "write_configuration",
+]  # fmt: skip
+
+#: In the order in which they are shown.
+SERVICES = ("kafka", "registry", "jobmanager", "taskmanager")
+
+_MAX_SOCKET_PATH = 100  # the kernel allows 108 bytes (unix(7)); supervisord binds a longer temporary name
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One service as supervisord runs it."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def control_socket(settings: Settings) -> Path:
+    """Where supervisord listens for `labkit`: in the state folder, or a short path of its own."""
+    path = settings.state_dir / "supervisor.sock"
+    if len(str(path)) <= _MAX_SOCKET_PATH - len(".12345678"):
+        return path
+    digest = hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"labkit-{os.getuid()}-{digest}.sock"
+
+
+def flink_conf_dir(settings: Settings) -> Path:
+    """The folder with Flink's config.yaml and log settings of this lab."""
+    return settings.state_dir / "flink" / "conf"
+
+
+def flink_environment(settings: Settings) -> dict[str, str]:
+    """What Flink's scripts, and the client that submits a job, read from the environment."""
+    return {
+        "JAVA_HOME": str(java_home()),
+        "FLINK_HOME": str(flink_home()),
+        "FLINK_CONF_DIR": str(flink_conf_dir(settings)),
+        "FLINK_LIB_DIR": str(flink_lib(settings.install_dir)),
+        "FLINK_LOG_DIR": str(settings.state_dir / "log"),
+        "FLINK_PID_DIR": str(settings.state_dir / "flink"),
+        "FLINK_IDENT_STRING": "lab",
+        # The client's JVM takes connector jars from here only.
+        "HADOOP_CLASSPATH": f"{settings.install_dir}/jars/flink/*",
+    }
+
+
+def write_configuration(settings: Settings) -> Path:
+    """Write every configuration file below the state folder; returns supervisord's."""
+    files = {
+        "kafka/server.properties": _kafka(settings),
+        "kafka/log4j2.yaml": _log4j2_yaml(),
+        "flink/conf/config.yaml": _flink(settings),
+        "flink/conf/log4j-console.properties": _log4j("console"),
+        "flink/conf/log4j-cli.properties": _log4j("stderr"),
+        "supervisord.conf": _supervisord(settings),
+    }
+    for name, text in files.items():
+        path = settings.state_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (settings.state_dir / "log").mkdir(exist_ok=True)
+    return settings.state_dir / "supervisord.conf"
+
+
+def kafka_classpath(settings: Settings) -> str:
+    """Class path of the broker and of its command-line tools."""
+    return f"{settings.install_dir}/jars/kafka/*"
+
+
+def programs(settings: Settings) -> list[Program]:
+    """The services, with heap sizes fit for a laptop."""
+    scripts = flink_home() / "bin"
+    flink = flink_environment(settings)
+    kafka_java = [
+        str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *_jvm_options(settings, "kafka"),
+        f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
+        "-cp", kafka_classpath(settings), "kafka.Kafka", f"{settings.state_dir}/kafka/server.properties",
+    ]  # fmt: skip
+    registry_java = [
+        str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        *_jvm_options(settings, "registry"),
+        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+        "-jar", f"{settings.install_dir}/registry/quarkus-run.jar",
+    ]  # fmt: skip
+    registry_environment = {
+        "QUARKUS_HTTP_HOST": LOOPBACK,
+        "QUARKUS_HTTP_PORT": str(settings.registry_port),
+        "QUARKUS_MANAGEMENT_HOST": LOOPBACK,
+        "QUARKUS_MANAGEMENT_PORT": str(settings.registry_management_port),
+        "APICURIO_STORAGE_KIND": "kafkasql",
+        "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": settings.kafka_bootstrap,
+        "QUARKUS_LOG_CONSOLE_COLOR": "false",
+    }
+    return [
+        Program("kafka", kafka_java),
+        Program("registry", registry_java, registry_environment),
+        Program("jobmanager", [str(scripts / "jobmanager.sh"), "start-foreground"], flink),
+        Program("taskmanager", [str(scripts / "taskmanager.sh"), "start-foreground"], flink),
+    ]
+
+
+def _jvm_options(settings: Settings, name: str) -> list[str]:
+    archive = settings.install_dir / "class-archives" / f"{name}.jsa"
+    return [
+        "-XX:+AutoCreateSharedArchive",
+        f"-XX:SharedArchiveFile={archive}",
+        "-Xlog:cds=off",
+        "-Xlog:cds*=off",
+        lab_mark(settings),
+    ]
+
+
+def lab_mark(settings: Settings) -> str:
+    """An argument of every JVM of this lab, by which it is known even where supervisord is gone."""
+    return f"-Dlabkit.lab={settings.state_dir}"
+
+
+def _supervisord(settings: Settings) -> str:
+    state = settings.state_dir
+    sections = [
+        f"""\
+[supervisord]
+logfile={state}/log/supervisord.log
+pidfile={state}/supervisord.pid
+childlogdir={state}/log
+directory={state}
+strip_ansi=true
+
+[unix_http_server]
+file={control_socket(settings)}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+    ]
+    for program in programs(settings):
+        command = " ".join(f'"{word}"' for word in program.command)
+        environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
+        sections.append(f"""\
+[program:{program.name}]
+command={_literal(command)}
+environment={_literal(environment)}
+autostart=false
+autorestart=true
+startsecs=2
+startretries=5
+stopwaitsecs=20
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={state}/log/{program.name}.log
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=2
+""")
+    return "\n".join(sections)
+
+
+def _literal(text: str) -> str:
+    """supervisord expands %(name)s; a % of ours is doubled."""
+    return text.replace("%", "%%")
+
+
+def _kafka(settings: Settings) -> str:
+    return f"""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{LOOPBACK}:{settings.kafka_controller_port}
+listeners=PLAINTEXT://{LOOPBACK}:{settings.kafka_port},CONTROLLER://{LOOPBACK}:{settings.kafka_controller_port}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{settings.kafka_port}
+controller.listener.names=CONTROLLER
+log.dirs={settings.state_dir}/kafka/data
+auto.create.topics.enable=false
+num.partitions={settings.partitions}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=8
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.max.timeout.ms={settings.transaction_timeout_s * 1000}
+message.max.bytes=4194304
+replica.fetch.max.bytes=4194304
+group.initial.rebalance.delay.ms=0
+"""
+
+
+def _log4j2_yaml() -> str:
+    return """\
+Configuration:
+  status: ERROR
+  Appenders:
+    Console:
+      name: STDOUT
+      PatternLayout:
+        pattern: "%d %-5p %m (%c)%n"
+  Loggers:
+    Root:
+      level: INFO
+      AppenderRef:
+        ref: STDOUT
+"""
+
+
+def _flink(settings: Settings) -> str:
+    """Flat keys; the wheel's own env.java.opts.all line is kept, Java 21 needs it."""
+    wheel = (flink_home() / "conf" / "config.yaml").read_text()
+    (opens,) = (line.split("all:", 1)[1].strip() for line in wheel.splitlines() if "add-exports" in line)
+    flink = settings.state_dir / "flink"
+    return f"""\
+env.java.opts.all: {opens}
+env.java.opts.jobmanager: {" ".join(_jvm_options(settings, "jobmanager"))}
+env.java.opts.taskmanager: {" ".join(_jvm_options(settings, "taskmanager"))}
+
+jobmanager.rpc.address: {LOOPBACK}
+jobmanager.rpc.port: {settings.flink_rpc_port}
+jobmanager.bind-host: {LOOPBACK}
+rest.address: {LOOPBACK}
+rest.bind-address: {LOOPBACK}
+rest.port: {settings.flink_port}
+rest.bind-port: {settings.flink_port}
+taskmanager.host: {LOOPBACK}
+taskmanager.bind-host: {LOOPBACK}
+
+jobmanager.memory.heap.size: 192m
+jobmanager.memory.jvm-metaspace.size: 192m
+jobmanager.memory.off-heap.size: 64m
+taskmanager.memory.task.heap.size: 256m
+taskmanager.memory.framework.heap.size: 96m
+taskmanager.memory.managed.size: 128m
+taskmanager.memory.network.min: 48m
+taskmanager.memory.network.max: 48m
+taskmanager.memory.framework.off-heap.size: 96m
+taskmanager.memory.task.off-heap.size: 32m
+taskmanager.memory.jvm-metaspace.size: 192m
+taskmanager.numberOfTaskSlots: {settings.task_slots}
+
+execution.checkpointing.dir: file://{flink}/checkpoints
+execution.checkpointing.savepoint-dir: file://{flink}/savepoints
+io.tmp.dirs: {flink}/tmp
+web.tmpdir: {flink}/tmp
+web.upload.dir: {flink}/tmp
+web.submit.enable: false
+restart-strategy.type: exponential-delay
+restart-strategy.exponential-delay.initial-backoff: 1 s
+restart-strategy.exponential-delay.max-backoff: 15 s
+heartbeat.timeout: 15000
+heartbeat.interval: 3000
+"""
+
+
+def _log4j(target: str) -> str:
+    """Console only: supervisord rotates the files."""
+    stream = "SYSTEM_ERR" if target == "stderr" else "SYSTEM_OUT"
+    level = "ERROR" if target == "stderr" else "INFO"
+    return f"""\
+rootLogger.level = {level}
+rootLogger.appenderRef.console.ref = Console
+appender.console.name = Console
+appender.console.type = CONSOLE
+appender.console.target = {stream}
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss,SSS}} %-5p %-60c %x - %m%n
+logger.netty.name = org.jboss.netty.channel.DefaultChannelPipeline
+logger.netty.level = OFF
+"""

@@ -1,0 +1,87 @@
+"""The schema registry, through Confluent's API: register a schema, look one up by its id.
+
+Source: Confluent's "Schema Registry API reference"; Apicurio answers it at /apis/ccompat/v7.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+import httpx
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from labkit.errors import BadInput, LabkitError
+
+__all__ = ["Registry", "RegistryAway"]
+
+_NOT_FOUND = 404
+_WAIT_S = 1.0
+
+T = TypeVar("T")
+
+
+class RegistryAway(LabkitError):
+    """The registry does not answer now; it may later."""
+
+
+class Registry:
+    """The registry at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def register(self, subject: str, schema: dict[str, Any]) -> int:
+        """Register `schema` under `subject` (BACKWARD compatible with those before); returns its id.
+
+        Registering it again returns the same id. Raises `RegistryAway`, or `BadInput` with the
+        registry's own words where it refuses the schema.
+        """
+        try:
+            self._client.set_compatibility(subject, "BACKWARD")
+            return int(self._client.register_schema(subject, Schema(json.dumps(schema), "AVRO")))
+        except SchemaRegistryError as error:
+            raise self._away() if error.http_status_code >= 500 else BadInput(  # noqa: PLR2004
+                f"The registry refuses the schema for {subject}: {error.error_message}.",
+                "A new version may add fields that have a default; nothing was changed.",
+            ) from None
+        except (httpx.HTTPError, OSError):
+            raise self._away() from None
+
+    def schema(self, schema_id: int) -> dict[str, Any] | None:
+        """The Avro schema with that id, or None where nobody registered it. Raises `RegistryAway`."""
+        try:
+            found = self._client.get_schema(schema_id)
+        except SchemaRegistryError as error:
+            if error.http_status_code == _NOT_FOUND:
+                return None
+            raise self._away() from None
+        except (httpx.HTTPError, OSError):
+            raise self._away() from None
+        parsed: dict[str, Any] = json.loads(found.schema_str)
+        return parsed
+
+    def wait_for_schema(self, schema_id: int) -> dict[str, Any] | None:
+        """Like `schema`, but waits for a registry that is away."""
+        return when_there(lambda: self.schema(schema_id))
+
+    def _away(self) -> RegistryAway:
+        return RegistryAway(f"The registry does not answer at {self.url}.", "Start the services: labkit up")
+
+    @cached_property
+    def _client(self) -> SchemaRegistryClient:
+        return SchemaRegistryClient({"url": self.url, "max.retries": 0, "timeout": 5})
+
+
+def when_there(call: Callable[[], T], on_wait: Callable[[LabkitError], None] = lambda _: None) -> T:
+    """`call()` again every second for as long as the registry is away; `on_wait` hears of each time."""
+    while True:
+        try:
+            return call()
+        except RegistryAway as away:
+            on_wait(away)
+            time.sleep(_WAIT_S)

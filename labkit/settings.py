@@ -1,0 +1,179 @@
+"""The one place for addresses, ports, names, folders and intervals.
+
+A value comes from the first of these that has it: the environment (`LABKIT_KAFKA_PORT=19092`),
+the file labkit.toml beside the Makefile (`kafka_port = 19092`), the default below.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from labkit.errors import BadInput
+
+__all__ = ["Settings", "load_settings"]
+
+#: The folder of the repository: labkit is installed from it in editable mode.
+REPOSITORY = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
+
+_PORTS = {
+    "kafka_port": 9092,
+    "kafka_controller_port": 9093,
+    "registry_port": 8081,
+    "registry_management_port": 8083,
+    "flink_port": 8082,
+    "flink_rpc_port": 6123,
+    "jupyter_port": 8888,
+}
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two labs. Times in seconds carry `_s` in their name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LABKIT_", extra="forbid", frozen=True, validate_default=True
+    )
+
+    # folders
+    state_dir: Path = REPOSITORY / ".lab"
+    output_dir: Path = REPOSITORY / "output"
+    schema_dir: Path = REPOSITORY / "schemas"
+    install_dir: Path = Path(sys.prefix) / "share" / "labkit"
+
+    # addresses: everything listens on 127.0.0.1
+    port_offset: int = Field(0, ge=0, le=50_000, description="added to every port that is not set itself")
+    kafka_port: int = Field(_PORTS["kafka_port"], ge=1024, le=65535)
+    kafka_controller_port: int = Field(_PORTS["kafka_controller_port"], ge=1024, le=65535)
+    registry_port: int = Field(_PORTS["registry_port"], ge=1024, le=65535)
+    registry_management_port: int = Field(_PORTS["registry_management_port"], ge=1024, le=65535)
+    flink_port: int = Field(_PORTS["flink_port"], ge=1024, le=65535)
+    flink_rpc_port: int = Field(_PORTS["flink_rpc_port"], ge=1024, le=65535)
+    jupyter_port: int = Field(_PORTS["jupyter_port"], ge=1024, le=65535)
+
+    # topics
+    snapshots_topic: str = "procstat_snapshots"
+    metrics_topic: str = "procstat_metrics"
+    dead_letters_topic: str = "procstat_dead_letters"
+    partitions: int = Field(4, ge=1, le=1000)
+
+    # the pipeline
+    hostname: str = Field(default_factory=socket.gethostname, min_length=1)
+    interval_s: float = Field(1.0, gt=0, le=86_400, allow_inf_nan=False)
+    checkpoint_interval_s: float = Field(10.0, ge=1, le=3_600, allow_inf_nan=False)
+    transaction_timeout_s: int = Field(
+        3_600, ge=60, le=86_400, description="the longest outage after which no result is lost"
+    )
+    enrichment_parallelism: int = Field(2, ge=1, le=64)
+    task_slots: int = Field(8, ge=4, le=128)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = TomlConfigSettingsSource(settings_cls, REPOSITORY / "labkit.toml")
+        return init_settings, env_settings, file
+
+    @field_validator("state_dir", "output_dir", "schema_dir", "install_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _ports_apart(self) -> Self:
+        for name, default in _PORTS.items():
+            if name not in self.model_fields_set:
+                object.__setattr__(self, name, default + self.port_offset)
+        seen: dict[int, str] = {}
+        for name in _PORTS:
+            port = getattr(self, name)
+            if port in seen:
+                raise ValueError(f"{seen[port]} and {name} are both {port}")
+            seen[port] = name
+        return self
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port the lab listens on: {"kafka_port": 9092, …}."""
+        return {name: getattr(self, name) for name in _PORTS}
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """host:port of the broker."""
+        return f"{LOOPBACK}:{self.kafka_port}"
+
+    @property
+    def registry_url(self) -> str:
+        """Base of the registry's Confluent API."""
+        return f"http://{LOOPBACK}:{self.registry_port}/apis/ccompat/v7"
+
+    @property
+    def flink_url(self) -> str:
+        """Flink's page and REST API."""
+        return f"http://{LOOPBACK}:{self.flink_port}"
+
+    @property
+    def snapshots_subject(self) -> str:
+        """The registry's subject for the values of the snapshots topic."""
+        return f"{self.snapshots_topic}-value"
+
+    @property
+    def parquet_dir(self) -> Path:
+        """The folder of Parquet files, and of nothing else."""
+        return self.output_dir / "cpu_metrics"
+
+    @property
+    def plots_dir(self) -> Path:
+        """The folder of pictures."""
+        return self.output_dir / "plots"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Where Flink keeps checkpoints, a folder a job."""
+        return self.state_dir / "flink" / "checkpoints"
+
+    @property
+    def savepoints_dir(self) -> Path:
+        """Where Flink keeps savepoints, a folder a job."""
+        return self.state_dir / "flink" / "savepoints"
+
+
+def load_settings(**values: object) -> Settings:
+    """Settings of this process; `values` win over the environment and the file. Raises `BadInput`."""
+    _keep_loopback_off_proxies()
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        given = f" (given: {first['input']!r})" if first["loc"] else ""
+        raise BadInput(
+            f"The setting {name} is not right: {first['msg']}{given}.",
+            "Look at LABKIT_… in your environment and at labkit.toml.",
+        ) from None
+    except ValueError as error:  # labkit.toml that is not TOML
+        raise BadInput(f"labkit.toml cannot be read: {error}.") from None
+
+
+def _keep_loopback_off_proxies() -> None:
+    """A proxy set for downloads must not be asked for 127.0.0.1."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        if "*" not in hosts:
+            os.environ[name] = ",".join(dict.fromkeys([*hosts, LOOPBACK, "localhost"]))
