@@ -25,7 +25,9 @@ CPU_COLUMNS = (
 )  # fmt: skip
 
 _OLDEST_KERNEL_COLUMNS = 4  # Linux 2.4: user nice system idle
-_CPU_NAME = re.compile(r"cpu\d*")
+_CPU_NAME = re.compile(r"cpu[0-9]*")
+_COUNTER_END = 2**63  # Avro's long; the kernel's u64 counters take 2.9e9 years to get there at 100 Hz
+_COUNTER_DIGITS = len(str(_COUNTER_END))
 _SINGLE_NUMBERS = ("ctxt", "btime", "processes", "procs_running", "procs_blocked")
 
 
@@ -83,10 +85,9 @@ def parse_stat(text: str, hostname: str, timestamp: int) -> Snapshot:
     Lines this module does not know are left alone. Raises `ProcStatError` for a line that is
     cut short or garbled, and where there is no CPU line or no btime line at all.
     """
-    lines = text.splitlines()
-    if lines and not text.endswith("\n"):
-        last = len(lines)
-        raise ProcStatError("the text ends in the middle of a line", last, lines[-1].count(" ") + 1)
+    *lines, rest = text.split("\n")
+    if rest:
+        raise ProcStatError("the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
     cpus: list[CpuTimes] = []
     many: dict[str, tuple[int, ...]] = {"intr": (), "softirq": ()}
     single: dict[str, int] = {}
@@ -114,6 +115,8 @@ def _numbers(words: list[str], line: int, *, at_least: int) -> tuple[int, ...]:
     for column, word in enumerate(words, start=2):
         if not (word.isascii() and word.isdigit()):
             raise ProcStatError(f"{word!r} is not a count", line, column)
+        if len(word) > _COUNTER_DIGITS or int(word) >= _COUNTER_END:
+            raise ProcStatError("the count does not fit into 63 bits", line, column)
     if len(words) < at_least:
         missing = len(words) + 2
         raise ProcStatError(

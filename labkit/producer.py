@@ -8,7 +8,7 @@ acks=all and idempotence: a retried batch is neither lost, doubled nor reordered
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from labkit.avro_codec import SnapshotCodec, read_schema
 from labkit.errors import LabkitError
-from labkit.kafka_admin import MAX_MESSAGE_BYTES, kafka_away, topic_partitions
+from labkit.kafka_admin import MAX_MESSAGE_BYTES, topic_partitions
 from labkit.procfs import Snapshot
 from labkit.registry import Registry, when_there
 from labkit.settings import Settings
 
-__all__ = ["SnapshotProducer", "produce", "register_snapshot_schema"]
+__all__ = ["Counts", "SnapshotProducer", "produce", "register_snapshot_schema"]
 
 _FLUSH_S = 25.0
 _WAIT_S = 1.0
@@ -42,16 +42,27 @@ def register_snapshot_schema(settings: Settings) -> int:
     return Registry(settings.registry_url).register(settings.snapshots_subject, schema)
 
 
+class Stopped(LabkitError):
+    """The person ended it while it was waiting."""
+
+
 class SnapshotProducer:
     """Sends snapshots; `say` hears one sentence when the broker or the registry goes away or comes back."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = lambda _: None,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.counts = Counts()
         self._settings = settings
         self._say = say
+        self._stop = stop or threading.Event()
+        self._told = ""
         self._broker_away = False
         self._wait_for_broker()
-        self._schema_id = self._wait_for_registry()
+        self._schema_id = when_there(lambda: register_snapshot_schema(settings), self._wait)
         schema = read_schema(settings.schema_dir)
         self._codec = SnapshotCodec(schema, lambda _: schema)
         self._producer = Producer(
@@ -107,28 +118,22 @@ class SnapshotProducer:
             self._say(f"Kafka does not answer at {self._settings.kafka_bootstrap}; snapshots wait for it.")
 
     def _wait_for_broker(self) -> None:
-        told = False
         while True:
             try:
                 if self._settings.snapshots_topic in topic_partitions(self._settings.kafka_bootstrap, 5):
                     return
-                reason = LabkitError(f"Topic {self._settings.snapshots_topic} is not there.", "labkit topics")
+                reason = LabkitError(f"Topic {self._settings.snapshots_topic} is not there.", "To make it: make setup")
             except LabkitError as away:
                 reason = away
-            if not told:
-                self._say(f"{reason} Waiting for it.")
-                told = True
-            time.sleep(_WAIT_S)
+            self._wait(reason)
 
-    def _wait_for_registry(self) -> int:
-        told: list[str] = []
-
-        def once(away: LabkitError) -> None:
-            if not told:
-                self._say(f"{away} Waiting for it.")
-            told.append(str(away))
-
-        return when_there(lambda: register_snapshot_schema(self._settings), once)
+    def _wait(self, reason: LabkitError) -> None:
+        """Say once why, and wait a second. Raises `Stopped` where the person has had enough."""
+        if self._told != reason.what:
+            self._told = reason.what
+            self._say(f"{reason} Waiting for it.")
+        if self._stop.wait(_WAIT_S):
+            raise Stopped("Stopped before anything was sent.")
 
 
 def produce(
@@ -136,9 +141,16 @@ def produce(
     source: Iterable[Snapshot],
     on_sent: Callable[[Snapshot, Counts], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
+    stop: threading.Event | None = None,
 ) -> Counts:
-    """Send everything that `source` gives, then flush; `on_sent` hears of each snapshot."""
-    producer = SnapshotProducer(settings, say)
+    """Send everything that `source` gives, then flush; `on_sent` hears of each snapshot.
+
+    A broker or registry that is not there is waited for, until `stop` is set.
+    """
+    try:
+        producer = SnapshotProducer(settings, say, stop)
+    except Stopped:
+        return Counts()
     try:
         for snapshot in source:
             producer.send(snapshot)

@@ -17,7 +17,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from labkit.errors import BadInput, LabkitError
 
-__all__ = ["Registry", "RegistryAway"]
+__all__ = ["Registry", "RegistryAway", "when_there"]
 
 _NOT_FOUND = 404
 _WAIT_S = 1.0
@@ -77,11 +77,12 @@ class Registry:
         return SchemaRegistryClient({"url": self.url, "max.retries": 0, "timeout": 5})
 
 
-def when_there(call: Callable[[], T], on_wait: Callable[[LabkitError], None] = lambda _: None) -> T:
-    """`call()` again every second for as long as the registry is away; `on_wait` hears of each time."""
+def when_there(
+    call: Callable[[], T], on_wait: Callable[[LabkitError], None] = lambda _: time.sleep(_WAIT_S)
+) -> T:
+    """`call()` again and again for as long as the registry is away; `on_wait` waits in between."""
     while True:
         try:
             return call()
         except RegistryAway as away:
             on_wait(away)
-            time.sleep(_WAIT_S)

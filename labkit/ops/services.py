@@ -29,6 +29,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
+from labkit.flink.home import java
 from labkit.flink.rest import FlinkRest
 from labkit.ops import install, ports
 from labkit.ops.supervisor_conf import (
@@ -187,7 +188,7 @@ def _format_kafka_storage(settings: Settings) -> None:
         return
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
     tool = [
-        str(install.java()), "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
+        str(java()), "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
         f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
         "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id,
         "-c", f"{settings.state_dir}/kafka/server.properties",
@@ -286,7 +287,7 @@ def _address(name: str, settings: Settings) -> str:
         "kafka": settings.kafka_bootstrap,
         "registry": settings.registry_url,
         "jobmanager": settings.flink_url,
-        "taskmanager": f"{LOOPBACK} (of the jobmanager)",
+        "taskmanager": LOOPBACK,
     }[name]
 
 

@@ -11,13 +11,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labkit.ops.install import flink_home, flink_lib, java, java_home
+from labkit.flink.home import client_environment, flink_home, java
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = [
-    "SERVICES", "Program", "control_socket", "flink_conf_dir", "flink_environment", "kafka_classpath",
-    "lab_mark", "write_configuration",
-]  # fmt: skip
+__all__ = ["SERVICES", "Program", "control_socket", "kafka_classpath", "lab_mark", "write_configuration"]
 
 #: In the order in which they are shown.
 SERVICES = ("kafka", "registry", "jobmanager", "taskmanager")
@@ -41,26 +38,6 @@ def control_socket(settings: Settings) -> Path:
         return path
     digest = hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"labkit-{os.getuid()}-{digest}.sock"
-
-
-def flink_conf_dir(settings: Settings) -> Path:
-    """The folder with Flink's config.yaml and log settings of this lab."""
-    return settings.state_dir / "flink" / "conf"
-
-
-def flink_environment(settings: Settings) -> dict[str, str]:
-    """What Flink's scripts, and the client that submits a job, read from the environment."""
-    return {
-        "JAVA_HOME": str(java_home()),
-        "FLINK_HOME": str(flink_home()),
-        "FLINK_CONF_DIR": str(flink_conf_dir(settings)),
-        "FLINK_LIB_DIR": str(flink_lib(settings.install_dir)),
-        "FLINK_LOG_DIR": str(settings.state_dir / "log"),
-        "FLINK_PID_DIR": str(settings.state_dir / "flink"),
-        "FLINK_IDENT_STRING": "lab",
-        # The client's JVM takes connector jars from here only.
-        "HADOOP_CLASSPATH": f"{settings.install_dir}/jars/flink/*",
-    }
 
 
 def write_configuration(settings: Settings) -> Path:
@@ -89,7 +66,7 @@ def kafka_classpath(settings: Settings) -> str:
 def programs(settings: Settings) -> list[Program]:
     """The services, with heap sizes fit for a laptop."""
     scripts = flink_home() / "bin"
-    flink = flink_environment(settings)
+    flink = client_environment(settings)
     kafka_java = [
         str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *_jvm_options(settings, "kafka"),
         f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",

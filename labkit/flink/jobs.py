@@ -1,0 +1,102 @@
+"""Submit, drain and stop the lab's two jobs by name."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from importlib import import_module
+from pathlib import Path
+
+from labkit import kafka_admin
+from labkit.consumer import unread
+from labkit.errors import BadInput, LabkitError
+from labkit.flink import session
+from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
+from labkit.flink.rest import FlinkRest, Job
+from labkit.settings import Settings
+
+__all__ = ["forget", "read_to_end", "require_absent", "stop_with_savepoint", "submit", "what_fresh_empties"]
+
+_MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
+_READ_WITHIN_S = 60
+
+
+def submit(settings: Settings, name: str) -> tuple[Job, Path | None]:
+    """Submit the job `name`; it goes on from its newest savepoint or checkpoint, which is returned too.
+
+    Raises `BadInput` where it is there already, `LabkitError` where it does not start.
+    """
+    require_absent(settings, name)
+    _require_topics(settings)
+    module = import_module(_MODULES[name])  # PyFlink takes a second to import, so not before it is needed
+    return session.submit(settings, name, lambda resume_from: module.build(settings, resume_from))
+
+
+def require_absent(settings: Settings, *names: str) -> None:
+    """Raise `BadInput` where one of the jobs is there already."""
+    rest = FlinkRest(settings.flink_url)
+    for name in names:
+        job = rest.running(name)
+        if job is not None:
+            raise BadInput(
+                f"The job {name} is there already ({job.state}); nothing was submitted.",
+                f"To stop it: labkit stop {name}",
+            )
+
+
+def what_fresh_empties(settings: Settings, name: str) -> list[str]:
+    """What `forget` would empty, for a person to agree to."""
+    rows = [str(settings.parquet_dir), "the saved state of the parquet job"]
+    if name == PARQUET:
+        return rows
+    topics = [f"topic {settings.metrics_topic}", f"topic {settings.dead_letters_topic}"]
+    return [*topics, "the saved state of the enrichment job", *rows]
+
+
+def forget(settings: Settings, name: str) -> None:
+    """Empty the job's output and saved state, and those of the job that reads its output.
+
+    Without that, a job that begins anew would write every result a second time.
+    """
+    affected = JOBS if name == ENRICHMENT else (PARQUET,)
+    require_absent(settings, *affected)
+    if name == ENRICHMENT:
+        results = [topic for topic in kafka_admin.pipeline_topics(settings)
+                   if topic.name != settings.snapshots_topic]  # fmt: skip
+        kafka_admin.delete_topics(settings, [topic.name for topic in results])
+        kafka_admin.create_topics(settings, results)
+    kafka_admin.delete_groups(settings, list(affected))
+    shutil.rmtree(settings.parquet_dir, ignore_errors=True)
+    for job in affected:
+        shutil.rmtree(settings.savepoints_dir / job, ignore_errors=True)
+        shutil.rmtree(settings.checkpoints_dir / job, ignore_errors=True)
+
+
+def read_to_end(settings: Settings, name: str) -> None:
+    """Wait until the job has read, and a checkpoint has committed, every record of its topic."""
+    topic = settings.snapshots_topic if name == ENRICHMENT else settings.metrics_topic
+    rest = FlinkRest(settings.flink_url)
+    job = rest.running(name)
+    if job is None:
+        raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
+    deadline = time.monotonic() + _READ_WITHIN_S
+    while left := unread(settings, topic, name):
+        if time.monotonic() > deadline:
+            raise LabkitError(
+                f"The job {name} has not read {left} records of {topic} within {_READ_WITHIN_S} s "
+                f"(it is {rest.state(job.id)}).",
+                "Look at: labkit logs taskmanager",
+            )
+        rest.checkpoint(job.id)
+
+
+def stop_with_savepoint(settings: Settings, name: str) -> Path | None:
+    """Stop the job so that `submit` goes on where it was; None where it does not run."""
+    return session.stop(settings, name)
+
+
+def _require_topics(settings: Settings) -> None:
+    there = kafka_admin.topic_partitions(settings.kafka_bootstrap)
+    for topic in kafka_admin.pipeline_topics(settings):
+        if topic.name not in there:
+            raise BadInput(f"Topic {topic.name} is not there; nothing was submitted.", "To make it: make setup")

@@ -1,0 +1,155 @@
+"""Set-up, from a bare Python to a finished .venv. Uses nothing but the standard library.
+
+    python3.11 labkit/ops/bootstrap.py
+
+Makes .venv, installs uv into it and with uv everything that requirements.txt pins, checked by hash;
+then `python -m labkit.ops.install` fetches the Java parts. Every step can be broken off and run again.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VENV = os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv")
+PYTHON = os.path.join(VENV, "bin", "python")
+STAMP = os.path.join(VENV, ".labkit-installed")
+NEEDED_DISK_MB = 5000
+NEEDED_MEMORY_MB = 3000
+
+
+def main():
+    """Bring .venv to what the lock files say; does nothing where it is there already."""
+    wanted = fingerprint()
+    if read(STAMP) == wanted:
+        return 0
+    problem = python_problem() or machine_problem()
+    if problem:
+        sys.stderr.write(problem + "\n")
+        return 2
+    try:
+        if not os.path.exists(os.path.join(VENV, "bin", "pip")):
+            say("making .venv")
+            run([sys.executable, "-m", "venv", "--clear", VENV])
+        say("installing uv")
+        run([PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r",
+             one_requirement("uv")])
+        say("installing the Python packages (about 600 MB to download, 1.5 GB on disk)")
+        uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON]
+        environment = uv_environment()
+        run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements.txt")], environment)
+        run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", ROOT], environment)
+        run([PYTHON, "-m", "labkit.ops.install"])
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write("Set-up stopped (exit status %d). " % error.returncode
+                         + "The same command goes on where this one was.\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
+        return 130
+    with open(STAMP, "w") as file:
+        file.write(wanted)
+    return 0
+
+
+def python_problem():
+    """A sentence about an unfit Python, or None."""
+    if sys.version_info[:2] not in ((3, 11), (3, 12)):
+        return (
+            "The lab needs Python 3.11 or 3.12, this is %d.%d; nothing was changed. " % sys.version_info[:2]
+            + "Install python3.11 with its venv module, or type: make PYTHON=/path/to/python3.11 install"
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        return (
+            "This Python has no venv module; nothing was changed. "
+            "On Debian and Ubuntu type: sudo apt-get install python%d.%d-venv" % sys.version_info[:2]
+        )
+    return None
+
+
+def machine_problem():
+    """A sentence about a machine that is too small or not Linux, or None."""
+    if not os.path.exists("/proc/stat"):
+        return (
+            "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
+            "docker compose runs the lab elsewhere. Nothing was changed."
+        )
+    free = shutil.disk_usage(ROOT).free // 10**6
+    needed = NEEDED_DISK_MB if not os.path.exists(PYTHON) else NEEDED_DISK_MB // 5
+    if free < needed:
+        return "%d MB are free on this disk, set-up needs %d; nothing was changed." % (free, needed)
+    memory = int(re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo")).group(1)) // 1000
+    if memory < NEEDED_MEMORY_MB:
+        return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (
+            memory, NEEDED_MEMORY_MB)
+    return None
+
+
+def fingerprint():
+    """Changes when a lock file, the package's metadata or the Python does."""
+    digest = hashlib.sha256(repr((sys.version_info[:3], VENV)).encode())
+    for name in ("requirements.txt", "jars.lock", "pyproject.toml"):
+        digest.update(read(os.path.join(ROOT, name)).encode())
+    return digest.hexdigest()
+
+
+def one_requirement(name):
+    """A file with only `name` and its hashes, out of requirements.txt."""
+    text = read(os.path.join(ROOT, "requirements.txt"))
+    block = re.search(r"^%s==.*?(?=^\S|\Z)" % re.escape(name), text, re.M | re.S).group(0)
+    path = os.path.join(VENV, "uv-requirement.txt")
+    with open(path, "w") as file:
+        file.write(block)
+    return path
+
+
+def uv_environment():
+    """uv reads none of pip's settings: hand it the index, the mirror and the certificates that pip uses."""
+    listing = subprocess.run(
+        [PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=True, universal_newlines=True
+    ).stdout
+    pip = {}
+    for line in listing.splitlines():  # global.index-url='https://…', and :env:.index-url='…' wins
+        name, _, value = line.partition("=")
+        pip[name.split(".")[-1]] = value.strip("'\"")
+    environment = dict(os.environ)
+    for option, variable in (
+        ("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("find-links", "UV_FIND_LINKS"),
+        ("cert", "SSL_CERT_FILE"), ("proxy", "ALL_PROXY"), ("trusted-host", "UV_INSECURE_HOST"),
+        ("no-index", "UV_NO_INDEX"),
+    ):
+        if option in pip:
+            environment.setdefault(variable, pip[option])
+    environment.setdefault("UV_SYSTEM_CERTS", "true")
+    environment.setdefault("UV_HTTP_TIMEOUT", "180")
+    return environment
+
+
+def run(words, environment=None):
+    """Run a step; its own output goes to the person."""
+    subprocess.run(words, check=True, env=environment)
+
+
+def say(text):
+    """One line about the step that begins."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def read(path):
+    """The text of a file, or "" where it is not there."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

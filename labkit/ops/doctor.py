@@ -1,0 +1,111 @@
+"""What could keep the lab from running, each finding with what to type.
+
+    Finding(ok=False, what="Port 9092 (kafka_port) is taken by java (pid 4711).", todo="Stop that program, or …")
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from labkit.errors import LabkitError
+from labkit.ops import install, ports, services
+from labkit.settings import Settings
+from labkit.sources import PROC_STAT, read_snapshot
+
+__all__ = ["Finding", "examine"]
+
+NEEDED_MEMORY_MIB = 3_000
+NEEDED_DISK_MIB = 1_000
+_PACKAGES = ("apache-flink", "confluent-kafka", "fastavro", "pyarrow", "pandas", "jupyterlab")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `todo` says what to type where it is not `ok`."""
+
+    ok: bool
+    what: str
+    todo: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything, changing nothing."""
+    return [
+        _python(),
+        _installed(settings),
+        _proc_stat(settings),
+        _memory(settings),
+        _disk(settings.state_dir, "state_dir"),
+        _disk(settings.output_dir, "output_dir"),
+        _writable(settings.state_dir, "LABKIT_STATE_DIR"),
+        _writable(settings.output_dir, "LABKIT_OUTPUT_DIR"),
+        *_services_or_ports(settings),
+    ]
+
+
+def _python() -> Finding:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return Finding(True, f"Python {sys.version.split()[0]} with {packages}.")
+
+
+def _installed(settings: Settings) -> Finding:
+    try:
+        install.require_installed(settings)
+    except LabkitError as error:
+        return Finding(False, error.what, error.todo)
+    return Finding(True, f"Java, the jars and the registry are installed below {settings.install_dir}.")
+
+
+def _proc_stat(settings: Settings) -> Finding:
+    try:
+        snapshot = read_snapshot(settings.hostname)
+    except LabkitError as error:
+        return Finding(False, error.what, "Run the lab on Linux, WSL2 included, or in docker compose.")
+    return Finding(True, f"{PROC_STAT} can be read: {len(snapshot.cpus)} cpu lines of {settings.hostname}.")
+
+
+def _memory(settings: Settings) -> Finding:
+    available = psutil.virtual_memory().available / 2**20
+    running = services.is_up(settings)
+    what = f"{available:,.0f} MiB of memory are available, the lab takes about {NEEDED_MEMORY_MIB:,}."
+    return Finding(running or available >= NEEDED_MEMORY_MIB, what, "Close other programs.")
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _disk(folder: Path, name: str) -> Finding:
+    free = shutil.disk_usage(_existing(folder)).free / 2**20
+    what = f"{free:,.0f} MiB are free for {name} ({folder}); {NEEDED_DISK_MIB:,} are wanted."
+    return Finding(free >= NEEDED_DISK_MIB, what, f"Make room, or set LABKIT_{name.upper()} to another disk.")
+
+
+def _writable(folder: Path, variable: str) -> Finding:
+    there = _existing(folder)
+    ok = os.access(there, os.W_OK | os.X_OK)
+    what = f"{folder} is {'' if ok else 'not '}writable."
+    return Finding(ok, what, f"Type: chmod u+rwx {there}, or set {variable} to another folder.")
+
+
+def _services_or_ports(settings: Settings) -> Iterator[Finding]:
+    if not services.is_up(settings):
+        yield Finding(True, "The services are not running (labkit up starts them).")
+        for name, port in settings.ports.items():
+            free = ports.is_free(port)
+            what = f"Port {port} ({name}) is " + ("free." if free else f"taken by {ports.holder(port)}.")
+            yield Finding(free, what, "Stop that program, or put port_offset = 100 into labkit.toml.")
+        return
+    for row in services.status(settings):
+        what = f"{row.name} is {row.state.lower()} at {row.address}: {row.detail}."
+        yield Finding(row.healthy, what, f"Type: labkit logs {row.name}, or labkit down and labkit up.")

@@ -1,0 +1,66 @@
+"""JupyterLab, on 127.0.0.1 only and with a token of this lab's own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import httpx
+
+from labkit.errors import BadInput
+from labkit.ops import ports
+from labkit.settings import LOOPBACK, REPOSITORY, Settings
+
+__all__ = ["serve", "token"]
+
+
+def token(settings: Settings) -> str:
+    """This lab's token, made once; only the owner can read its file."""
+    file = settings.state_dir / "jupyter-token"
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(24))
+    return file.read_text()
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> int:
+    """Run JupyterLab in the foreground until Ctrl-C; returns its exit status."""
+    port = settings.jupyter_port
+    if not ports.is_free(port):
+        raise BadInput(
+            f"Port {port} (jupyter_port) is taken by {ports.holder(port)}.",
+            "Stop that program, or set LABKIT_JUPYTER_PORT to another port.",
+        )
+    # The token goes by the environment: a command line can be read by every user of the machine.
+    environment = {**os.environ, "JUPYTER_TOKEN": token(settings)}
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={LOOPBACK}", f"--port={port}",
+            "--ServerApp.port_retries=0", "--log-level=WARN", f"--ServerApp.root_dir={REPOSITORY}",
+        ],
+        env=environment,
+    )  # fmt: skip
+    try:
+        address = f"http://{LOOPBACK}:{port}/lab/tree/notebooks/00_preflight.ipynb?token={token(settings)}"
+        _wait_until_it_answers(process, port)
+        say(f"JupyterLab: {address}")
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        return process.wait()
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    while process.poll() is None:
+        try:
+            httpx.get(f"http://{LOOPBACK}:{port}/api", timeout=1)
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return
+    raise BadInput(f"JupyterLab did not start (exit status {process.returncode}).")

@@ -1,0 +1,28 @@
+"""Back to nothing: what `labkit reset` removes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from labkit.errors import BadInput
+from labkit.ops import services
+from labkit.settings import Settings
+
+__all__ = ["reset", "what_goes"]
+
+
+def what_goes(settings: Settings) -> list[Path]:
+    """The folders that `reset` removes, those that exist. Raises `BadInput` for a folder that is no lab's."""
+    state = settings.state_dir
+    if state.exists() and any(state.iterdir()) and not (state / "supervisord.conf").exists():
+        raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
+    candidates = (state, settings.parquet_dir, settings.plots_dir, settings.output_dir / "notebooks")
+    return [folder for folder in candidates if folder.exists()]
+
+
+def reset(settings: Settings) -> None:
+    """Stop the services and remove what `what_goes` names."""
+    services.down(settings)
+    for folder in what_goes(settings):
+        shutil.rmtree(folder)
