@@ -5,6 +5,8 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 
 from __future__ import annotations
 
+import functools
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +15,15 @@ import httpx
 
 from labkit.errors import LabkitError
 
-__all__ = ["FlinkRest", "Job"]
+__all__ = ["FlinkRest", "Job", "tls"]
 
 _POLL_S = 0.1
+
+
+@functools.cache
+def tls() -> ssl.SSLContext:
+    """One TLS context for all clients: httpx would load every CA again for each of them."""
+    return ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class FlinkRest:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=10)
+        self._client = httpx.Client(base_url=url, timeout=10, verify=tls())
 
     def overview(self) -> dict[str, Any]:
         """{"slots-total": 8, "slots-available": 8, "jobs-running": 0, …}"""

@@ -30,7 +30,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
-from labkit.flink.rest import FlinkRest
+from labkit.flink.rest import FlinkRest, tls
 from labkit.ops import install, ports
 from labkit.ops.supervisor_conf import (
     SERVICES,
@@ -108,17 +108,15 @@ def down(settings: Settings) -> bool:
 
 def status(settings: Settings) -> list[ServiceStatus]:
     """Every service, in the order of `SERVICES`, asked at once."""
-    with ThreadPoolExecutor(len(SERVICES)) as pool:
-        answers = dict(zip(SERVICES, pool.map(lambda name: _health(name, settings), SERVICES), strict=True))
     states = _states(settings)
-    rows = []
-    for name in SERVICES:
-        state, pid = states.get(name, ("STOPPED", None))
-        healthy, detail = answers[name] if pid else (False, "not running")
-        rows.append(
-            ServiceStatus(name, _address(name, settings), state, pid, _memory_mib(pid), healthy, detail)
-        )
-    return rows
+    with ThreadPoolExecutor(len(SERVICES)) as pool:
+        return list(pool.map(lambda name: _status_of(name, states, settings), SERVICES))
+
+
+def _status_of(name: str, states: dict[str, tuple[str, int | None]], settings: Settings) -> ServiceStatus:
+    state, pid = states.get(name, ("STOPPED", None))
+    healthy, detail = _health(name, settings) if pid else (False, "not running")
+    return ServiceStatus(name, _address(name, settings), state, pid, _memory_mib(pid), healthy, detail)
 
 
 def log_file(settings: Settings, service: str) -> Path:
@@ -212,8 +210,11 @@ def _start_supervisord(settings: Settings, conf: Path) -> None:
 
 def _wait_until_ready(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None]) -> None:
     deadline = time.monotonic() + _READY_WITHIN_S
+    ready: dict[str, ServiceStatus] = {}
     while True:
-        rows = status(settings)
+        states = _states(settings)
+        rows = [ready.get(name) or _status_of(name, states, settings) for name in SERVICES]
+        ready.update({row.name: row for row in rows if row.healthy})
         on_status(rows)
         if all(row.healthy for row in rows):
             return
@@ -306,8 +307,8 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
     management = f"http://{LOOPBACK}:{settings.registry_management_port}/health/ready"
-    ready = httpx.get(management, timeout=2).is_success
-    subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2).raise_for_status().json()
+    ready = httpx.get(management, timeout=2, verify=tls()).is_success
+    subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
     return ready, f"{len(subjects)} subjects"
 
 

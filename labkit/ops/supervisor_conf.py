@@ -85,7 +85,10 @@ def programs(settings: Settings) -> list[Program]:
         "QUARKUS_MANAGEMENT_PORT": str(settings.registry_management_port),
         "APICURIO_STORAGE_KIND": "kafkasql",
         "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": settings.kafka_bootstrap,
+        # At its start it polls the empty topic of snapshots twice, for this long (5 s unless told).
+        "APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT": "500",
         "QUARKUS_LOG_CONSOLE_COLOR": "false",
+        "QUARKUS_LOG_LEVEL": "WARN",
     }
     return [
         Program("kafka", kafka_java),
@@ -206,7 +209,7 @@ def _flink(settings: Settings) -> str:
     flink = settings.state_dir / "flink"
     return f"""\
 env.java.opts.all: {opens}
-env.java.opts.jobmanager: {" ".join(_jvm_options(settings, "jobmanager"))}
+env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {" ".join(_jvm_options(settings, "jobmanager"))}
 env.java.opts.taskmanager: {" ".join(_jvm_options(settings, "taskmanager"))}
 
 jobmanager.rpc.address: {LOOPBACK}
@@ -241,6 +244,8 @@ web.submit.enable: false
 restart-strategy.type: exponential-delay
 restart-strategy.exponential-delay.initial-backoff: 1 s
 restart-strategy.exponential-delay.max-backoff: 15 s
+cluster.registration.error-delay: 500 ms
+cluster.registration.max-timeout: 2 s
 heartbeat.timeout: 15000
 heartbeat.interval: 3000
 """

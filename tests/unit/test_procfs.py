@@ -133,6 +133,8 @@ def test_unknown_lines_are_left_alone(text, data) -> None:
         ("cpu1 1 2 -3 4", 4),
         ("cpu1 1 2 3.5 4", 4),
         ("cpu1 1 2 3 4 5 6 7 8 9 1e3", 11),
+        ("cpu1 1 2 3 9223372036854775808", 5),  # 2**63, more than an Avro long holds
+        ("ctxt " + "9" * 5000, 2),
         ("intr", 2),
         ("intr 5 1 ?", 4),
         ("softirq 1 ²", 3),
@@ -157,9 +159,10 @@ def test_a_file_cut_inside_a_line_is_an_error_that_names_that_line(text, data) -
     assert error.value.line == cut.count("\n") + 1
 
 
-def test_a_number_cut_short_is_named_by_its_column() -> None:
+@pytest.mark.parametrize("line", ["cpu0 4705 150 11", "cpu  4705 150 11"])
+def test_a_number_cut_short_is_named_by_its_column(line: str) -> None:
     with pytest.raises(ProcStatError, match="line 2, column 4: "):
-        parse_stat("btime 1764000000\ncpu0 4705 150 11", "host", 1)
+        parse_stat(f"btime 1764000000\n{line}", "host", 1)
 
 
 @pytest.mark.parametrize("text", ["", "cpu 1 2 3 4\n", "btime 1764000000\n", "\n\n"])
