@@ -19,6 +19,7 @@ from rich.console import Console
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import JOBS
+from labkit.flink.session import close_client
 from labkit.settings import Settings, load_settings
 
 __all__ = ["app", "main"]
@@ -27,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="The streaming lab: /proc/stat through Kafka, Avro, Flink and Parquet into plots.",
 )
 out = Console(highlight=False, soft_wrap=True)
@@ -50,7 +52,10 @@ def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable
 def main() -> None:
     """Entry point of `labkit`."""
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        try:
+            sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        finally:
+            close_client()
     except LabkitError as error:
         err.print(str(error), markup=False)
         sys.exit(error.exit_status)
@@ -287,7 +292,11 @@ def _report(settings: Settings, host: str | None = None) -> None:
     files = parquet_io.parquet_files(settings.parquet_dir)
     out.print(summary_table(analysis.summary(frame)))
     busiest = analysis.busiest_cpu(frame)
-    out.print(f"busiest CPU: {busiest}; {len(frame)} rows in {len(files)} Parquet files below {settings.parquet_dir}")
+    out.print(
+        f"busiest CPU: {busiest.cpu_id} of {busiest.hostname}, {busiest.mean_busy_pct:.1f} % on average, "
+        f"{busiest.peak_busy_pct:.1f} % at most"
+    )
+    out.print(f"{len(frame)} rows in {len(files)} Parquet files below {settings.parquet_dir}")
     picture = settings.plots_dir / "cpu_usage.png"
     plots.save(plots.cpu_usage(frame, host), picture)
     out.print(f"picture: {picture}")

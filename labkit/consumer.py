@@ -16,7 +16,7 @@ from labkit.errors import BadInput, LabkitError
 from labkit.kafka_admin import kafka_away, topic_partitions
 from labkit.settings import Settings
 
-__all__ = ["committed_offsets", "message_count", "read_topic", "unread"]
+__all__ = ["commit_offsets", "committed_offsets", "read_topic", "unread"]
 
 _quiet = logging.getLogger("labkit.librdkafka")
 _POLL_S = 10.0
@@ -61,22 +61,22 @@ def committed_offsets(settings: Settings, topic: str, group: str) -> dict[int, i
     return {part.partition: 0 if part.offset == OFFSET_INVALID else part.offset for part in found}
 
 
-def unread(settings: Settings, topic: str, group: str) -> int:
-    """How many committed records of `topic` the consumer group `group` has not committed as read.
+def unread(settings: Settings, topic: str, start: dict[int, int]) -> int:
+    """How many committed records of `topic` lie at or after `start` ({partition: offset}, else 0).
 
     Counted by reading them: offsets alone also count the markers that end transactions.
     """
-    return sum(1 for _ in read_topic(settings, topic, committed_offsets(settings, topic, group)))
+    return sum(1 for _ in read_topic(settings, topic, start))
 
 
-def message_count(settings: Settings, topic: str) -> int:
-    """About how many records a topic holds, from its offsets alone (transaction markers included)."""
-    with _Reader(settings) as consumer:
-        total = 0
-        for number in _partitions(settings, topic):
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_POLL_S)
-            total += high - low
-    return total
+def commit_offsets(settings: Settings, topic: str, group: str, offsets: dict[int, int]) -> None:
+    """Commit `offsets` for `group`, which no running job may belong to."""
+    with _Reader(settings, group) as consumer:
+        positions = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
+        try:
+            consumer.commit(offsets=positions, asynchronous=False)
+        except KafkaException as error:
+            raise LabkitError(f"Kafka did not take the offsets of {group}: {error.args[0].str()}.") from None
 
 
 class _Reader:

@@ -8,14 +8,14 @@ from importlib import import_module
 from pathlib import Path
 
 from labkit import kafka_admin
-from labkit.consumer import unread
+from labkit.consumer import commit_offsets, committed_offsets, unread
 from labkit.errors import BadInput, LabkitError
 from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.rest import FlinkRest, Job
 from labkit.settings import Settings
 
-__all__ = ["forget", "read_to_end", "require_absent", "stop_with_savepoint", "submit", "what_fresh_empties"]
+__all__ = ["finish", "forget", "require_absent", "stop_with_savepoint", "submit", "what_fresh_empties"]
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
 _READ_WITHIN_S = 60
@@ -72,27 +72,45 @@ def forget(settings: Settings, name: str) -> None:
         shutil.rmtree(settings.checkpoints_dir / job, ignore_errors=True)
 
 
-def read_to_end(settings: Settings, name: str) -> None:
-    """Wait until the job has read, and a checkpoint has committed, every record of its topic."""
-    topic = settings.snapshots_topic if name == ENRICHMENT else settings.metrics_topic
+def finish(settings: Settings, name: str) -> Path:
+    """Wait until the job has read its topic to the end, then stop it with a savepoint; returns that.
+
+    Raises `LabkitError` where the job is gone or does not get there within a minute.
+    """
+    topic = _topic_of(settings, name)
     rest = FlinkRest(settings.flink_url)
     job = rest.running(name)
     if job is None:
         raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
     deadline = time.monotonic() + _READ_WITHIN_S
-    while left := unread(settings, topic, name):
+    committed = committed_offsets(settings, topic, name)
+    while left := unread(settings, topic, positions := _furthest(committed, rest.read_offsets(job.id, topic))):
         if time.monotonic() > deadline:
             raise LabkitError(
                 f"The job {name} has not read {left} records of {topic} within {_READ_WITHIN_S} s "
                 f"(it is {rest.state(job.id)}).",
                 "Look at: labkit logs taskmanager",
             )
-        rest.checkpoint(job.id)
+        committed = committed_offsets(settings, topic, name)
+    savepoint = session.stop(settings, name)
+    if savepoint is None:
+        raise LabkitError(f"The job {name} ended by itself.", "Look at: labkit logs taskmanager")
+    # Flink's source commits only between two polls, which last up to 10 s where nothing comes in.
+    commit_offsets(settings, topic, name, positions)
+    return savepoint
 
 
 def stop_with_savepoint(settings: Settings, name: str) -> Path | None:
-    """Stop the job so that `submit` goes on where it was; None where it does not run."""
+    """Stop the job where it is, so that `submit` goes on from there; None where it does not run."""
     return session.stop(settings, name)
+
+
+def _topic_of(settings: Settings, name: str) -> str:
+    return settings.snapshots_topic if name == ENRICHMENT else settings.metrics_topic
+
+
+def _furthest(committed: dict[int, int], read: dict[int, int]) -> dict[int, int]:
+    return {partition: max(offset, read.get(partition, 0)) for partition, offset in committed.items()}
 
 
 def _require_topics(settings: Settings) -> None:

@@ -6,6 +6,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from labkit.errors import LabkitError
 __all__ = ["FlinkRest", "Job", "tls"]
 
 _POLL_S = 0.1
+_CURRENT_OFFSET = re.compile(
+    r".*\.KafkaSourceReader\.topic\.(?P<topic>.+)\.partition\.(?P<partition>\d+)\.currentOffset"
+)
 
 
 @functools.cache
@@ -84,10 +88,25 @@ class FlinkRest:
         """Ask for the job's end, without a savepoint."""
         self._call("PATCH", f"/jobs/{job_id}")
 
-    def checkpoint(self, job_id: str, within_s: float = 60) -> None:
-        """Have a checkpoint made now and wait until it is complete."""
-        trigger = self._call("POST", f"/jobs/{job_id}/checkpoints", {"checkpointType": "CONFIGURED"})
-        self._await_operation(f"/jobs/{job_id}/checkpoints/{trigger['request-id']}", within_s)
+    def read_offsets(self, job_id: str, topic: str) -> dict[int, int]:
+        """{partition: offset after the last record that the job's source has handed on} of `topic`.
+
+        Partitions of which the job has read nothing since it started are left out. Taken from the
+        source's metric currentOffset: the offsets that it commits to Kafka can be 10 s late.
+        """
+        offsets: dict[int, int] = {}
+        for vertex in self._call("GET", f"/jobs/{job_id}")["vertices"]:
+            path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
+            found = [_CURRENT_OFFSET.fullmatch(metric["id"]) for metric in self._list(path)]
+            wanted = [match[0] for match in found if match and match["topic"] == topic]
+            if not wanted:
+                continue
+            for metric in self._list(path, {"get": ",".join(wanted)}):
+                match = _CURRENT_OFFSET.fullmatch(metric["id"])
+                if match and int(metric["value"]) >= 0:
+                    partition = int(match["partition"])
+                    offsets[partition] = max(offsets.get(partition, 0), int(metric["value"]) + 1)
+        return offsets
 
     def stop_with_savepoint(self, job_id: str, folder: str, within_s: float = 60) -> str:
         """Stop the job with a savepoint in `folder`; returns its path. Never drains: the job may go on."""
@@ -109,9 +128,15 @@ class FlinkRest:
             time.sleep(_POLL_S)
         raise LabkitError(f"Flink did not finish within {within_s:.0f} s ({path}).")
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _list(self, path: str, params: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        answer: Any = self._call("GET", path, params=params)
+        return list(answer)
+
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, params: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         try:
-            response = self._client.request(method, path, json=body)
+            response = self._client.request(method, path, json=body, params=params)
             response.raise_for_status()
         except httpx.HTTPStatusError as error:
             raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import client_environment
 from labkit.flink.rest import FlinkRest, Job
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["newest_state", "remote_environment", "stop", "submit"]
+__all__ = ["close_client", "newest_state", "remote_environment", "stop", "submit"]
 
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
@@ -61,6 +63,19 @@ def remote_environment(
     env.set_parallelism(parallelism)
     env.enable_checkpointing(checkpoint_ms, CheckpointingMode.EXACTLY_ONCE)
     return env, StreamTableEnvironment.create(env)
+
+
+def close_client() -> None:
+    """End the client's JVM, where this process started one; it would linger for a moment otherwise."""
+    gateway = sys.modules.get("pyflink.java_gateway")
+    if gateway is None or gateway._gateway is None:
+        return
+    jvms = [child for child in psutil.Process().children() if "PythonGatewayServer" in " ".join(child.cmdline())]
+    gateway._gateway.shutdown()
+    gateway._gateway = None
+    for jvm in jvms:
+        jvm.terminate()
+    psutil.wait_procs(jvms, timeout=10)
 
 
 def newest_state(settings: Settings, job: str) -> Path | None:

@@ -123,10 +123,9 @@ def _pipeline(
         result.memory_mib = {row.name: row.memory_mib or 0.0 for row in services.status(settings)}
         for name in JOBS:
             with _step(result, progress, f"stop {name}") as told:
-                jobs.read_to_end(settings, name)
-                savepoint = jobs.stop_with_savepoint(settings, name)
+                savepoint = jobs.finish(settings, name)
                 submitted.remove(name)
-                told(f"has read everything, savepoint {savepoint.name if savepoint else 'none'}")
+                told(f"has read everything, {savepoint.name}")
     except BaseException:
         for name in submitted:  # what this run submitted does not outlive it
             progress.say(f"stopping {name}")

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labkit.flink.home import client_environment, flink_home, java
+from labkit.flink.home import flink_home, java, service_environment, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["SERVICES", "Program", "control_socket", "kafka_classpath", "lab_mark", "write_configuration"]
@@ -66,7 +66,7 @@ def kafka_classpath(settings: Settings) -> str:
 def programs(settings: Settings) -> list[Program]:
     """The services, with heap sizes fit for a laptop."""
     scripts = flink_home() / "bin"
-    flink = client_environment(settings)
+    flink = service_environment(settings)
     kafka_java = [
         str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *_jvm_options(settings, "kafka"),
         f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
@@ -100,13 +100,7 @@ def programs(settings: Settings) -> list[Program]:
 
 def _jvm_options(settings: Settings, name: str) -> list[str]:
     archive = settings.install_dir / "class-archives" / f"{name}.jsa"
-    return [
-        "-XX:+AutoCreateSharedArchive",
-        f"-XX:SharedArchiveFile={archive}",
-        "-Xlog:cds=off",
-        "-Xlog:cds*=off",
-        lab_mark(settings),
-    ]
+    return [*shared_archive(archive), lab_mark(settings)]
 
 
 def lab_mark(settings: Settings) -> str:
@@ -209,8 +203,8 @@ def _flink(settings: Settings) -> str:
     flink = settings.state_dir / "flink"
     return f"""\
 env.java.opts.all: {opens}
-env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {" ".join(_jvm_options(settings, "jobmanager"))}
-env.java.opts.taskmanager: {" ".join(_jvm_options(settings, "taskmanager"))}
+env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {lab_mark(settings)}
+env.java.opts.taskmanager: {lab_mark(settings)}
 
 jobmanager.rpc.address: {LOOPBACK}
 jobmanager.rpc.port: {settings.flink_rpc_port}
@@ -246,6 +240,7 @@ restart-strategy.exponential-delay.initial-backoff: 1 s
 restart-strategy.exponential-delay.max-backoff: 15 s
 cluster.registration.error-delay: 500 ms
 cluster.registration.max-timeout: 2 s
+metrics.fetcher.update-interval: 1000
 heartbeat.timeout: 15000
 heartbeat.interval: 3000
 """
