@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import ANY_TICKS, REAL_TICKS, cpu_times, grown, recordings, snapshots, steps
+from tests.unit.strategies import ANY_TICKS, REAL_TICKS, cpu_times, grown, recordings, snapshots, steps
 
 from labkit.metrics import SHARE_COLUMNS, Comparison, CpuShares, Verdict, compare, cpu_shares
 from labkit.procfs import CpuTimes, Snapshot

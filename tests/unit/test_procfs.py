@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import snapshots, stat_text
+from tests.unit.strategies import snapshots, stat_text
 
 from labkit.procfs import CPU_COLUMNS, CpuTimes, ProcStatError, parse_stat
 

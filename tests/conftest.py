@@ -1,0 +1,93 @@
+"""One lab for the whole test run: real services, its own folders, free ports, on 127.0.0.1 only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from labkit.ops import services
+from labkit.settings import REPOSITORY, Settings, load_settings
+
+PORTS = (
+    "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port",
+    "flink_port", "flink_rpc_port", "jupyter_port",
+)  # fmt: skip
+
+Labkit = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
+    finally:
+        for probe in sockets:
+            probe.close()
+
+
+def lab_environment(folder: Path) -> dict[str, str]:
+    """LABKIT_… variables of a lab that lives in `folder`, on ports of its own."""
+    ports = {f"LABKIT_{name.upper()}": str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    return {
+        **ports,
+        "LABKIT_STATE_DIR": str(folder / "state"),
+        "LABKIT_OUTPUT_DIR": str(folder / "output"),
+        "LABKIT_HOSTNAME": "testhost",
+        "LABKIT_CHECKPOINT_INTERVAL_S": "2",
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lab_folder() -> Iterator[Path]:
+    """A folder for the test lab; every test, and every command it runs, sees that lab's settings."""
+    folder = Path(tempfile.mkdtemp(prefix="labkit-test-"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("LABKIT_")]:
+            patch.delenv(name)
+        for name, value in lab_environment(folder).items():
+            patch.setenv(name, value)
+        patch.setenv("COLUMNS", "200")
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def settings(lab_folder: Path) -> Settings:
+    """The settings of the test lab, whose services may not be up."""
+    return load_settings()
+
+
+@pytest.fixture(scope="session")
+def lab(settings: Settings) -> Iterator[Settings]:
+    """The settings of the test lab, with its services up until the end of the run."""
+    services.up(settings)
+    yield settings
+    left_before = services.processes(settings)
+    services.down(settings)
+    assert left_before, "the services were gone before the end of the tests"
+    assert services.processes(settings) == []
+
+
+@pytest.fixture
+def labkit() -> Labkit:
+    """Run the command line as a person does: labkit("status") -> exit status, stdout, stderr."""
+
+    def run(*words: str, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "labkit.cli", *words],
+            env={**os.environ, **environment},
+            cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    return run
