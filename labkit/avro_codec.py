@@ -54,7 +54,7 @@ class SnapshotCodec:
     """
 
     def __init__(self, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
-        self._schema = fastavro.parse_schema(schema)
+        self._schema = cast(Schema, fastavro.parse_schema(schema))
         self._writer_schema = writer_schema
         self._writers: dict[int, Any] = {}
 
@@ -121,9 +121,7 @@ def _checked_snapshot(record: Schema) -> Snapshot:
     negative = next((cpu for cpu in cpus if min(cpu[1:]) < 0), None)
     if negative is not None:
         raise UnreadableRecord(f"CPU {negative.id} has a negative counter")
-    return Snapshot(
-        **{**record, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])}
-    )
+    return Snapshot(**{**record, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])})
 
 
 def _words(error: Exception) -> str:

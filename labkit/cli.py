@@ -205,9 +205,9 @@ def submit(
     if fresh:
         _confirm("This empties " + ", ".join(jobs.what_fresh_empties(settings, job)) + ".", yes)
         jobs.forget(settings, job)
-    started, resumed = jobs.submit(settings, job)
-    origin = f"goes on from {resumed}" if resumed else "begins at the start of its topic"
-    out.print(f"submitted {job}: job id {started.id}, {origin}")
+    (taken,) = jobs.submit(settings, job)
+    origin = f"goes on from {taken.resumed_from}" if taken.resumed_from else "begins at the start of its topic"
+    out.print(f"submitted {job}: job id {taken.job_id}, {origin}")
 
 
 @command("stop", "labkit stop enrichment")

@@ -42,9 +42,7 @@ def cpu_number(cpu_id: str) -> int:
 
 def in_natural_order(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """`frame` sorted by `columns`, where cpu_id goes cpu, cpu0, cpu1, …, cpu10; rows are numbered anew."""
-    return frame.sort_values(
-        columns, key=lambda c: c.map(cpu_number) if c.name == "cpu_id" else c, ignore_index=True
-    )
+    return frame.sort_values(columns, key=lambda c: c.map(cpu_number) if c.name == "cpu_id" else c, ignore_index=True)
 
 
 def parquet_files(folder: Path) -> list[Path]:

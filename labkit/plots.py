@@ -80,9 +80,7 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
 def _draw_heat(axes: Axes, bar: Axes, cpus: pd.DataFrame) -> None:
     """A `grid` of the CPUs -> one row for each, the first on top, and the colour bar."""
     count = cpus.shape[1]
-    mesh = axes.pcolormesh(
-        _edges(cpus), np.arange(count + 1), cpus.to_numpy().T, cmap="cividis", vmin=0, vmax=100
-    )
+    mesh = axes.pcolormesh(_edges(cpus), np.arange(count + 1), cpus.to_numpy().T, cmap="cividis", vmin=0, vmax=100)
     axes.invert_yaxis()
     step = 1
     while count / step > MOST_CPU_LABELS:
@@ -139,7 +137,9 @@ def _titles(axes: Axes, frame: pd.DataFrame, cpus: pd.DataFrame, host: str) -> N
     name = host if len(host) <= 40 else f"{host[:39]}…"
     name += f" (one of {hosts} hosts)" if hosts > 1 else ""
     count = f"{cpus.shape[1]} CPU{'s' if cpus.shape[1] > 1 else ''}"
-    axes.set_title(f"{name}: {count}\n{start:%Y-%m-%d %H:%M:%S} – {until} UTC", loc="left", pad=26, size=15, weight="bold")
+    axes.set_title(
+        f"{name}: {count}\n{start:%Y-%m-%d %H:%M:%S} – {until} UTC", loc="left", pad=26, size=15, weight="bold"
+    )
     note = "busy is everything but idle, so it includes iowait"
     shown = coarsen(cpus)
     if len(shown) < len(cpus):
@@ -227,6 +227,10 @@ def _draw_box(axes, name, place, says, service) -> None:
         lines = [f"✓ healthy ({service.state})" if service.healthy else f"✗ not healthy ({service.state})"]
         memory = "" if service.memory_mib is None else f", {service.memory_mib:.0f} MiB"
         lines += [service.address + memory, *textwrap.wrap(service.detail, 34, max_lines=2, placeholder=" …")]
-    axes.add_patch(FancyBboxPatch((left, bottom), width, height, boxstyle="round,pad=0.02", fc=face, ec=edge, ls=dash, lw=2))
+    axes.add_patch(
+        FancyBboxPatch((left, bottom), width, height, boxstyle="round,pad=0.02", fc=face, ec=edge, ls=dash, lw=2)
+    )
     axes.text(left + width / 2, bottom + height - 0.1, name, ha="center", va="top", size=13, weight="bold")
-    axes.text(left + width / 2, bottom + height - 0.42, "\n".join(lines), ha="center", va="top", size=10, linespacing=1.4)
+    axes.text(
+        left + width / 2, bottom + height - 0.42, "\n".join(lines), ha="center", va="top", size=10, linespacing=1.4
+    )

@@ -119,7 +119,5 @@ def _numbers(words: list[str], line: int, *, at_least: int) -> tuple[int, ...]:
             raise ProcStatError("the count does not fit into 63 bits", line, column)
     if len(words) < at_least:
         missing = len(words) + 2
-        raise ProcStatError(
-            f"the line ends after {len(words)} numbers, at least {at_least} are needed", line, missing
-        )
+        raise ProcStatError(f"the line ends after {len(words)} numbers, at least {at_least} are needed", line, missing)
     return tuple(map(int, words))

@@ -45,9 +45,13 @@ class Registry:
             self._client.set_compatibility(subject, "BACKWARD")
             return int(self._client.register_schema(subject, Schema(json.dumps(schema), "AVRO")))
         except SchemaRegistryError as error:
-            raise self._away() if error.http_status_code >= 500 else BadInput(  # noqa: PLR2004
-                f"The registry refuses the schema for {subject}: {error.error_message}.",
-                "A new version may add fields that have a default; nothing was changed.",
+            raise (
+                self._away()
+                if error.http_status_code >= 500
+                else BadInput(
+                    f"The registry refuses the schema for {subject}: {error.error_message}.",
+                    "A new version may add fields that have a default; nothing was changed.",
+                )
             ) from None
         except (httpx.HTTPError, OSError):
             raise self._away() from None
@@ -77,9 +81,7 @@ class Registry:
         return SchemaRegistryClient({"url": self.url, "max.retries": 0, "timeout": 5})
 
 
-def when_there(
-    call: Callable[[], T], on_wait: Callable[[LabkitError], None] = lambda _: time.sleep(_WAIT_S)
-) -> T:
+def when_there(call: Callable[[], T], on_wait: Callable[[LabkitError], None] = lambda _: time.sleep(_WAIT_S)) -> T:
     """`call()` again and again for as long as the registry is away; `on_wait` waits in between."""
     while True:
         try:

@@ -42,9 +42,7 @@ _PORTS = {
 class Settings(BaseSettings):
     """Everything that may differ between two labs. Times in seconds carry `_s` in their name."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="LABKIT_", extra="forbid", frozen=True, validate_default=True
-    )
+    model_config = SettingsConfigDict(env_prefix="LABKIT_", extra="forbid", frozen=True, validate_default=True)
 
     # folders
     state_dir: Path = REPOSITORY / ".lab"
@@ -87,6 +85,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values given in code, then the environment, then labkit.toml."""
         file = TomlConfigSettingsSource(settings_cls, REPOSITORY / "labkit.toml")
         return init_settings, env_settings, file
 

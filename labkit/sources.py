@@ -1,6 +1,6 @@
 """Where snapshots come from. A source is anything that can be looped over for `Snapshot`s.
 
-    for snapshot in LiveSource(hostname="lab", interval_s=1.0, stop=event): …
+for snapshot in LiveSource(hostname="lab", interval_s=1.0, stop=event): …
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class RunView(Progress):
         text = f"live: {sent} snapshots sent, {acknowledged} acknowledged, {files} Parquet files, {left:.0f} s to go"
         if self._console.is_terminal:
             self._status.update(text)
-        elif elapsed_s - self._told_at >= 10:  # noqa: PLR2004
+        elif elapsed_s - self._told_at >= 10:
             self._told_at = elapsed_s
             self._console.print(f"  {text}")
 

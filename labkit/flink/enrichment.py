@@ -32,9 +32,7 @@ from labkit.settings import Settings
 
 __all__ = ["build"]
 
-_METRICS = Types.ROW_NAMED(
-    ["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()]
-)
+_METRICS = Types.ROW_NAMED(["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()])
 _DEAD_LETTER = Types.ROW_NAMED(
     ["key", "value", "headers"],
     [
@@ -46,7 +44,7 @@ _DEAD_LETTER = Types.ROW_NAMED(
 _DEAD = OutputTag("dead letters", _DEAD_LETTER)
 
 
-class Decode(ProcessFunction):  # type: ignore[misc]
+class Decode(ProcessFunction):
     """Raw record (key, value, topic, partition, offset) -> (hostname, Snapshot), or a dead letter."""
 
     def __init__(self, settings: Settings) -> None:
@@ -69,7 +67,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]
             yield snapshot.hostname, snapshot
 
 
-class Enrich(KeyedProcessFunction):  # type: ignore[misc]
+class Enrich(KeyedProcessFunction):
     """(hostname, Snapshot) -> (hostname, JSON of the interval, timestamp), by `labkit.metrics.compare`."""
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -95,9 +93,7 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
         tables.execute_sql(statement)
     raw = tables.to_data_stream(tables.from_path("snapshots"))
-    decoded = raw.process(
-        Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])
-    ).uid("decode")
+    decoded = raw.process(Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])).uid("decode")
     metrics = decoded.key_by(lambda pair: pair[0], Types.STRING()).process(Enrich(), _METRICS).uid("enrich")
     statements = tables.create_statement_set()
     statements.add_insert("metrics", tables.from_data_stream(metrics, _metrics_schema()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from labkit.consumer import commit_offsets, committed_offsets, unread
 from labkit.errors import BadInput, LabkitError
 from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.flink.rest import FlinkRest, Job
+from labkit.flink.rest import FlinkRest
+from labkit.flink.session import Submitted
 from labkit.settings import Settings
 
 __all__ = ["finish", "forget", "require_absent", "stop_with_savepoint", "submit", "what_fresh_empties"]
@@ -21,15 +24,27 @@ _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parque
 _READ_WITHIN_S = 60
 
 
-def submit(settings: Settings, name: str) -> tuple[Job, Path | None]:
-    """Submit the job `name`; it goes on from its newest savepoint or checkpoint, which is returned too.
+def submit(settings: Settings, *names: str) -> list[Submitted]:
+    """Submit the jobs `names` and wait until they run; each goes on from its newest savepoint or checkpoint.
 
-    Raises `BadInput` where it is there already, `LabkitError` where it does not start.
+    Raises `BadInput` where one is there already, `LabkitError` where one does not start; then those
+    that this call submitted are stopped again.
     """
-    require_absent(settings, name)
+    require_absent(settings, *names)
     _require_topics(settings)
-    module = import_module(_MODULES[name])  # PyFlink takes a second to import, so not before it is needed
-    return session.submit(settings, name, lambda resume_from: module.build(settings, resume_from))
+    taken: list[Submitted] = []
+    try:
+        for name in names:
+            module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
+            taken.append(session.submit(settings, name, partial(module.build, settings)))
+        for job in taken:
+            session.wait_until_running(settings, job)
+    except BaseException:
+        for job in taken:
+            with suppress(LabkitError):
+                FlinkRest(settings.flink_url).cancel(job.job_id)
+        raise
+    return taken
 
 
 def require_absent(settings: Settings, *names: str) -> None:

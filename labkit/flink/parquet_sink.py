@@ -86,9 +86,7 @@ def _file_sink(java: Any, folder: Path, row_type: Any) -> Any:
     hadoop.set("parquet.write.int64.timestamp", "true")
     hadoop.set("parquet.timestamp.time.unit", "millis")
     utc = True
-    parquet = java.org.apache.flink.formats.parquet.row.ParquetRowDataBuilder.createWriterFactory(
-        written, hadoop, utc
-    )
+    parquet = java.org.apache.flink.formats.parquet.row.ParquetRowDataBuilder.createWriterFactory(written, hadoop, utc)
     sink = java.org.apache.flink.connector.file.sink.FileSink
     files = java.org.apache.flink.streaming.api.functions.sink.filesystem
     return (

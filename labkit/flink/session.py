@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,18 @@ import psutil
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import client_environment
-from labkit.flink.rest import FlinkRest, Job
+from labkit.flink.rest import FlinkRest
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["close_client", "newest_state", "remote_environment", "stop", "submit"]
+__all__ = [
+    "Submitted", "close_client", "newest_state", "remote_environment", "stop", "submit", "wait_until_running",
+]  # fmt: skip
 
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
 
 
-def remote_environment(
-    settings: Settings, job: str, *, parallelism: int, resume_from: Path | None
-) -> tuple[Any, Any]:
+def remote_environment(settings: Settings, job: str, *, parallelism: int, resume_from: Path | None) -> tuple[Any, Any]:
     """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the lab's cluster."""
     os.environ.update(client_environment(settings))  # read when the client's JVM starts
 
@@ -67,7 +68,7 @@ def remote_environment(
 
 def close_client() -> None:
     """End the client's JVM, where this process started one; it would linger for a moment otherwise."""
-    gateway = sys.modules.get("pyflink.java_gateway")
+    gateway: Any = sys.modules.get("pyflink.java_gateway")
     if gateway is None or gateway._gateway is None:
         return
     jvms = [child for child in psutil.Process().children() if "PythonGatewayServer" in " ".join(child.cmdline())]
@@ -91,49 +92,63 @@ def newest_state(settings: Settings, job: str) -> Path | None:
     return max(found, key=lambda path: (path / "_metadata").stat().st_mtime, default=None)
 
 
-def submit(
-    settings: Settings, job: str, build: Callable[[Path | None], Any]
-) -> tuple[Job, Path | None]:
-    """Submit `job` and wait until all of its tasks run; returns it and the state it went on from.
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that the cluster has taken: its id, and the state that it goes on from, if any."""
 
-    `build(resume_from)` returns an environment that is ready to execute. Raises `BadInput` where the
-    saved state does not fit the job, and `LabkitError` where it does not start.
+    name: str
+    job_id: str
+    resumed_from: Path | None
+
+
+def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) -> Submitted:
+    """Hand `job` to the cluster; `wait_until_running` tells whether it starts.
+
+    `build(resume_from)` returns an environment that is ready to execute.
+    """
+    resume_from = newest_state(settings, job)
+    try:
+        client = build(resume_from).execute_async(job)
+    except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
+        cause = str(error).split("Caused by: ")[-1].splitlines()
+        raise LabkitError(f"The job {job} was not taken: {cause[0] if cause else error!r}.") from error
+    return Submitted(job, str(client.get_job_id()), resume_from)
+
+
+def wait_until_running(settings: Settings, submitted: Submitted) -> None:
+    """Wait until every task of the job runs. A job that does not get there is cancelled.
+
+    Raises `BadInput` where its saved state does not fit it, else `LabkitError`.
     """
     rest = FlinkRest(settings.flink_url)
-    resume_from = newest_state(settings, job)
-    client = build(resume_from).execute_async(job)
-    job_id = str(client.get_job_id())
-    _wait_until_running(rest, job, job_id, resume_from)
-    return Job(job_id, job, "RUNNING"), resume_from
-
-
-def _wait_until_running(rest: FlinkRest, job: str, job_id: str, resume_from: Path | None) -> None:
     deadline = time.monotonic() + _RUNNING_WITHIN_S
     while time.monotonic() < deadline:
-        state, tasks = rest.state(job_id), rest.tasks(job_id)
+        state, tasks = rest.state(submitted.job_id), rest.tasks(submitted.job_id)
         if state == "RUNNING" and set(tasks) == {"RUNNING"}:
             return
-        trace = rest.root_exception(job_id)
+        trace = rest.root_exception(submitted.job_id)
         if state == "FAILED" or trace:
             if state != "FAILED":
-                rest.cancel(job_id)
-            raise _failure(job, trace, resume_from)
+                rest.cancel(submitted.job_id)
+            raise _failure(submitted, trace)
         time.sleep(_POLL_S)
-    rest.cancel(job_id)
+    rest.cancel(submitted.job_id)
     overview = rest.overview()
     raise LabkitError(
-        f"The job {job} did not start within {_RUNNING_WITHIN_S} s "
+        f"The job {submitted.name} did not start within {_RUNNING_WITHIN_S} s "
         f"({overview['slots-available']} of {overview['slots-total']} slots are free); it was cancelled.",
         "Look at: labkit logs taskmanager",
     )
 
 
-def _failure(job: str, trace: str, resume_from: Path | None) -> LabkitError:
-    causes = [line.removeprefix("Caused by: ") for line in trace.splitlines() if line.startswith("Caused by: ")]
-    cause = causes[-1] if causes else (trace.splitlines() or ["no reason given"])[0]
-    if resume_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
+def _failure(submitted: Submitted, trace: str) -> LabkitError:
+    lines = trace.splitlines() or ["no reason given"]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    cause = (causes or lines)[-1 if causes else 0]
+    job = submitted.name
+    if submitted.resumed_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
         return BadInput(
-            f"The state in {resume_from} does not fit the job {job} any more ({cause}).",
+            f"The state in {submitted.resumed_from} does not fit the job {job} any more ({cause}).",
             f"To begin without it: labkit submit {job} --fresh",
         )
     return LabkitError(f"The job {job} failed at its start: {cause}.", "Look at: labkit logs taskmanager")

@@ -72,9 +72,7 @@ def missing(artifacts: Iterable[Artifact], install_dir: Path) -> list[Artifact]:
     return [artifact for artifact in artifacts if not there(artifact)]
 
 
-def fetch_all(
-    artifacts: list[Artifact], install_dir: Path, on_bytes: Callable[[Artifact, int], None]
-) -> None:
+def fetch_all(artifacts: list[Artifact], install_dir: Path, on_bytes: Callable[[Artifact, int], None]) -> None:
     """Fetch `artifacts`, six at a time; `on_bytes(artifact, n)` hears of every n bytes that are there.
 
     A broken download goes on where it stopped. A file with a wrong SHA-256 is refused by name and

@@ -21,7 +21,7 @@ NEEDED_DISK_MB = 5000
 NEEDED_MEMORY_MB = 3000
 
 
-def main():
+def main() -> int:
     """Bring .venv to what the lock files say; does nothing where it is there already."""
     wanted = fingerprint()
     if read(STAMP) == wanted:
@@ -35,8 +35,19 @@ def main():
             say("making .venv")
             run([sys.executable, "-m", "venv", "--clear", VENV])
         say("installing uv")
-        run([PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r",
-             one_requirement("uv")])
+        run(
+            [
+                PYTHON,
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "-r",
+                one_requirement("uv"),
+            ]
+        )
         say("installing the Python packages (about 600 MB to download, 1.5 GB on disk)")
         uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON]
         environment = uv_environment()
@@ -44,8 +55,9 @@ def main():
         run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", ROOT], environment)
         run([PYTHON, "-m", "labkit.ops.install"])
     except subprocess.CalledProcessError as error:
-        sys.stderr.write("Set-up stopped (exit status %d). " % error.returncode
-                         + "The same command goes on where this one was.\n")
+        sys.stderr.write(
+            "Set-up stopped (exit status %d). " % error.returncode + "The same command goes on where this one was.\n"
+        )
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
@@ -55,7 +67,7 @@ def main():
     return 0
 
 
-def python_problem():
+def python_problem() -> str | None:
     """A sentence about an unfit Python, or None."""
     if sys.version_info[:2] not in ((3, 11), (3, 12)):
         return (
@@ -73,7 +85,7 @@ def python_problem():
     return None
 
 
-def machine_problem():
+def machine_problem() -> str | None:
     """A sentence about a machine that is too small or not Linux, or None."""
     if not os.path.exists("/proc/stat"):
         return (
@@ -84,14 +96,13 @@ def machine_problem():
     needed = NEEDED_DISK_MB if not os.path.exists(PYTHON) else NEEDED_DISK_MB // 5
     if free < needed:
         return "%d MB are free on this disk, set-up needs %d; nothing was changed." % (free, needed)
-    memory = int(re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo")).group(1)) // 1000
+    memory = int(read("/proc/meminfo").split("MemTotal:")[1].split()[0]) // 1000
     if memory < NEEDED_MEMORY_MB:
-        return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (
-            memory, NEEDED_MEMORY_MB)
+        return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (memory, NEEDED_MEMORY_MB)
     return None
 
 
-def fingerprint():
+def fingerprint() -> str:
     """Changes when a lock file, the package's metadata or the Python does."""
     digest = hashlib.sha256(repr((sys.version_info[:3], VENV)).encode())
     for name in ("requirements.txt", "jars.lock", "pyproject.toml"):
@@ -99,20 +110,20 @@ def fingerprint():
     return digest.hexdigest()
 
 
-def one_requirement(name):
+def one_requirement(name: str) -> str:
     """A file with only `name` and its hashes, out of requirements.txt."""
     text = read(os.path.join(ROOT, "requirements.txt"))
-    block = re.search(r"^%s==.*?(?=^\S|\Z)" % re.escape(name), text, re.M | re.S).group(0)
+    (block,) = re.findall(r"^%s==.*?(?=^\S|\Z)" % re.escape(name), text, re.M | re.S)
     path = os.path.join(VENV, "uv-requirement.txt")
     with open(path, "w") as file:
         file.write(block)
     return path
 
 
-def uv_environment():
+def uv_environment() -> dict[str, str]:
     """uv reads none of pip's settings: hand it the index, the mirror and the certificates that pip uses."""
     listing = subprocess.run(
-        [PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=True, universal_newlines=True
+        [PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=True, text=True
     ).stdout
     pip = {}
     for line in listing.splitlines():  # global.index-url='https://…', and :env:.index-url='…' wins
@@ -120,8 +131,12 @@ def uv_environment():
         pip[name.split(".")[-1]] = value.strip("'\"")
     environment = dict(os.environ)
     for option, variable in (
-        ("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("find-links", "UV_FIND_LINKS"),
-        ("cert", "SSL_CERT_FILE"), ("proxy", "ALL_PROXY"), ("trusted-host", "UV_INSECURE_HOST"),
+        ("index-url", "UV_DEFAULT_INDEX"),
+        ("extra-index-url", "UV_INDEX"),
+        ("find-links", "UV_FIND_LINKS"),
+        ("cert", "SSL_CERT_FILE"),
+        ("proxy", "ALL_PROXY"),
+        ("trusted-host", "UV_INSECURE_HOST"),
         ("no-index", "UV_NO_INDEX"),
     ):
         if option in pip:
@@ -131,18 +146,18 @@ def uv_environment():
     return environment
 
 
-def run(words, environment=None):
+def run(words: list[str], environment: dict[str, str] | None = None) -> None:
     """Run a step; its own output goes to the person."""
     subprocess.run(words, check=True, env=environment)
 
 
-def say(text):
+def say(text: str) -> None:
     """One line about the step that begins."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def read(path):
+def read(path: str) -> str:
     """The text of a file, or "" where it is not there."""
     try:
         with open(path, encoding="utf-8") as file:

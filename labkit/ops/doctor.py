@@ -1,6 +1,6 @@
 """What could keep the lab from running, each finding with what to type.
 
-    Finding(ok=False, what="Port 9092 (kafka_port) is taken by java (pid 4711).", todo="Stop that program, or …")
+Finding(ok=False, what="Port 9092 (kafka_port) is taken by java (pid 4711).", todo="Stop that program, or …")
 """
 
 from __future__ import annotations

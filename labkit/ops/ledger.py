@@ -153,9 +153,7 @@ class _Expected:
     """What must come out of procstat_snapshots as it is now."""
 
     def __init__(self, settings: Settings) -> None:
-        codec = SnapshotCodec(
-            read_schema(settings.schema_dir), Registry(settings.registry_url).wait_for_schema
-        )
+        codec = SnapshotCodec(read_schema(settings.schema_dir), Registry(settings.registry_url).wait_for_schema)
         self.snapshots = 0
         self.verdicts: Counter[Verdict] = Counter()
         self.metrics: dict[Hashable, Any] = {}

@@ -1,7 +1,7 @@
 """The main job, `labkit run`: everything up, live data through the whole pipeline, an ordered stop, the account.
 
-    services → topics and schema → both jobs → live /proc/stat → producer flushed → enrichment has read
-    to the end, stop with savepoint → Parquet job has read to the end, stop with savepoint → plot, ledger
+services → topics and schema → both jobs → live /proc/stat → producer flushed → enrichment has read
+to the end, stop with savepoint → Parquet job has read to the end, stop with savepoint → plot, ledger
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from labkit import kafka_admin
-from labkit.errors import BadInput
+from labkit.errors import BadInput, LabkitError
 from labkit.flink import jobs
 from labkit.flink.names import JOBS
+from labkit.flink.session import Submitted
 from labkit.ops import services
 from labkit.ops.ledger import Ledger, measure
 from labkit.producer import produce, register_snapshot_schema
@@ -99,16 +100,13 @@ def run(
     return result
 
 
-def _pipeline(
-    settings: Settings, seconds: float, stop: threading.Event, progress: Progress, result: Run
-) -> None:
+def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progress: Progress, result: Run) -> None:
     submitted: list[str] = []
     try:
-        for name in JOBS:
-            with _step(result, progress, f"submit {name}") as told:
-                _, resumed = jobs.submit(settings, name)
-                submitted.append(name)
-                told(f"goes on from {resumed.name}" if resumed else "from the beginning")
+        with _step(result, progress, "submit jobs") as told:
+            taken = jobs.submit(settings, *JOBS)
+            submitted += JOBS
+            told(", ".join(f"{job.name} {_origin(job)}" for job in taken))
         with _step(result, progress, "live") as told:
             begin = time.monotonic()
             result.since_ms = time.time_ns() // 1_000_000
@@ -129,8 +127,13 @@ def _pipeline(
     except BaseException:
         for name in submitted:  # what this run submitted does not outlive it
             progress.say(f"stopping {name}")
-            jobs.stop_with_savepoint(settings, name)
+            with suppress(LabkitError):
+                jobs.stop_with_savepoint(settings, name)
         raise
+
+
+def _origin(job: Submitted) -> str:
+    return f"goes on from {job.resumed_from.name}" if job.resumed_from else "begins at the start"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The lab's services: start them, see how they are, stop them. supervisord does the watching.
 
-    up(settings)      kafka, registry, jobmanager, taskmanager, until each really answers
-    status(settings)  [ServiceStatus("kafka", "127.0.0.1:9092", "RUNNING", pid=4711, …), …]
-    down(settings)    stops them all, and what a crash may have left behind
+up(settings)      kafka, registry, jobmanager, taskmanager, until each really answers
+status(settings)  [ServiceStatus("kafka", "127.0.0.1:9092", "RUNNING", pid=4711, …), …]
+down(settings)    stops them all, and what a crash may have left behind
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ from labkit.ops.supervisor_conf import (
 )
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["ServiceStatus", "down", "exclusive", "is_up", "log_file", "processes", "status", "up"]
+__all__ = [
+    "ServiceStatus", "down", "exclusive", "is_up", "log_file", "processes", "status",
+    "stop_one", "up",
+]  # fmt: skip
 
 _READY_WITHIN_S = 120
 _POLL_S = 0.2
@@ -63,7 +66,8 @@ class ServiceStatus:
 def is_up(settings: Settings) -> bool:
     """Whether this lab's supervisord answers."""
     try:
-        return bool(_supervisor(settings).getState())
+        with _supervisor(settings) as supervisor:
+            return bool(supervisor.getState())
     except _NOT_THERE:
         return False
 
@@ -86,10 +90,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
         try:
             if fresh:
                 _start_supervisord(settings, conf)
-            supervisor = _supervisor(settings)
-            stopped = [p["name"] for p in supervisor.getAllProcessInfo() if p["statename"] not in _ALIVE]
-            for name in stopped:
-                supervisor.startProcess(name, False)
+            stopped = _start_stopped(settings)
             _wait_until_ready(settings, on_status or (lambda _: None))
         except BaseException:
             if fresh:
@@ -104,6 +105,17 @@ def down(settings: Settings) -> bool:
         return False
     with exclusive(settings, "lock", wait=True):
         return _down(settings)
+
+
+def stop_one(settings: Settings, name: str) -> None:
+    """Stop one service, and leave it stopped until `up`. Raises `BadInput` where it does not run."""
+    if name not in SERVICES:
+        raise BadInput(f"There is no service {name!r}; there is {', '.join(SERVICES)}.")
+    try:
+        with _supervisor(settings) as supervisor:
+            supervisor.stopProcess(name)
+    except (*_NOT_THERE, xmlrpc.client.Fault):
+        raise BadInput(f"{name} is not running.", "Start the services: labkit up") from None
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
@@ -128,7 +140,8 @@ def processes(settings: Settings) -> list[psutil.Process]:
     """Every process of this lab's services: supervisord, the JVMs and their Python workers."""
     found = {process.pid: process for process in _jvms(settings)}
     with contextlib.suppress(*_NOT_THERE, psutil.NoSuchProcess):
-        boss = psutil.Process(_supervisor(settings).getPID())
+        with _supervisor(settings) as supervisor:
+            boss = psutil.Process(supervisor.getPID())
         found[boss.pid] = boss
     for process in list(found.values()):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -158,17 +171,29 @@ _ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
 _NOT_THERE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
 
 
-def _supervisor(settings: Settings) -> Any:
+@contextlib.contextmanager
+def _supervisor(settings: Settings) -> Iterator[Any]:
+    """supervisord's XML-RPC calls. Source: http://supervisord.org/api.html"""
     transport = SupervisorTransport(None, None, f"unix://{control_socket(settings)}")
-    return xmlrpc.client.ServerProxy("http://supervisor", transport=transport).supervisor
+    with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
+        yield proxy.supervisor
 
 
 def _states(settings: Settings) -> dict[str, tuple[str, int | None]]:
     try:
-        infos = _supervisor(settings).getAllProcessInfo()
+        with _supervisor(settings) as supervisor:
+            infos = supervisor.getAllProcessInfo()
     except _NOT_THERE:
         return {}
     return {info["name"]: (info["statename"], info["pid"] or None) for info in infos}
+
+
+def _start_stopped(settings: Settings) -> list[str]:
+    stopped = [name for name, (state, _) in _states(settings).items() if state not in _ALIVE]
+    with _supervisor(settings) as supervisor:
+        for name in stopped:
+            supervisor.startProcess(name, False)
+    return stopped
 
 
 def _require_free_ports(settings: Settings) -> None:
@@ -197,8 +222,10 @@ def _format_kafka_storage(settings: Settings) -> None:
 
 
 def _start_supervisord(settings: Settings, conf: Path) -> None:
+    # Without compiled modules every Python worker takes seconds longer to start.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], env=environment,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
     )  # fmt: skip
     deadline = time.monotonic() + 10
@@ -239,8 +266,15 @@ def _last_words(settings: Settings, service: str) -> str:
 
 def _down(settings: Settings) -> bool:
     found = processes(settings)
-    with contextlib.suppress(*_NOT_THERE):
-        _supervisor(settings).shutdown()
+    with contextlib.suppress(*_NOT_THERE), _supervisor(settings) as supervisor:
+        # Kafka's clients all at once, then the broker: without it they would wait for it to come back.
+        for name in SERVICES:
+            if name != "kafka":
+                with contextlib.suppress(xmlrpc.client.Fault):
+                    supervisor.stopProcess(name, False)
+        while any(state == "STOPPING" for state, _ in _states(settings).values()):
+            time.sleep(_POLL_S)
+        supervisor.shutdown()
     _wait_gone(found, within_s=30)
     _stop_left_behind(settings)
     return bool(found)
@@ -278,7 +312,7 @@ def _memory_mib(pid: int | None) -> float | None:
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        return sum(member.memory_info().rss for member in family) / 2**20
+        return float(sum(member.memory_info().rss for member in family)) / 2**20
     except psutil.NoSuchProcess:
         return None
 

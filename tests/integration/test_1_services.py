@@ -1,0 +1,126 @@
+"""The services: up twice is once, only 127.0.0.1 listens, what dies comes back, what is in the way is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from labkit.errors import BadInput
+from labkit.ops import ports, services
+from labkit.settings import Settings, load_settings
+from tests.conftest import Labkit, lab_environment
+
+
+def wait_for(condition, within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.1)
+
+
+def pids(settings: Settings) -> dict[str, int | None]:
+    return {row.name: row.pid for row in services.status(settings)}
+
+
+def test_every_service_is_healthy_and_up_twice_is_once(lab: Settings) -> None:
+    before = pids(lab)
+    assert services.up(lab) is False
+    assert pids(lab) == before
+    assert [(row.name, row.state, row.healthy) for row in services.status(lab)] == [
+        (name, "RUNNING", True) for name in services.SERVICES
+    ]
+
+
+def test_only_127_0_0_1_listens(lab: Settings) -> None:
+    sockets = ports.listening({process.pid for process in services.processes(lab)})
+    wanted = {port for name, port in lab.ports.items() if name != "jupyter_port"}
+    assert wanted <= {port for _, _, port in sockets}
+    assert {address.removeprefix("::ffff:") for _, address, _ in sockets} == {"127.0.0.1"}
+
+
+def test_all_services_idle_stay_under_2_gb(lab: Settings) -> None:
+    assert sum(row.memory_mib or 0 for row in services.status(lab)) < 2048
+
+
+def test_status_shows_each_service_with_address_pid_and_memory(lab: Settings, labkit: Labkit) -> None:
+    shown = labkit("status")
+    assert shown.returncode == 0
+    for name, pid in pids(lab).items():
+        (line,) = [line for line in shown.stdout.splitlines() if line.startswith(name)]
+        assert str(pid) in line
+        assert "healthy" in line
+        assert "MiB" in line
+    assert lab.kafka_bootstrap in shown.stdout
+
+
+def test_doctor_finds_nothing_wrong(lab: Settings, labkit: Labkit) -> None:
+    examined = labkit("doctor")
+    assert (examined.returncode, examined.stderr) == (0, ""), examined.stdout
+
+
+def test_logs_show_what_a_service_wrote(lab: Settings, labkit: Labkit) -> None:
+    shown = labkit("logs", "kafka", "--lines", "2000")
+    assert shown.returncode == 0
+    assert "Kafka Server started" in shown.stdout
+
+
+@pytest.mark.parametrize("name", ["registry", "taskmanager"])
+def test_a_killed_service_is_restarted(lab: Settings, name: str) -> None:
+    before = pids(lab)[name]
+    assert before
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: pids(lab)[name] not in (before, None))
+    services.up(lab)  # waits until it answers again
+    assert all(row.healthy for row in services.status(lab))
+
+
+def test_a_stopped_service_stays_stopped_until_up_and_status_says_so(lab: Settings, labkit: Labkit) -> None:
+    services.stop_one(lab, "registry")
+    shown = labkit("status")
+    assert shown.returncode == 1
+    assert "✗ stopped" in shown.stdout
+    assert services.up(lab) is True
+    assert all(row.healthy for row in services.status(lab))
+
+
+@pytest.fixture
+def second_lab(tmp_path: Path) -> Settings:
+    values = lab_environment(tmp_path)
+    return load_settings(
+        **{name.removeprefix("LABKIT_").lower(): value for name, value in values.items()}, hostname="second"
+    )
+
+
+def test_a_busy_port_is_named_with_its_holder_before_anything_starts(second_lab: Settings) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", second_lab.flink_port))
+        busy.listen()
+        with pytest.raises(BadInput, match=rf"Port {second_lab.flink_port} .*pid {os.getpid()}.*nothing was started"):
+            services.up(second_lab)
+    assert services.processes(second_lab) == []
+    assert all(ports.is_free(port) for port in second_lab.ports.values())
+
+
+def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(lab: Settings, second_lab: Settings) -> None:
+    services.up(second_lab)
+    try:
+        (boss,) = [p for p in services.processes(second_lab) if "supervisor.supervisord" in p.cmdline()]
+        boss.kill()
+        boss.wait(10)
+        orphans = services.processes(second_lab)
+        assert len(orphans) >= len(services.SERVICES)
+        (second_lab.state_dir / "supervisord.pid").write_text(str(os.getpid()))  # a stale pid, of somebody else
+        services.up(second_lab)
+        assert not any(orphan.is_running() and orphan.status() != psutil.STATUS_ZOMBIE for orphan in orphans)
+        assert all(row.healthy for row in services.status(second_lab))
+    finally:
+        services.down(second_lab)
+    assert services.processes(second_lab) == []
+    assert services.down(second_lab) is False
+    assert all(row.healthy for row in services.status(lab)), "two labs run side by side"

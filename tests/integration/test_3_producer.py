@@ -1,0 +1,122 @@
+"""The producer: keyed, framed, flushed on a signal, patient with what is away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from labkit.avro_codec import SnapshotCodec, read_schema
+from labkit.consumer import read_topic, unread
+from labkit.ops import pipeline, services
+from labkit.producer import produce
+from labkit.procfs import Snapshot
+from labkit.settings import REPOSITORY, Settings
+from labkit.sources import read_snapshot
+from tests.integration.feeds import hosts
+
+
+def ends(settings: Settings) -> dict[int, int]:
+    """Where the snapshots topic ends now."""
+    end = dict.fromkeys(range(settings.partitions), 0)
+    for record in read_topic(settings, settings.snapshots_topic):
+        end[record.partition()] = record.offset() + 1
+    return end
+
+
+def sent_since(settings: Settings, start: dict[int, int]) -> list[Snapshot]:
+    schema = read_schema(settings.schema_dir)
+    codec = SnapshotCodec(schema, lambda _: schema)
+    return [codec.decode(record.value()) for record in read_topic(settings, settings.snapshots_topic, start)]
+
+
+@pytest.fixture
+def producing(lab: Settings) -> Iterator[subprocess.Popen[str]]:
+    """`labkit produce` as a process of its own, five snapshots a second."""
+    pipeline.prepare(lab)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2"],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+    )  # fmt: skip
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_flushes_and_exits_0(lab: Settings, producing: subprocess.Popen[str], number: signal.Signals) -> None:
+    before = ends(lab)
+    assert producing.stdout is not None
+    for _ in range(3):
+        assert "cpu lines" in producing.stdout.readline()
+    producing.send_signal(number)
+    rest, said = producing.communicate(timeout=30)
+    assert producing.returncode == 0, said
+    acknowledged, _, sent = rest.splitlines()[-1].split()[:3]
+    assert acknowledged == sent
+    assert len(sent_since(lab, before)) == int(acknowledged)
+    assert "Stopping" in said
+
+
+def test_records_carry_key_timestamp_and_what_was_read(lab: Settings) -> None:
+    pipeline.prepare(lab)
+    before = ends(lab)
+    feed = [read_snapshot("roundtrip"), *hosts(["a", "b"], 2, seed=1)]
+    assert produce(lab, feed).acknowledged == len(feed)
+    records = list(read_topic(lab, lab.snapshots_topic, before))
+    assert sorted(sent_since(lab, before), key=repr) == sorted(feed, key=repr)
+    assert {(record.key(), record.timestamp()[1]) for record in records} == {
+        (snapshot.hostname.encode(), snapshot.timestamp) for snapshot in feed
+    }
+    partitions = {record.key(): record.partition() for record in records}
+    assert all(record.partition() == partitions[record.key()] for record in records), "same key, same partition"
+
+
+def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(lab: Settings) -> None:
+    pipeline.prepare(lab)
+    before = ends(lab)
+    said: list[str] = []
+    services.stop_one(lab, "registry")
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2", "--seconds", "1"],
+            cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+        )  # fmt: skip
+        assert process.stderr is not None
+        said.append(process.stderr.readline())
+        assert "registry does not answer" in said[0]
+        assert "Waiting for it" in said[0]
+        assert unread(lab, lab.snapshots_topic, before) == 0
+    finally:
+        services.up(lab)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(sent_since(lab, before)) >= 5
+
+
+def test_a_broker_that_is_away_is_waited_for_and_nothing_acknowledged_is_missing(
+    lab: Settings, producing: subprocess.Popen[str]
+) -> None:
+    before = ends(lab)
+    assert producing.stdout is not None
+    assert producing.stderr is not None
+    producing.stdout.readline()
+    pid = next(row.pid for row in services.status(lab) if row.name == "kafka")
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    assert "snapshots wait for it" in producing.stderr.readline()
+    assert "Kafka is back" in producing.stderr.readline()
+    services.up(lab)
+    producing.send_signal(signal.SIGTERM)
+    rest, said = producing.communicate(timeout=60)
+    assert producing.returncode == 0, said
+    acknowledged = int(rest.splitlines()[-1].split()[0])
+    arrived = sent_since(lab, before)
+    assert len(arrived) >= acknowledged
+    stamps = [snapshot.timestamp for snapshot in arrived]
+    assert stamps == sorted(set(stamps)), "in order, none twice"
