@@ -126,7 +126,8 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of one host -> start and end (UTC) of its intervals, each once, in time order."""
     hosts = _filled(frame)["hostname"].unique()
     if len(hosts) > 1:
-        raise BadInput(f"These are rows of {len(hosts)} hosts ({', '.join(hosts[:3])}, …).", "Take one_host(rows).")
+        named = ", ".join(hosts[:3])
+        raise BadInput(f"These are rows of {len(hosts)} hosts ({named}, …).", "Take one_host(rows).")
     spans = frame[["ts", "time_delta_ms"]].drop_duplicates("ts").sort_values("ts", ignore_index=True)
     end = pd.to_datetime(spans["ts"], utc=True)
     return pd.DataFrame({"start": end - pd.to_timedelta(spans["time_delta_ms"], unit="ms"), "end": end})
@@ -135,5 +136,5 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
 def _filled(frame: pd.DataFrame) -> pd.DataFrame:
     """`frame` itself. Raises LabkitError where it has no rows."""
     if frame.empty:
-        raise LabkitError("There are no rows to look at.", "Type: labkit run; or choose another host or time.")
+        raise LabkitError("There are no rows to look at.", "Choose another host or time, or type: labkit run")
     return frame

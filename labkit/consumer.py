@@ -30,24 +30,24 @@ def read_topic(
     With `whole`, raises `BadInput` where the log no longer starts at offset 0.
     """
     with _Reader(settings) as consumer:
-        partitions = _partitions(settings, topic)
-        if whole:
-            _require_whole(consumer, topic, partitions)
+        # The end is fixed now: while a producer is at work, an end-of-partition event may never come.
+        end = {number: _end(consumer, topic, number, whole=whole) for number in _partitions(settings, topic)}
         begin = start or {}
-        consumer.assign([TopicPartition(topic, number, begin.get(number, 0)) for number in partitions])
-        open_partitions = set(partitions)
-        while open_partitions:
+        left = {number for number in end if begin.get(number, 0) < end[number]}
+        consumer.assign([TopicPartition(topic, number, begin.get(number, 0)) for number in sorted(left)])
+        while left:
             record = consumer.poll(_POLL_S)
             if record is None:
                 raise kafka_away(settings.kafka_bootstrap)
             error = record.error()
-            if error is None:
-                yield record
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(record.partition())
-                consumer.pause([TopicPartition(topic, record.partition())])
-            else:
+            number = record.partition()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise LabkitError(f"Kafka could not be read: {error.str()}.")
+            if error is None and number in left and record.offset() < end[number]:
+                yield record
+            if number in left and (error is not None or record.offset() >= end[number] - 1):
+                left.discard(number)
+                consumer.pause([TopicPartition(topic, number)])
 
 
 def committed_offsets(settings: Settings, topic: str, group: str) -> dict[int, int]:
@@ -109,12 +109,12 @@ def _partitions(settings: Settings, topic: str) -> range:
     return range(there[topic])
 
 
-def _require_whole(consumer: Consumer, topic: str, partitions: range) -> None:
-    for number in partitions:
-        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_POLL_S)
-        if low > 0:
-            raise BadInput(
-                f"Topic {topic} no longer starts at offset 0 (partition {number} starts at {low}); "
-                "what was deleted cannot be counted.",
-                "Begin anew: labkit reset",
-            )
+def _end(consumer: Consumer, topic: str, partition: int, *, whole: bool) -> int:
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_POLL_S)
+    if whole and low > 0:
+        raise BadInput(
+            f"Topic {topic} no longer starts at offset 0 (partition {partition} starts at {low}); "
+            "what was deleted cannot be counted.",
+            "Begin anew: labkit reset",
+        )
+    return int(high)

@@ -42,7 +42,11 @@ def cpu_number(cpu_id: str) -> int:
 
 def in_natural_order(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """`frame` sorted by `columns`, where cpu_id goes cpu, cpu0, cpu1, …, cpu10; rows are numbered anew."""
-    return frame.sort_values(columns, key=lambda c: c.map(cpu_number) if c.name == "cpu_id" else c, ignore_index=True)
+
+    def rank(column: pd.Series) -> pd.Series:
+        return column.map(cpu_number) if column.name == "cpu_id" else column
+
+    return frame.sort_values(columns, key=rank, ignore_index=True)
 
 
 def parquet_files(folder: Path) -> list[Path]:

@@ -10,34 +10,35 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+from matplotlib.dates import MINUTELY, SECONDLY, AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyBboxPatch, Patch
 
 from labkit.analysis import TOTAL, coarsen, grid, one_host
 from labkit.errors import LabkitError
 
-__all__ = ["BANDS", "ServiceView", "cpu_usage", "pipeline_status", "save"]
+__all__ = ["cpu_usage", "pipeline_status", "save"]
 
-#: What the total line is stacked from, bottom to top: the eight shares, so it reaches 100 %. The colours
-#: are those of Okabe and Ito, which colour-blind people can tell apart, and a grey.
+#: What the total line is stacked from, bottom to top. Together they are the eight shares, so they reach
+#: 100 %. The colours are from Okabe and Ito's set, which colour-blind people can tell apart, and a grey.
 BANDS = {
     "user + nice": (["user_pct", "nice_pct"], "#0072B2"),
-    "system": (["system_pct"], "#D55E00"),
+    "system": (["system_pct"], "#56B4E9"),
     "irq + softirq + steal": (["irq_pct", "softirq_pct", "steal_pct"], "#CC79A7"),
-    "iowait": (["iowait_pct"], "#F0E442"),
-    "idle": (["idle_pct"], "#DDDDDD"),
+    "iowait": (["iowait_pct"], "#D55E00"),
+    "idle": (["idle_pct"], "#E6E6E6"),
 }
-NO_DATA = {"facecolor": "white", "edgecolor": "#AAAAAA", "hatch": "////", "linewidth": 0}
-TEXT_SIZE = 12
+NO_DATA: dict[str, Any] = {"facecolor": "white", "edgecolor": "#AAAAAA", "hatch": "////", "linewidth": 0}
+TEXT_SIZE = 13
 MOST_CPU_LABELS = 16
 
 
@@ -45,114 +46,198 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
     """Rows of `read_metrics` -> a heat map of the CPUs above the stacked shares of the total line.
 
     One host is drawn: `hostname`, or the one with the most rows. Both panels share the time axis (UTC)
-    with intervals as wide as they were; hatched means no data, be it a pause or one CPU left out.
+    and draw each interval as long as it was; hatched means no data: a pause, or a CPU that was left out.
     Raises LabkitError where there is nothing to draw.
     """
     rows = one_host(frame, hostname)
     is_total = rows["cpu_id"] == TOTAL
     if is_total.all() or not is_total.any():
-        raise LabkitError("A plot needs the total line and at least one CPU.", "Do not filter rows by cpu_id.")
-    cpus = grid(rows[~is_total])
+        raise LabkitError("A plot needs the total line and at least one CPU: give it all rows of a host.")
     total = rows[is_total]
-    shares = pd.DataFrame(
-        {
-            name: grid(total.assign(share=total[columns].sum(axis=1)), "share")[TOTAL]
-            for name, (columns, _) in BANDS.items()
-        }
-    )
+    bands = {
+        name: grid(total.assign(share=total[columns].sum(axis=1)), "share")[TOTAL]
+        for name, (columns, _) in BANDS.items()
+    }
+    intervals = grid(rows[~is_total])
+    cpus, shares = coarsen(intervals), coarsen(pd.DataFrame(bands))
+
     height = min(max(0.3 * cpus.shape[1], 1.4), 6.0)
-    figure = Figure(figsize=(12, height + 4.2), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
-    places = figure.add_gridspec(2, 2, height_ratios=[height, 2.6], width_ratios=[60, 1])
-    heat = figure.add_subplot(places[0, 0])
-    stack = figure.add_subplot(places[1, 0], sharex=heat)
-    _draw_heat(heat, figure.add_subplot(places[0, 1]), coarsen(cpus))
-    _draw_stack(stack, coarsen(shares))
+    figure = Figure(figsize=(12, height + 4.6), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    heat, stack = figure.subplots(2, 1, sharex=True, height_ratios=[height, 2.6])
+    _draw_heat(heat, cpus)
+    _draw_stack(stack, shares)
+    stack.tick_params(axis="x", pad=8)
+    start, end = min(cpus.index[0], shares.index[0]).left, max(cpus.index[-1], shares.index[-1]).right
+    _time_axis(stack, start, end)
     for axes in (heat, stack):
         axes.patch.set(**NO_DATA)
         axes.tick_params(labelsize=TEXT_SIZE)
-    heat.tick_params(labelbottom=False)
-    _time_axis(stack, min(cpus.index.left[0], shares.index.left[0]), max(cpus.index.right[-1], shares.index.right[-1]))
-    _titles(heat, frame, cpus, rows["hostname"].iloc[0])
+
+    host, hosts = rows["hostname"].iloc[0], frame["hostname"].nunique()
+    name = (host if len(host) <= 60 else f"{host[:59]}…") + (f" (one of {hosts} hosts)" if hosts > 1 else "")
+    note = "busy is everything but idle, so it includes iowait"
+    if len(cpus) < len(intervals):
+        length = (cpus.index.right - cpus.index.left).median().total_seconds()
+        note += f"; each column is the mean of about {length:.0f} s"
+    _titles(heat, name, cpus, note)
+    keys = [Patch(color=colour, label=name) for name, (_, colour) in BANDS.items()]
+    if cpus.isna().any(axis=None) or shares.isna().any(axis=None):
+        keys.append(Patch(**NO_DATA, label="no data"))
+    figure.legend(
+        handles=keys,
+        loc="outside lower center",
+        ncols=len(keys),
+        frameon=False,
+        fontsize=TEXT_SIZE,
+        columnspacing=1.4,
+    )
     return figure
 
 
-def _draw_heat(axes: Axes, bar: Axes, cpus: pd.DataFrame) -> None:
-    """A `grid` of the CPUs -> one row for each, the first on top, and the colour bar."""
+def _draw_heat(axes: Axes, cpus: pd.DataFrame) -> None:
+    """A `grid` of the CPUs -> one row for each, the first on top, and a colour bar beside them."""
     count = cpus.shape[1]
-    mesh = axes.pcolormesh(_edges(cpus), np.arange(count + 1), cpus.to_numpy().T, cmap="cividis", vmin=0, vmax=100)
+    busy = cpus.to_numpy().T
+    mesh = axes.pcolormesh(_edges(cpus), np.arange(count + 1), busy, cmap="cividis", vmin=0, vmax=100)
     axes.invert_yaxis()
+    if count <= 2 * MOST_CPU_LABELS:
+        for row in range(1, count):
+            axes.axhline(row, color="white", linewidth=1)
     step = 1
     while count / step > MOST_CPU_LABELS:
         step *= 2
     axes.set_yticks(np.arange(0, count, step) + 0.5, cpus.columns[::step])
-    scale = axes.figure.colorbar(mesh, cax=bar, ticks=[0, 50, 100])
-    scale.set_label("busy (%)", size=TEXT_SIZE)
-    bar.tick_params(labelsize=TEXT_SIZE)
+    # Inside the panel's own coordinates, so that it takes no width from one of the two time axes.
+    bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.015, 0, 0.016, 1)), ticks=[0, 50, 100])
+    bar.set_label("busy (%)", size=TEXT_SIZE)
+    bar.ax.tick_params(labelsize=TEXT_SIZE)
 
 
 def _draw_stack(axes: Axes, shares: pd.DataFrame) -> None:
-    """A table of time × band -> the bands on top of each other, as steps: a mean holds for its interval."""
+    """A table of time × band -> the bands on top of each other, in steps: a mean holds for its interval."""
     tops = shares.cumsum(axis=1)
     bottom = np.zeros(len(shares))
     for name, (_, colour) in BANDS.items():
-        top = tops[name].to_numpy()
-        axes.stairs(top, _edges(shares), baseline=bottom, fill=True, color=colour, label=name)
-        bottom = top
+        axes.stairs(tops[name], _edges(shares), baseline=bottom, fill=True, color=colour, label=name)
+        bottom = tops[name].to_numpy()
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 50, 100])
     axes.set_ylabel("all CPUs (%)", size=TEXT_SIZE)
-    handles, _ = axes.get_legend_handles_labels()
-    if shares.isna().any(axis=None):
-        handles.append(Patch(**NO_DATA, label="no data"))
-    axes.figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=TEXT_SIZE
-    )
 
 
-def _edges(matrix: pd.DataFrame) -> np.ndarray:
-    """The n + 1 edges of a grid's n intervals, as matplotlib's days."""
-    return date2num(matrix.index.left.append(matrix.index.right[-1:]).tz_localize(None).to_numpy())
+def _edges(matrix: pd.DataFrame) -> list[float]:
+    """The n + 1 edges of a grid's n intervals, as matplotlib's days since 1970."""
+    edges = matrix.index.left.append(matrix.index.right[-1:])
+    return list(date2num(edges.tz_convert(None).to_numpy()))
 
 
 def _time_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:
-    """Ticks from `start` to `end` that say as much as the span needs: 13:00:05, 13:05 or 22 Nov 13:00."""
-    span = end - start
-    axes.set_xlim(date2num([start, end]))
-    axes.xaxis_date("UTC")
+    """Ticks from `start` to `end` that say as much as they need to: 13:00:05, 13:05 or 22 Nov 13:00."""
+    span = (end - start).total_seconds()
+    axes.set_xlim(date2num(start), date2num(end))
     axes.set_xlabel("time (UTC)", size=TEXT_SIZE)
-    form = "%H:%M:%S" if span < pd.Timedelta("10min") else "%H:%M" if span < pd.Timedelta("36h") else "%d %b %H:%M"
-    if span < pd.Timedelta("5s"):
-        axes.set_xticks(date2num([start, end]))
+    if span < 5:
+        axes.set_xticks([date2num(start), date2num(end)])
     else:
-        axes.xaxis.set_major_locator(AutoDateLocator(tz="UTC", minticks=4, maxticks=8))
+        locator = AutoDateLocator(tz="UTC", minticks=4, maxticks=8)
+        locator.intervald |= {SECONDLY: [1, 2, 5, 10, 15, 30, 60], MINUTELY: [1, 2, 5, 10, 15, 30, 60]}
+        axes.xaxis.set_major_locator(locator)
+    form = "%H:%M:%S" if span < 240 else "%H:%M" if span < 36 * 3600 else "%d %b %H:%M"
     axes.xaxis.set_major_formatter(DateFormatter(form, tz="UTC"))
 
 
-def _titles(axes: Axes, frame: pd.DataFrame, cpus: pd.DataFrame, host: str) -> None:
-    """Which host, how many CPUs and when, in bold; below it what is to be known to read the picture."""
+def _titles(axes: Axes, name: str, cpus: pd.DataFrame, note: str) -> None:
+    """Which host, how many CPUs and when, in bold; below it the note that helps to read the picture."""
     start, end = cpus.index.left[0], cpus.index.right[-1]
     until = f"{end:%H:%M:%S}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M:%S}"
-    hosts = frame["hostname"].nunique()
-    name = host if len(host) <= 40 else f"{host[:39]}…"
-    name += f" (one of {hosts} hosts)" if hosts > 1 else ""
     count = f"{cpus.shape[1]} CPU{'s' if cpus.shape[1] > 1 else ''}"
-    axes.set_title(
-        f"{name}: {count}\n{start:%Y-%m-%d %H:%M:%S} – {until} UTC", loc="left", pad=26, size=15, weight="bold"
-    )
-    note = "busy is everything but idle, so it includes iowait"
-    shown = coarsen(cpus)
-    if len(shown) < len(cpus):
-        width = (shown.index.right - shown.index.left).median().total_seconds()
-        note += f"; each column is the mean of about {width:.0f} s"
-    axes.annotate(note, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", size=TEXT_SIZE)
+    title = f"{name}\n{count}, {start:%Y-%m-%d %H:%M:%S} – {until} UTC"
+    axes.set_title(title, loc="left", pad=28, size=16, weight="bold")
+    above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 9), "textcoords": "offset points"}
+    axes.annotate(note, (0, 1), size=TEXT_SIZE, **above)
+
+
+#: Where the services stand, and what is around them: left, bottom, width and height in inches.
+SERVICES = {
+    "registry": (5.0, 3.4, 2.9, 1.5),
+    "kafka": (5.0, 0.75, 2.9, 1.5),
+    "jobmanager": (9.25, 2.95, 2.9, 1.5),
+    "taskmanager": (9.25, 0.75, 2.9, 1.5),
+}
+FLINK = (9.05, 0.45, 3.3, 4.55)
+AROUND = {
+    "/proc/stat": ((0.25, 0.95, 1.75, 1.1), "the kernel's\ncounters"),
+    "producer": ((2.55, 0.95, 1.75, 1.1), "reads a snapshot\nat every poll"),
+    "Parquet": ((13.1, 0.95, 1.75, 1.1), "output/\ncpu_metrics"),
+}
+#: Arrows: from, to, what goes along it, where that is written. The dashed ones ask the registry.
+FLOWS = [
+    ((2.0, 1.5), (2.55, 1.5), "", (0, 0), "-"),
+    ((4.3, 1.5), (5.0, 1.5), "Avro", (4.63, 1.6), "-"),
+    ((7.9, 1.8), (9.05, 1.8), "Avro, JSON", (8.46, 1.9), "-"),
+    ((9.05, 1.2), (7.9, 1.2), "JSON", (8.46, 1.3), "-"),
+    ((12.35, 1.5), (13.1, 1.5), "rows", (12.7, 1.6), "-"),
+    ((3.42, 2.05), (5.0, 4.15), "schema id", (4.2, 4.25), "--"),
+    ((9.05, 4.15), (7.9, 4.15), "schema", (8.5, 4.25), "--"),
+]
+
+
+def pipeline_status(services: Sequence[Any]) -> Figure:
+    """The lab's services -> a picture of the pipeline with the state of each in its box.
+
+    A service has name, address, state, healthy, memory_mib (or None) and detail.
+    Healthy is a tick, the word and a green frame; not healthy a cross, the words and a grey dashed
+    frame. One of the four that is not in `services` is "not reported"; others are not drawn.
+    """
+    reported = {service.name: service for service in services}
+    figure = Figure(figsize=(15.1, 5.4))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 15.1), ylim=(0, 5.4))
+    axes.set_axis_off()
+    _box(axes, FLINK, "Flink", "", facecolor="white", edgecolor="#777777")
+    for name, (place, text) in AROUND.items():
+        _box(axes, name=name, place=place, text=text, facecolor="white", edgecolor="#444444")
+    for name, place in SERVICES.items():
+        service = reported.get(name)
+        good = service is not None and service.healthy
+        look = {"facecolor": "#E0F3EC", "edgecolor": "#009E73", "linestyle": "-"}
+        if not good:
+            look = {"facecolor": "#F2F2F2", "edgecolor": "#777777", "linestyle": "--"}
+        _box(axes, place, name, _status_text(service), linewidth=2.5, **look)
+    for start, end, text, where, line in FLOWS:
+        arrow = {"arrowstyle": "-|>", "linestyle": line, "color": "#444444", "shrinkA": 2, "shrinkB": 2}
+        bend = {"connectionstyle": "angle,angleA=90,angleB=0"} if start[1] != end[1] else {}
+        axes.annotate("", end, start, arrowprops=arrow | bend)
+        axes.text(*where, text, ha="center", size=12)
+    count = sum(name in reported and reported[name].healthy for name in SERVICES)
+    axes.text(0.25, 4.75, f"{count} of {len(SERVICES)} services healthy", size=17, weight="bold")
+    return figure
+
+
+def _status_text(service: Any | None) -> str:
+    """A service -> the lines in its box: mark and state, address and memory, at most two of detail."""
+    if service is None:
+        return "✗ not reported"
+    mark = "✓ healthy" if service.healthy else "✗ not healthy"
+    memory = "" if service.memory_mib is None else f", {service.memory_mib:.0f} MiB"
+    detail = textwrap.wrap(service.detail, 28, max_lines=2, placeholder=" …")
+    return "\n".join([f"{mark} ({service.state})", service.address + memory, *detail])
+
+
+def _box(axes: Axes, place: tuple[float, ...], name: str, text: str, **look: Any) -> None:
+    """A rounded box with its name in bold at the top and `text` below it."""
+    left, bottom, width, height = place
+    shape = {"boxstyle": "round,pad=0,rounding_size=0.08"} | look
+    axes.add_patch(FancyBboxPatch((left, bottom), width, height, **shape))
+    middle, top = left + width / 2, bottom + height
+    axes.text(middle, top - 0.1, name, ha="center", va="top", size=15, weight="bold")
+    axes.text(middle, top - 0.46, text, ha="center", va="top", size=12.5, linespacing=1.3)
 
 
 def save(figure: Figure, path: Path) -> Path:
     """Writes `figure` to `path` as PNG, 150 dots an inch; a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150)
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(picture.getvalue())
@@ -160,77 +245,3 @@ def save(figure: Figure, path: Path) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
-
-
-class ServiceView(Protocol):
-    """What `pipeline_status` looks at; anything with these attributes will do."""
-
-    name: str
-    address: str
-    state: str
-    healthy: bool
-    memory_mib: float | None
-    detail: str
-
-
-#: Boxes of the pipeline: left, bottom, width, height in inches, and what the box says.
-BOXES = {
-    "/proc/stat": (0.2, 1.5, 1.4, 0.8, "the kernel's counters"),
-    "producer": (2.3, 1.5, 1.5, 0.8, "one snapshot a second"),
-    "kafka": (4.7, 1.1, 2.6, 1.6, ""),
-    "registry": (4.7, 3.7, 2.6, 1.6, ""),
-    "jobmanager": (8.8, 2.25, 2.6, 1.6, ""),
-    "taskmanager": (8.8, 0.35, 2.6, 1.6, ""),
-    "Parquet": (12.5, 1.5, 1.5, 0.8, "output/cpu_metrics"),
-}
-#: Arrows: from, to, what flows; dashed ones are questions asked of the registry.
-FLOWS = [
-    ((1.6, 1.9), (2.3, 1.9), "", "-"),
-    ((3.8, 1.9), (4.7, 1.9), "Avro", "-"),
-    ((7.3, 2.2), (8.55, 2.2), "Avro, JSON", "-"),
-    ((8.55, 1.6), (7.3, 1.6), "JSON", "-"),
-    ((11.65, 1.9), (12.5, 1.9), "rows", "-"),
-    ((3.05, 2.3), (4.7, 4.5), "schema id", "--"),
-    ((8.55, 4.0), (7.3, 4.5), "schema", "--"),
-]
-
-
-def pipeline_status(services: Iterable[ServiceView]) -> Figure:
-    """The services of the lab -> a picture of the pipeline with the state of each in its box.
-
-    Healthy is a tick, the word and a green frame; anything else a cross, its state and a grey dashed
-    frame. A service that is not in `services` is drawn as "not reported".
-    """
-    figure = Figure(figsize=(14.2, 5.6))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 14.2), ylim=(0, 5.6), xticks=[], yticks=[], frame_on=False)
-    axes.add_patch(FancyBboxPatch((8.65, 0.2), 2.9, 3.95, boxstyle="round,pad=0.1", fc="none", ec="#888888"))
-    axes.text(10.1, 4.35, "Flink", ha="center", size=14, weight="bold")
-    for start, end, label, style in FLOWS:
-        axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "linestyle": style, "color": "#444444"})
-        axes.annotate(label, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), xytext=(0, 5),
-                      textcoords="offset points", ha="center", size=11)  # fmt: skip
-    reported = {service.name: service for service in services}
-    for name, (*place, says) in BOXES.items():
-        _draw_box(axes, name, place, says, reported.get(name))
-    return figure
-
-
-def _draw_box(axes, name, place, says, service) -> None:
-    """hm"""
-    left, bottom, width, height = place
-    if says and service is None:
-        face, edge, dash, lines = "white", "#444444", "-", [says]
-    elif service is None:
-        face, edge, dash, lines = "#F2F2F2", "#777777", "--", ["✗ not reported"]
-    else:
-        face, edge, dash = ("#E3F4EE", "#009E73", "-") if service.healthy else ("#F2F2F2", "#777777", "--")
-        lines = [f"✓ healthy ({service.state})" if service.healthy else f"✗ not healthy ({service.state})"]
-        memory = "" if service.memory_mib is None else f", {service.memory_mib:.0f} MiB"
-        lines += [service.address + memory, *textwrap.wrap(service.detail, 34, max_lines=2, placeholder=" …")]
-    axes.add_patch(
-        FancyBboxPatch((left, bottom), width, height, boxstyle="round,pad=0.02", fc=face, ec=edge, ls=dash, lw=2)
-    )
-    axes.text(left + width / 2, bottom + height - 0.1, name, ha="center", va="top", size=13, weight="bold")
-    axes.text(
-        left + width / 2, bottom + height - 0.42, "\n".join(lines), ha="center", va="top", size=10, linespacing=1.4
-    )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import closing
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
@@ -42,8 +42,9 @@ class Registry:
         registry's own words where it refuses the schema.
         """
         try:
-            self._client.set_compatibility(subject, "BACKWARD")
-            return int(self._client.register_schema(subject, Schema(json.dumps(schema), "AVRO")))
+            with self._client() as client:
+                client.set_compatibility(subject, "BACKWARD")
+                return int(client.register_schema(subject, Schema(json.dumps(schema), "AVRO")))
         except SchemaRegistryError as error:
             raise (
                 self._away()
@@ -53,18 +54,19 @@ class Registry:
                     "A new version may add fields that have a default; nothing was changed.",
                 )
             ) from None
-        except (httpx.HTTPError, OSError):
+        except (httpx2.HTTPError, OSError):
             raise self._away() from None
 
     def schema(self, schema_id: int) -> dict[str, Any] | None:
         """The Avro schema with that id, or None where nobody registered it. Raises `RegistryAway`."""
         try:
-            found = self._client.get_schema(schema_id)
+            with self._client() as client:
+                found = client.get_schema(schema_id)
         except SchemaRegistryError as error:
             if error.http_status_code == _NOT_FOUND:
                 return None
             raise self._away() from None
-        except (httpx.HTTPError, OSError):
+        except (httpx2.HTTPError, OSError):
             raise self._away() from None
         parsed: dict[str, Any] = json.loads(found.schema_str)
         return parsed
@@ -76,9 +78,8 @@ class Registry:
     def _away(self) -> RegistryAway:
         return RegistryAway(f"The registry does not answer at {self.url}.", "Start the services: labkit up")
 
-    @cached_property
-    def _client(self) -> SchemaRegistryClient:
-        return SchemaRegistryClient({"url": self.url, "max.retries": 0, "timeout": 5})
+    def _client(self) -> closing[SchemaRegistryClient]:
+        return closing(SchemaRegistryClient({"url": self.url, "max.retries": 0, "timeout": 5}))
 
 
 def when_there(call: Callable[[], T], on_wait: Callable[[LabkitError], None] = lambda _: time.sleep(_WAIT_S)) -> T:

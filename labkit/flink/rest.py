@@ -19,6 +19,7 @@ from labkit.errors import LabkitError
 __all__ = ["FlinkRest", "Job", "tls"]
 
 _POLL_S = 0.1
+_ANSWER_S = 10
 _CURRENT_OFFSET = re.compile(
     r".*\.KafkaSourceReader\.topic\.(?P<topic>.+)\.partition\.(?P<partition>\d+)\.currentOffset"
 )
@@ -49,7 +50,6 @@ class FlinkRest:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=10, verify=tls())
 
     def overview(self) -> dict[str, Any]:
         """{"slots-total": 8, "slots-available": 8, "jobs-running": 0, …}"""
@@ -136,7 +136,9 @@ class FlinkRest:
         self, method: str, path: str, body: dict[str, Any] | None = None, params: dict[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            response = self._client.request(method, path, json=body, params=params)
+            response = httpx.request(
+                method, self.url + path, json=body, params=params, timeout=_ANSWER_S, verify=tls()
+            )
             response.raise_for_status()
         except httpx.HTTPStatusError as error:
             raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None

@@ -91,10 +91,8 @@ def test_a_stopped_service_stays_stopped_until_up_and_status_says_so(lab: Settin
 
 @pytest.fixture
 def second_lab(tmp_path: Path) -> Settings:
-    values = lab_environment(tmp_path)
-    return load_settings(
-        **{name.removeprefix("LABKIT_").lower(): value for name, value in values.items()}, hostname="second"
-    )
+    values = {name.removeprefix("LABKIT_").lower(): value for name, value in lab_environment(tmp_path).items()}
+    return load_settings(**{**values, "hostname": "second"})
 
 
 def test_a_busy_port_is_named_with_its_holder_before_anything_starts(second_lab: Settings) -> None:

@@ -35,9 +35,15 @@ def sent_since(settings: Settings, start: dict[int, int]) -> list[Snapshot]:
 
 
 @pytest.fixture
-def producing(lab: Settings) -> Iterator[subprocess.Popen[str]]:
-    """`labkit produce` as a process of its own, five snapshots a second."""
+def before(lab: Settings) -> dict[int, int]:
+    """Where the snapshots topic ended before the test."""
     pipeline.prepare(lab)
+    return ends(lab)
+
+
+@pytest.fixture
+def producing(before: dict[int, int]) -> Iterator[subprocess.Popen[str]]:
+    """`labkit produce` as a process of its own, five snapshots a second."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2"],
         cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
@@ -49,8 +55,9 @@ def producing(lab: Settings) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_flushes_and_exits_0(lab: Settings, producing: subprocess.Popen[str], number: signal.Signals) -> None:
-    before = ends(lab)
+def test_a_signal_flushes_and_exits_0(
+    lab: Settings, before: dict[int, int], producing: subprocess.Popen[str], number: signal.Signals
+) -> None:
     assert producing.stdout is not None
     for _ in range(3):
         assert "cpu lines" in producing.stdout.readline()
@@ -63,9 +70,7 @@ def test_a_signal_flushes_and_exits_0(lab: Settings, producing: subprocess.Popen
     assert "Stopping" in said
 
 
-def test_records_carry_key_timestamp_and_what_was_read(lab: Settings) -> None:
-    pipeline.prepare(lab)
-    before = ends(lab)
+def test_records_carry_key_timestamp_and_what_was_read(lab: Settings, before: dict[int, int]) -> None:
     feed = [read_snapshot("roundtrip"), *hosts(["a", "b"], 2, seed=1)]
     assert produce(lab, feed).acknowledged == len(feed)
     records = list(read_topic(lab, lab.snapshots_topic, before))
@@ -77,10 +82,9 @@ def test_records_carry_key_timestamp_and_what_was_read(lab: Settings) -> None:
     assert all(record.partition() == partitions[record.key()] for record in records), "same key, same partition"
 
 
-def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(lab: Settings) -> None:
-    pipeline.prepare(lab)
-    before = ends(lab)
-    said: list[str] = []
+def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(
+    lab: Settings, before: dict[int, int]
+) -> None:
     services.stop_one(lab, "registry")
     try:
         process = subprocess.Popen(
@@ -88,9 +92,9 @@ def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(lab:
             cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
         )  # fmt: skip
         assert process.stderr is not None
-        said.append(process.stderr.readline())
-        assert "registry does not answer" in said[0]
-        assert "Waiting for it" in said[0]
+        said = process.stderr.readline()
+        assert "registry does not answer" in said
+        assert "Waiting for it" in said
         assert unread(lab, lab.snapshots_topic, before) == 0
     finally:
         services.up(lab)
@@ -100,9 +104,8 @@ def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(lab:
 
 
 def test_a_broker_that_is_away_is_waited_for_and_nothing_acknowledged_is_missing(
-    lab: Settings, producing: subprocess.Popen[str]
+    lab: Settings, before: dict[int, int], producing: subprocess.Popen[str]
 ) -> None:
-    before = ends(lab)
     assert producing.stdout is not None
     assert producing.stderr is not None
     producing.stdout.readline()

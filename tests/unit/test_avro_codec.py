@@ -1,0 +1,181 @@
+"""Invariant 14 on single values: a snapshot survives the wire, anything else is refused with its reason."""
+
+from __future__ import annotations
+
+import copy
+import time
+import tracemalloc
+from contextlib import suppress
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labkit.avro_codec import MAX_SNAPSHOT_BYTES, Schema, SnapshotCodec, UnreadableRecord, read_schema
+from labkit.procfs import CpuTimes, Snapshot
+from labkit.settings import REPOSITORY
+from tests.unit.strategies import snapshots
+
+SCHEMA = read_schema(REPOSITORY / "schemas")
+SCHEMA_ID = 7
+SOMETHING_ELSE = {"type": "record", "name": "Weather", "namespace": "local", "fields": []}
+#: Schema ids and what the registry says about them; it knows no other.
+REGISTERED: dict[int, Schema] = {SCHEMA_ID: SCHEMA, 8: SOMETHING_ELSE, 9: {"type": "string"}}
+CODEC = SnapshotCodec(SCHEMA, REGISTERED.get)
+HEADER = bytes([0, 0, 0, 0, SCHEMA_ID])
+
+TINY = Snapshot("host1", 1, (CpuTimes("cpu", 1, 2, 3, 64),), intr=(5,), btime=8192)
+TWO_CPUS = Snapshot(
+    "host1", 1_764_000_000_000,
+    tuple(CpuTimes(cpu_id, *range(1, 11)) for cpu_id in ("cpu", "cpu0", "cpu1")),
+    intr=(9, 4, 5), softirq=(3, 3), ctxt=70_000, btime=1_763_000_000, processes=300, procs_running=2,
+)  # fmt: skip
+
+
+def varint(number: int) -> bytes:
+    """Avro's long: zig-zag, then seven bits a byte, the lowest first."""
+    zigzag = (number << 1) ^ (number >> 63)
+    last_to_first = [zigzag >> shift & 0x7F for shift in range(0, max(zigzag.bit_length(), 1), 7)]
+    return bytes([*(seven | 0x80 for seven in last_to_first[:-1]), last_to_first[-1]])
+
+
+def test_the_schema_has_the_fields_of_a_snapshot_in_its_order() -> None:
+    assert [field["name"] for field in SCHEMA["fields"]] == [field.name for field in fields(Snapshot)]
+    cpu = SCHEMA["fields"][2]["type"]["items"]
+    assert tuple(field["name"] for field in cpu["fields"]) == CpuTimes._fields
+
+
+@given(snapshots(), st.integers(0, 2**32 - 1))
+def test_what_is_written_is_read_back(snapshot: Snapshot, schema_id: int) -> None:
+    codec = SnapshotCodec(SCHEMA, {schema_id: SCHEMA}.get)
+    assert codec.decode(codec.encode(snapshot, schema_id)) == snapshot
+
+
+def test_the_bytes_are_those_of_the_wire_format_and_of_avro() -> None:
+    by_hand = bytes.fromhex(
+        "00 00010203"  # the magic byte, schema id 0x010203 with its highest byte first
+        "0a 686f737431  02"  # hostname: 5 characters, zig-zag 10; timestamp 1, zig-zag 2
+        "02  06 637075  02 04 06 8001  00 00 00 00 00 00  00"  # cpus: a block of 1, its fields; no further block
+        "02 0a 00  00"  # intr: a block of 1, the 5, no further block; softirq: no block
+        "00 808001 00 00 00"  # ctxt, btime 8192 as zig-zag 16384 = 0x4000, processes, procs_running, procs_blocked
+    )
+    assert CODEC.encode(TINY, 0x010203) == by_hand
+
+
+def test_a_snapshot_of_4096_cpus_with_20000_interrupts_is_not_too_large() -> None:
+    cpus = tuple(CpuTimes(f"cpu{number}", *[2**40] * 10) for number in range(4096))
+    large = replace(TWO_CPUS, cpus=cpus, intr=(2**40,) * 20_000)
+    assert CODEC.decode(CODEC.encode(large, SCHEMA_ID)) == large
+
+
+CORRUPT = {
+    "null": (None, "null"),
+    "empty": (b"", "empty"),
+    "too short": (HEADER, "too few"),
+    "wrong magic": (b"\x01" + HEADER[1:] + b"body", "magic"),
+    "json": (b'{"hostname": "host1"}', "magic"),
+    "unknown schema id": (bytes([0, 0, 0, 0, 99]) + b"body", "schema id 99 is not in the registry"),
+    "another record's schema": (bytes([0, 0, 0, 0, 8]) + b"body", "local.Weather"),
+    "a schema that is no record": (bytes([0, 0, 0, 0, 9]) + varint(4) + b"rain", "schema id 9"),
+    "trailing bytes": (CODEC.encode(TWO_CPUS, SCHEMA_ID) + b"abc", "3 bytes are left over"),
+    "a negative counter": (
+        CODEC.encode(replace(TINY, cpus=(TINY.cpus[0]._replace(idle=-1),)), SCHEMA_ID),
+        "cpu has a negative counter",
+    ),
+    "a cpu twice": (CODEC.encode(replace(TINY, cpus=TINY.cpus * 2), SCHEMA_ID), "cpu is in it more than once"),
+    "no cpus": (CODEC.encode(replace(TINY, cpus=()), SCHEMA_ID), "no CPUs"),
+    "two megabytes": (HEADER + bytes(2 * 1024 * 1024), "too many"),
+    "one byte more than allowed": (HEADER + bytes(MAX_SNAPSHOT_BYTES - len(HEADER) + 1), "too many"),
+    "a name that is not text": (HEADER + varint(1) + b"\xff" + bytes(40), "cannot be read"),
+    "a number without an end": (HEADER + b"\xff" * 40, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("value", "words"), CORRUPT.values(), ids=CORRUPT.keys())
+def test_a_corrupt_value_is_refused_with_words_of_its_own(value: bytes | None, words: str) -> None:
+    with pytest.raises(UnreadableRecord, match=words):
+        CODEC.decode(value)
+
+
+@pytest.mark.parametrize("wrong", [{"intr": (3, -1)}, {"ctxt": -1}], ids=str)
+def test_a_negative_number_is_refused_in_the_other_counters_too(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableRecord, match="negative"):
+        CODEC.decode(CODEC.encode(replace(TWO_CPUS, **wrong), SCHEMA_ID))
+
+
+def test_a_snapshot_cut_anywhere_is_refused() -> None:
+    whole = CODEC.encode(TWO_CPUS, SCHEMA_ID)
+    for length in range(len(whole)):
+        with pytest.raises(UnreadableRecord):
+            CODEC.decode(whole[:length])
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda body: HEADER + body))
+def test_any_bytes_are_a_snapshot_or_are_refused(value: bytes) -> None:
+    assert_read_or_refused(value)
+
+
+@given(st.data())
+def test_a_snapshot_with_some_bytes_changed_is_a_snapshot_or_is_refused(data: st.DataObject) -> None:
+    value = bytearray(CODEC.encode(TWO_CPUS, SCHEMA_ID))
+    for _ in range(data.draw(st.integers(1, 3))):
+        value[data.draw(st.integers(len(HEADER), len(value) - 1))] = data.draw(st.integers(0, 255))
+    assert_read_or_refused(bytes(value))
+
+
+def assert_read_or_refused(value: bytes) -> None:
+    with suppress(UnreadableRecord):
+        assert isinstance(CODEC.decode(value), Snapshot)
+
+
+HUGE = 2**40
+START_OF_CPUS = HEADER + varint(1) + b"h" + varint(1)
+HOSTILE = {
+    "cpus": START_OF_CPUS + varint(HUGE),
+    "cpus, with the block's bytes": START_OF_CPUS + varint(-HUGE) + varint(HUGE),
+    "the smallest number of cpus": START_OF_CPUS + varint(-(2**63)),
+    "interrupts": START_OF_CPUS + varint(1) + varint(3) + b"cpu" + bytes(10) + bytes(1) + varint(HUGE),
+    "characters": HEADER + varint(HUGE) + b"h",
+    "less than no characters": HEADER + varint(-HUGE) + b"h",
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_few_bytes_that_promise_a_trillion_items_cost_neither_time_nor_memory(value: bytes) -> None:
+    tracemalloc.start()
+    begin = time.monotonic()
+    try:
+        with pytest.raises(UnreadableRecord):
+            CODEC.decode(value)
+        assert time.monotonic() - begin < 1
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_registry_is_asked_for_a_schema_id_once_whether_it_knows_it_or_not() -> None:
+    asked: list[int] = []
+    codec = SnapshotCodec(SCHEMA, lambda schema_id: asked.append(schema_id) or REGISTERED.get(schema_id))
+    for _ in range(3):
+        codec.decode(CODEC.encode(TINY, SCHEMA_ID))
+        with pytest.raises(UnreadableRecord):
+            codec.decode(CODEC.encode(TINY, 99))
+    assert asked == [SCHEMA_ID, 99]
+
+
+def test_a_record_of_a_later_schema_with_one_more_field_is_read() -> None:
+    v2 = copy.deepcopy(SCHEMA)
+    v2["fields"].insert(1, {"name": "kernel", "type": "string", "default": ""})
+    codec = SnapshotCodec(SCHEMA, {SCHEMA_ID: SCHEMA, 10: v2}.get)
+    v1_body = CODEC.encode(TINY, 10)
+    hostname_ends = len(HEADER) + 6
+    v2_value = v1_body[:hostname_ends] + varint(4) + b"6.18" + v1_body[hostname_ends:]
+    assert codec.decode(v2_value) == codec.decode(CODEC.encode(TINY, SCHEMA_ID)) == TINY
+
+
+def test_a_schema_id_whose_schema_is_no_avro_is_refused() -> None:
+    json_schema = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {}}
+    with pytest.raises(UnreadableRecord, match="schema id 7"):
+        SnapshotCodec(SCHEMA, {SCHEMA_ID: json_schema}.get).decode(CODEC.encode(TINY, SCHEMA_ID))

@@ -1,0 +1,153 @@
+"""Set-up begins on whatever Python is there: an unfit one is told so, a finished set-up is left alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from labkit.settings import REPOSITORY
+
+SCRIPT = REPOSITORY / "labkit" / "ops" / "bootstrap.py"
+PYENV = Path.home() / ".pyenv" / "versions"
+
+
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that set-up is told to make; it is not there."""
+    monkeypatch.setenv("LABKIT_VENV", str(tmp_path / "venv"))
+    return tmp_path / "venv"
+
+
+@pytest.fixture
+def bootstrap(venv: Path) -> ModuleType:
+    """The script as a module, loaded by its path as nothing of labkit may be there yet."""
+    spec = importlib.util.spec_from_file_location("bootstrap", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(python: Path | str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(python), str(SCRIPT)], capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.7", "3.8", "3.9", "3.10", "3.13", "3.14"])
+def test_another_python_is_refused_in_one_sentence_and_nothing_is_made(version: str, venv: Path) -> None:
+    python = next(PYENV.glob(f"{version}.*/bin/python"), None)
+    if python is None:
+        pytest.skip(f"there is no Python {version} below {PYENV}")
+    done = run(python)
+    assert (done.returncode, done.stdout) == (2, "")
+    (sentence,) = done.stderr.splitlines()
+    assert f"needs Python 3.11 or 3.12, this is {version}; nothing was changed" in sentence
+    assert "make PYTHON=" in sentence
+    assert not venv.exists()
+
+
+def test_a_finished_set_up_is_left_alone(venv: Path, bootstrap: ModuleType) -> None:
+    venv.mkdir()
+    (venv / ".labkit-installed").write_text(bootstrap.fingerprint())
+    done = run(sys.executable)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert os.listdir(venv) == [".labkit-installed"]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "jars.lock", "pyproject.toml"])
+def test_set_up_begins_anew_where_a_lock_file_changes(
+    name: str, bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
+    before = bootstrap.fingerprint()
+    assert bootstrap.fingerprint() == before
+    (tmp_path / name).write_text("other")
+    assert bootstrap.fingerprint() != before
+
+
+@pytest.mark.parametrize(("limit", "word"), [("NEEDED_DISK_MB", "disk"), ("NEEDED_MEMORY_MB", "memory")])
+def test_a_machine_that_is_too_small_is_told_so_and_nothing_is_made(
+    limit: str, word: str, bootstrap: ModuleType, venv: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(bootstrap, limit, 10**12)
+    assert bootstrap.main() == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert word in sentence
+    assert "nothing was changed" in sentence
+    assert not venv.exists()
+
+
+def test_uv_is_pinned_by_hash_as_requirements_txt_has_it(bootstrap: ModuleType, venv: Path) -> None:
+    venv.mkdir()
+    first, *hashes = Path(bootstrap.one_requirement("uv")).read_text().splitlines()
+    assert first.startswith("uv==")
+    assert hashes
+    assert all(line.strip().startswith("--hash=sha256:") for line in hashes)
+
+
+UV_NAMES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "UV_INSECURE_HOST", "SSL_CERT_FILE", "ALL_PROXY")
+
+
+@pytest.fixture
+def uv(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script with a Python that has pip, and no settings of pip's or uv's."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    for name in UV_NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(bootstrap, "PYTHON", sys.executable)
+    return bootstrap
+
+
+@pytest.fixture
+def pip_conf(uv: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A configuration file of pip's; it is not there yet."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    return tmp_path / "pip.conf"
+
+
+def test_uv_is_told_what_pip_is_told(uv: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://one.example https://two.example")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/opt/wheels")
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "index.example")
+    monkeypatch.setenv("PIP_CERT", "/etc/own.pem")
+    monkeypatch.setenv("PIP_PROXY", "http://proxy.example:3128")
+    environment = uv.uv_environment()
+    assert {name: environment.get(name) for name in UV_NAMES} == {
+        "UV_DEFAULT_INDEX": "https://index.example/simple",
+        "UV_INDEX": "https://one.example https://two.example",
+        "UV_FIND_LINKS": "/opt/wheels",
+        "UV_INSECURE_HOST": "index.example",
+        "SSL_CERT_FILE": "/etc/own.pem",
+        "ALL_PROXY": "http://proxy.example:3128",
+    }
+
+
+def test_uv_keeps_what_it_is_told_itself(uv: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.example")
+    assert uv.uv_environment()["UV_DEFAULT_INDEX"] == "https://uv.example"
+
+
+def test_pips_environment_wins_over_its_configuration_file(
+    uv: ModuleType, pip_conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_conf.write_text("[global]\nindex-url = https://file.example\n")
+    assert uv.uv_environment()["UV_DEFAULT_INDEX"] == "https://file.example"
+    monkeypatch.setenv("PIP_INDEX_URL", "https://environment.example")
+    assert uv.uv_environment()["UV_DEFAULT_INDEX"] == "https://environment.example"
+
+
+def test_several_indexes_in_pips_configuration_file_are_several_for_uv(uv: ModuleType, pip_conf: Path) -> None:
+    lines = "\n    https://one.example\n    https://two.example\n"
+    pip_conf.write_text(f"[global]\nextra-index-url ={lines}")
+    assert uv.uv_environment()["UV_INDEX"].split() == ["https://one.example", "https://two.example"]

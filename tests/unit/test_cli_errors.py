@@ -1,0 +1,219 @@
+"""Invariant 22: bad input to any command is one sentence and exit status 2, and nothing was changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from labkit.cli import app
+from labkit.errors import BadInput
+from labkit.ops import services
+from labkit.ops.reset import what_goes
+from labkit.settings import REPOSITORY, Settings, load_settings
+from tests.conftest import PORTS, Labkit, lab_environment
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def idle_lab(tmp_path: Path) -> dict[str, str]:
+    """The environment of a lab whose services were never up."""
+    return lab_environment(tmp_path)
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    return load_settings(**{name.removeprefix("LABKIT_").lower(): value for name, value in environment.items()})
+
+
+def one_sentence(labkit: Labkit, status: int, *words: str, **environment: str) -> str:
+    """What the command says about its bad input: one line on stderr, nothing on stdout."""
+    done = labkit(*words, timeout=60, **environment)
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1), done.stderr
+    return done.stderr.strip()
+
+
+BAD_WORDS = {
+    "bogus": "bogus",
+    "run --bogus": "--bogus",
+    "run --seconds ten": "--seconds",
+    "run --seconds 0": "--seconds has to be more than 0",
+    "run --seconds -1": "--seconds has to be more than 0",
+    "run --seconds inf": "--seconds has to be",
+    "produce --seconds nan": "--seconds has to be",
+    "run --interval 0": "interval_s",
+    "produce --interval -1": "interval_s",
+    "produce --interval nan": "interval_s",
+    "logs": "service",
+    "logs zookeeper": "kafka, registry, jobmanager, taskmanager",
+    "logs kafka --lines 0": "--lines",
+    "submit": "job",
+    "submit everything": "enrichment, parquet",
+    "stop everything": "enrichment, parquet",
+    "topics procstat": "procstat_snapshots, procstat_metrics, procstat_dead_letters",
+    "status now": "now",
+}
+
+
+@pytest.mark.parametrize("words", BAD_WORDS)
+def test_bad_words_are_answered_with_one_sentence(words: str, labkit: Labkit, idle_lab: dict[str, str]) -> None:
+    assert BAD_WORDS[words] in one_sentence(labkit, 2, *words.split(), **idle_lab)
+    assert not Path(idle_lab["LABKIT_STATE_DIR"]).exists()
+    assert not Path(idle_lab["LABKIT_OUTPUT_DIR"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("KAFKA_PORT", "abc"), ("KAFKA_PORT", ""), ("INTERVAL_S", "0"), ("PARTITIONS", "many")],
+)
+def test_a_bad_setting_is_named(variable: str, value: str, labkit: Labkit) -> None:
+    said = one_sentence(labkit, 2, "status", **{f"LABKIT_{variable}": value})
+    assert variable.lower() in said
+    assert repr(value) in said
+
+
+@pytest.mark.parametrize(
+    ("words", "who"),
+    [
+        ("topics", "Kafka"),
+        ("ledger", "Kafka"),
+        ("register-schema", "registry"),
+        ("submit enrichment", "Flink"),
+        ("stop enrichment", "Flink"),
+    ],
+)
+def test_a_service_that_is_not_up_is_named_with_what_to_type(
+    words: str, who: str, labkit: Labkit, idle_lab: dict[str, str]
+) -> None:
+    said = one_sentence(labkit, 1, *words.split(), **idle_lab)
+    assert f"{who} does not answer at" in said
+    assert said.endswith("Start the services: labkit up")
+
+
+def test_the_log_of_a_service_that_never_ran_is_one_sentence(labkit: Labkit, idle_lab: dict[str, str]) -> None:
+    assert "labkit up" in one_sentence(labkit, 2, "logs", "kafka", **idle_lab)
+
+
+def test_a_plot_of_nothing_says_what_to_run_first(labkit: Labkit, idle_lab: dict[str, str]) -> None:
+    assert "labkit run" in one_sentence(labkit, 1, "plot", **idle_lab)
+
+
+@pytest.mark.parametrize("port", [name for name in PORTS if name != "jupyter_port"])
+def test_who_holds_a_port_is_named_and_nothing_is_started(
+    port: str, idle_lab: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(idle_lab)
+    with socket.create_server(("127.0.0.1", settings.ports[port])), pytest.raises(BadInput) as caught:
+        services.up(settings)
+    assert f"Port {settings.ports[port]} ({port}) is taken by" in str(caught.value)
+    assert f"(pid {os.getpid()}); nothing was started" in str(caught.value)
+    assert_nothing_was_started(settings)
+
+
+def test_the_command_line_says_so_in_one_sentence(labkit: Labkit, idle_lab: dict[str, str]) -> None:
+    settings = settings_of(idle_lab)
+    with socket.create_server(("127.0.0.1", settings.flink_port)):
+        done = labkit("run", "--seconds", "1", timeout=60, **idle_lab)
+    (sentence,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert f"taken by {psutil.Process().name()} (pid {os.getpid()}); nothing was started" in sentence
+    assert_nothing_was_started(settings)
+
+
+def assert_nothing_was_started(settings: Settings) -> None:
+    assert services.processes(settings) == []
+    assert not (settings.state_dir / "supervisord.conf").exists()
+    for port in settings.ports.values():
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [("LABKIT_OUTPUT_DIR", "run --seconds 1"), ("LABKIT_STATE_DIR", "run --seconds 1"), ("LABKIT_STATE_DIR", "up")],
+)
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    variable: str, words: str, labkit: Labkit, idle_lab: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "below")
+    assert folder in one_sentence(labkit, 2, *words.split(), **{**idle_lab, variable: folder})
+    assert services.processes(settings_of(idle_lab)) == []
+
+
+@pytest.fixture
+def used_lab(idle_lab: dict[str, str]) -> Settings:
+    """A lab that has run: files where `reset` looks for them."""
+    settings = settings_of(idle_lab)
+    for file in (
+        settings.state_dir / "supervisord.conf",
+        settings.parquet_dir / "date=2025-11-22" / "part-0.parquet",
+        settings.plots_dir / "cpu_usage.png",
+        settings.output_dir / "a_persons_own.txt",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return settings
+
+
+def everything(settings: Settings) -> set[Path]:
+    """What is there, but for the lock that every command may take."""
+    return {path for path in settings.state_dir.parent.rglob("*") if path.name != "lock"}
+
+
+def test_reset_asks_and_where_nobody_can_answer_it_changes_nothing(
+    labkit: Labkit, idle_lab: dict[str, str], used_lab: Settings
+) -> None:
+    before = everything(used_lab)
+    said = one_sentence(labkit, 2, "reset", **idle_lab)
+    for word in (str(used_lab.parquet_dir), "Nothing was changed", "--yes"):
+        assert word in said
+    assert everything(used_lab) == before
+
+
+def test_reset_refuses_a_folder_that_is_no_labs(labkit: Labkit, idle_lab: dict[str, str], used_lab: Settings) -> None:
+    (used_lab.state_dir / "supervisord.conf").rename(used_lab.state_dir / "letters.txt")
+    before = everything(used_lab)
+    assert "does not look like a lab's" in one_sentence(labkit, 2, "reset", "--yes", **idle_lab)
+    assert everything(used_lab) == before
+
+
+def test_reset_removes_what_it_named_and_leaves_a_persons_own_files(
+    labkit: Labkit, idle_lab: dict[str, str], used_lab: Settings
+) -> None:
+    assert labkit("reset", "--yes", **idle_lab).returncode == 0
+    assert everything(used_lab) == {used_lab.output_dir, used_lab.output_dir / "a_persons_own.txt"}
+    assert "nothing to remove" in labkit("reset", "--yes", **idle_lab).stdout
+
+
+def test_reset_after_a_start_that_failed_is_fine(labkit: Labkit, idle_lab: dict[str, str]) -> None:
+    settings = settings_of(idle_lab)
+    with socket.create_server(("127.0.0.1", settings.kafka_port)), pytest.raises(BadInput):
+        services.up(settings)
+    done = labkit("reset", "--yes", **idle_lab)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_reset_never_names_the_notebooks_of_the_course(tmp_path: Path) -> None:
+    with suppress(BadInput):
+        assert REPOSITORY / "notebooks" not in what_goes(load_settings(state_dir=tmp_path, output_dir=REPOSITORY))
+
+
+def test_the_help_names_every_command(labkit: Labkit) -> None:
+    said = labkit().stdout
+    assert said == labkit("--help").stdout
+    assert all(f"\n  {name} " in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_ends_with_an_example_of_it(name: str) -> None:
+    done = CliRunner().invoke(app, [name, "--help"])
+    assert done.exit_code == 0
+    assert done.stdout.strip().splitlines()[-1].strip().startswith(f"Example: labkit {name}")

@@ -1,0 +1,138 @@
+"""Settings come from the environment, then labkit.toml, then the blueprint; what is wrong is one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from labkit import settings as module
+from labkit.errors import BadInput
+from labkit.settings import Settings, load_settings
+
+DEFAULT_PORTS = {
+    "kafka_port": 9092,
+    "kafka_controller_port": 9093,
+    "registry_port": 8081,
+    "registry_management_port": 8083,
+    "flink_port": 8082,
+    "flink_rpc_port": 6123,
+    "jupyter_port": 8888,
+}
+
+
+@pytest.fixture(autouse=True)
+def toml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty environment, and the path of a labkit.toml that is not there yet."""
+    for name in [name for name in os.environ if name.startswith("LABKIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(module, "REPOSITORY", tmp_path)
+    return tmp_path / "labkit.toml"
+
+
+def test_the_defaults_are_those_of_the_blueprint() -> None:
+    settings = load_settings()
+    assert settings.ports == DEFAULT_PORTS
+    assert settings.kafka_bootstrap == "127.0.0.1:9092"
+    assert settings.registry_url == "http://127.0.0.1:8081/apis/ccompat/v7"
+    assert settings.flink_url == "http://127.0.0.1:8082"
+    topics = (settings.snapshots_topic, settings.metrics_topic, settings.dead_letters_topic)
+    assert topics == ("procstat_snapshots", "procstat_metrics", "procstat_dead_letters")
+    assert settings.snapshots_subject == "procstat_snapshots-value"
+    assert (settings.partitions, settings.interval_s) == (4, 1.0)
+
+
+def test_an_argument_wins_over_the_environment_over_the_file(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml.write_text("interval_s = 2\npartitions = 2\nkafka_port = 12000\n")
+    monkeypatch.setenv("LABKIT_INTERVAL_S", "3")
+    monkeypatch.setenv("LABKIT_PARTITIONS", "3")
+    settings = load_settings(interval_s=4)
+    assert (settings.interval_s, settings.partitions, settings.kafka_port) == (4, 3, 12000)
+
+
+def test_folders_are_absolute_whatever_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    settings = load_settings(state_dir="lab", output_dir="~/out")
+    assert (settings.state_dir, settings.output_dir) == (tmp_path / "lab", Path("/home/somebody/out"))
+
+
+@given(offset=st.integers(10, 50_000), name=st.sampled_from(sorted(DEFAULT_PORTS)))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the environment stays empty
+def test_port_offset_moves_every_port_but_one_that_is_set_itself(offset: int, name: str) -> None:
+    moved = {other: port + offset for other, port in DEFAULT_PORTS.items()}
+    assert load_settings(port_offset=offset).ports == moved
+    assert load_settings(port_offset=offset, **{name: 1024}).ports == {**moved, name: 1024}
+
+
+WRONG = {
+    "two ports that are equal": {"kafka_port": 8081},
+    "two ports that the offset made equal": {"port_offset": 2, "kafka_port": 8084},
+    "a port that is no number": {"kafka_port": "abc"},
+    "a port that needs root": {"flink_port": 80},
+    "a port that does not exist": {"flink_port": 65536},
+    "an offset below 0": {"port_offset": -1},
+    "no interval": {"interval_s": 0},
+    "an interval below 0": {"interval_s": -1},
+    "an interval that is not a number": {"interval_s": "nan"},
+    "an interval without an end": {"interval_s": "inf"},
+    "no checkpoints": {"checkpoint_interval_s": 0},
+    "checkpoints never": {"checkpoint_interval_s": "inf"},
+    "no partitions": {"partitions": 0},
+    "half a partition": {"partitions": 1.5},
+    "no name of the host": {"hostname": ""},
+    "no parallelism": {"enrichment_parallelism": 0},
+    "a setting that nobody knows": {"kafka_prot": 9092},
+}
+
+
+@pytest.mark.parametrize("given", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_setting_is_one_sentence_that_names_it(given: dict[str, object]) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_settings(**given)
+    assert re.fullmatch(r"The setting \w+ is not right: [^\n]+\.", caught.value.what)
+    assert list(given)[-1] in caught.value.what
+
+
+def test_a_wrong_value_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABKIT_KAFKA_PORT", "abc")
+    with pytest.raises(BadInput, match=r"kafka_port.*'abc'"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("text", "words"), [("kafka_prot = 1", "kafka_prot"), ("kafka_port", "cannot be read")])
+def test_a_wrong_labkit_toml_is_one_sentence(toml: Path, text: str, words: str) -> None:
+    toml.write_text(text)
+    with pytest.raises(BadInput, match=words) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().kafka_port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "127.0.0.1,localhost"),
+        ("intranet.example", "intranet.example,127.0.0.1,localhost"),
+        ("localhost", "localhost,127.0.0.1"),
+        ("*", "*"),
+    ],
+)
+def test_a_proxy_is_never_asked_for_the_loopback(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, before or "")
+        if before is None:
+            monkeypatch.delenv(name)
+    load_settings()
+    assert (os.environ["NO_PROXY"], os.environ["no_proxy"]) == (after, after)

@@ -1,0 +1,104 @@
+"""What supervisord, Kafka and Flink are told: read by supervisord's own parser, looked through for addresses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from supervisor.options import ServerOptions
+
+from labkit.ops import jupyter
+from labkit.ops.supervisor_conf import SERVICES, control_socket, lab_mark, programs, write_configuration
+from labkit.settings import Settings, load_settings
+
+
+def written(settings: Settings) -> dict[str, str]:
+    """Every configuration file, by its name below the state folder."""
+    folder = write_configuration(settings).parent
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+def understood(settings: Settings) -> ServerOptions:
+    """The configuration as supervisord reads it."""
+    options = ServerOptions()
+    options.realize(["-c", str(write_configuration(settings))])
+    return options
+
+
+def test_every_address_in_every_file_is_the_loopback(tmp_path: Path) -> None:
+    texts = written(load_settings(state_dir=tmp_path))
+    assert len(texts) == 6
+    for name, text in texts.items():
+        assert set(re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text)) <= {"127.0.0.1"}, name
+        assert not re.search(r"localhost|\[::|//:\d|host=\*", text), name
+
+
+def test_everything_that_listens_is_told_where(tmp_path: Path) -> None:
+    texts = written(load_settings(state_dir=tmp_path))
+    listeners = re.findall(r"^(?:advertised\.)?listeners=(.+)$", texts["kafka/server.properties"], re.M)
+    assert all(re.fullmatch(r"\w+://127\.0\.0\.1:\d+", one) for line in listeners for one in line.split(","))
+    for key in ("jobmanager.bind-host", "taskmanager.bind-host", "rest.bind-address"):
+        assert f"\n{key}: 127.0.0.1\n" in texts["flink/conf/config.yaml"]
+    for name in ("QUARKUS_HTTP_HOST", "QUARKUS_MANAGEMENT_HOST"):
+        assert f'{name}="127.0.0.1"' in texts["supervisord.conf"]
+    assert "[unix_http_server]" in texts["supervisord.conf"]
+    assert "inet_http_server" not in texts["supervisord.conf"]
+
+
+@pytest.mark.parametrize("name", ["lab", "a b", "50 %(here)s", "it's"])
+def test_supervisord_understands_whatever_the_folder_is_called(name: str, tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path / name, install_dir=tmp_path / f"share {name}")
+    try:
+        options = understood(settings)
+    except SystemExit:
+        pytest.fail("supervisord refuses the configuration")
+    assert options.logfile == f"{settings.state_dir}/log/supervisord.log"
+    assert options.pidfile == f"{settings.state_dir}/supervisord.pid"
+    configs = {config.name: config for group in options.process_group_configs for config in group.process_configs}
+    assert set(configs) == set(SERVICES)
+    for program in programs(settings):
+        config = configs[program.name]
+        assert shlex.split(config.command) == program.command
+        assert config.environment == program.environment
+        assert config.stdout_logfile == f"{settings.state_dir}/log/{program.name}.log"
+
+
+def test_every_jvm_carries_the_mark_of_its_lab(tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path)
+    commands = {program.name: program.command for program in programs(settings)}
+    assert lab_mark(settings) in commands["kafka"]
+    assert lab_mark(settings) in commands["registry"]
+    flink = written(settings)["flink/conf/config.yaml"]
+    for service in ("jobmanager", "taskmanager"):
+        assert re.search(rf"^env\.java\.opts\.{service}: .*{re.escape(lab_mark(settings))}$", flink, re.M)
+
+
+def test_the_control_socket_is_short_enough_to_bind_however_long_the_folder_is(tmp_path: Path) -> None:
+    long = [load_settings(state_dir=tmp_path / ("x" * 100) / name) for name in ("one", "two")]
+    short = load_settings(state_dir="/lab")
+    assert control_socket(short) == Path("/lab/supervisor.sock")
+    assert control_socket(long[0]) != control_socket(long[1])
+    for settings in long:
+        assert f"file={control_socket(settings)}\n" in written(settings)["supervisord.conf"]
+        with socket.socket(socket.AF_UNIX) as probe:
+            bound = Path(f"{control_socket(settings)}.12345678")  # the name that supervisord binds first
+            probe.bind(str(bound))
+            bound.unlink()
+
+
+def test_no_file_holds_a_secret_and_only_the_owner_reads_the_token(tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path / "state")
+    token = jupyter.token(settings)
+    file = settings.state_dir / "jupyter-token"
+    assert jupyter.token(settings) == token == file.read_text()
+    assert len(token) >= 32
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(settings.state_dir.stat().st_mode) == 0o700
+    for name, text in written(settings).items():
+        if name != file.name:
+            assert token not in text
+            assert not re.search(r"(password|secret|token)\w*\s*[=:]", text, re.I), name
