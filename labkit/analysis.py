@@ -33,7 +33,8 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
     The mean is weighted by time_delta_ms: an interval of 10 s counts ten times one of 1 s.
     """
-    frame = frame.assign(busy_ms=frame["total_busy_pct"] * frame["time_delta_ms"])
+    frame = frame.reset_index(drop=True)
+    frame["busy_ms"] = frame["total_busy_pct"] * frame["time_delta_ms"]
     lines = frame.groupby(["hostname", "cpu_id"])
     peaks = frame.loc[lines["total_busy_pct"].idxmax()].set_index(["hostname", "cpu_id"])
     result = pd.DataFrame(

@@ -82,7 +82,7 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
     _titles(heat, name, cpus, note)
     keys = [Patch(color=colour, label=name) for name, (_, colour) in BANDS.items()]
     if cpus.isna().any(axis=None) or shares.isna().any(axis=None):
-        keys.append(Patch(**NO_DATA, label="no data"))
+        keys.append(Patch(**NO_DATA, label="pause or no data"))
     figure.legend(
         handles=keys,
         loc="outside lower center",
@@ -107,7 +107,7 @@ def _draw_heat(axes: Axes, cpus: pd.DataFrame) -> None:
     while count / step > MOST_CPU_LABELS:
         step *= 2
     axes.set_yticks(np.arange(0, count, step) + 0.5, cpus.columns[::step])
-    # Inside the panel's own coordinates, so that it takes no width from one of the two time axes.
+    # Placed by the panel's own coordinates: as wide in every picture, however high the panel is.
     bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.015, 0, 0.016, 1)), ticks=[0, 50, 100])
     bar.set_label("busy (%)", size=TEXT_SIZE)
     bar.ax.tick_params(labelsize=TEXT_SIZE)

@@ -51,7 +51,9 @@ def remote_environment(settings: Settings, job: str, *, parallelism: int, resume
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.tolerable-failed-checkpoints": "10",
         "table.local-time-zone": "UTC",
-        "table.exec.uid.generation": "ALWAYS",
+        # Operators of Table plans are known by their place in the job. With uid.generation=ALWAYS they
+        # would be numbered over all plans that this JVM has made, and state would not fit the next time.
+        "table.exec.uid.generation": "DISABLED",
         **({"execution.state-recovery.path": f"file://{resume_from}"} if resume_from else {}),
     }.items():
         config.set_string(key, value)
@@ -110,8 +112,7 @@ def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) ->
     try:
         client = build(resume_from).execute_async(job)
     except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
-        cause = str(error).split("Caused by: ")[-1].splitlines()
-        raise LabkitError(f"The job {job} was not taken: {cause[0] if cause else error!r}.") from error
+        raise _failure(Submitted(job, "", resume_from), str(error)) from error
     return Submitted(job, str(client.get_job_id()), resume_from)
 
 
@@ -144,14 +145,14 @@ def wait_until_running(settings: Settings, submitted: Submitted) -> None:
 def _failure(submitted: Submitted, trace: str) -> LabkitError:
     lines = trace.splitlines() or ["no reason given"]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    cause = (causes or lines)[-1 if causes else 0]
+    cause = (causes or lines)[-1 if causes else 0].rstrip(".")
     job = submitted.name
     if submitted.resumed_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
         return BadInput(
             f"The state in {submitted.resumed_from} does not fit the job {job} any more ({cause}).",
             f"To begin without it: labkit submit {job} --fresh",
         )
-    return LabkitError(f"The job {job} failed at its start: {cause}.", "Look at: labkit logs taskmanager")
+    return LabkitError(f"The job {job} did not start: {cause}.", "Look at: labkit logs taskmanager")
 
 
 def stop(settings: Settings, job: str) -> Path | None:

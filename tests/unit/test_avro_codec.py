@@ -108,7 +108,7 @@ def test_a_negative_number_is_refused_in_the_other_counters_too(wrong: dict[str,
 def test_a_snapshot_cut_anywhere_is_refused() -> None:
     whole = CODEC.encode(TWO_CPUS, SCHEMA_ID)
     for length in range(len(whole)):
-        with pytest.raises(UnreadableRecord):
+        with pytest.raises(UnreadableRecord, match="ends too early" if length > len(HEADER) else "empty|too few"):
             CODEC.decode(whole[:length])
 
 

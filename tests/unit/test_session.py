@@ -55,6 +55,7 @@ def test_a_state_without_metadata_is_not_whole_and_not_taken(lab: Settings) -> N
 
 
 def test_the_state_of_another_job_is_not_taken(lab: Settings) -> None:
-    other = savepoint(lab, "other", age_s=0, job="parquet")
+    savepoint(lab, "other", age_s=1, job="parquet")
+    newest = checkpoint(lab, "0000/chk-1", age_s=0, job="parquet")
     assert newest_state(lab, "enrichment") is None
-    assert newest_state(lab, "parquet") == other
+    assert newest_state(lab, "parquet") == newest
