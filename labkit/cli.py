@@ -235,9 +235,11 @@ def run(
 
     settings = _with(interval_s=interval)
     _positive("--seconds", seconds)
+    if seconds < settings.interval_s:
+        raise BadInput(f"--seconds has to be at least the interval ({settings.interval_s:g} s): one interval, two snapshots.")
     view = RunView(out, seconds, settings.parquet_dir)
     with _stop_signals("ending the live part; jobs stop in order, then plot and ledger") as stop_event:
-        result = pipeline.run(settings, seconds, stop_event, view, lambda _: _report(settings))
+        result = pipeline.run(settings, seconds, stop_event, view, lambda result: _report(settings, since_ms=result.since_ms))
     assert result.ledger is not None
     _print_ledger(result.ledger, last_word=True)
 
@@ -284,19 +286,20 @@ def reset(yes: Yes = False) -> None:
     out.print("Removed.")
 
 
-def _report(settings: Settings, host: str | None = None) -> None:
+def _report(settings: Settings, host: str | None = None, since_ms: int | None = None) -> None:
     from labkit import analysis, parquet_io, plots
     from labkit.view import summary_table
 
-    frame = parquet_io.read_metrics(settings.parquet_dir, host)
-    files = parquet_io.parquet_files(settings.parquet_dir)
+    frame = parquet_io.read_metrics(settings.parquet_dir, host, since_ms)
     out.print(summary_table(analysis.summary(frame)))
     busiest = analysis.busiest_cpu(frame)
     out.print(
         f"busiest CPU: {busiest.cpu_id} of {busiest.hostname}, {busiest.mean_busy_pct:.1f} % on average, "
         f"{busiest.peak_busy_pct:.1f} % at most"
     )
-    out.print(f"{len(frame)} rows in {len(files)} Parquet files below {settings.parquet_dir}")
+    files = parquet_io.parquet_files(settings.parquet_dir)
+    rows = parquet_io.row_count(settings.parquet_dir)
+    out.print(f"{len(frame)} rows here; {rows} rows in {len(files)} Parquet files below {settings.parquet_dir}")
     picture = settings.plots_dir / "cpu_usage.png"
     plots.save(plots.cpu_usage(frame, host), picture)
     out.print(f"picture: {picture}")

@@ -18,11 +18,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from labkit.errors import BadInput, LabkitError
 from labkit.metrics import SHARE_COLUMNS
 
-__all__ = ["cpu_number", "in_natural_order", "parquet_files", "read_metrics"]
+__all__ = ["cpu_number", "in_natural_order", "parquet_files", "read_metrics", "row_count"]
 
 #: What the rows are read as, whatever unit the file has for ts; a time without a zone is UTC.
 COLUMNS = pa.schema(
@@ -56,6 +57,11 @@ def parquet_files(folder: Path) -> list[Path]:
         for file in folder.rglob("*.parquet")
         if file.is_file() and not any(part[0] in "._" for part in file.relative_to(folder).parts)
     )
+
+
+def row_count(folder: Path) -> int:
+    """How many rows the finished files hold, from their footers alone."""
+    return sum(pq.read_metadata(file).num_rows for file in parquet_files(folder))
 
 
 def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None = None) -> pd.DataFrame:

@@ -20,7 +20,8 @@ from labkit.flink.names import JOBS
 from labkit.flink.session import Submitted
 from labkit.ops import services
 from labkit.ops.ledger import Ledger, measure
-from labkit.producer import produce, register_snapshot_schema
+from labkit.procfs import Snapshot
+from labkit.producer import Counts, produce, register_snapshot_schema
 from labkit.settings import Settings
 from labkit.sources import LiveSource, read_snapshot
 
@@ -48,7 +49,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Run:
-    """What a run did: seconds of each step, the ledger, and when its first snapshot was taken (ms)."""
+    """What a run did: seconds of each step, the ledger, memory of each service while the jobs ran.
+
+    Intervals that end at `since_ms` (ms since the epoch) or later lie wholly within this run.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     ledger: Ledger | None = None
@@ -109,14 +113,13 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
             told(", ".join(f"{job.name} {_origin(job)}" for job in taken))
         with _step(result, progress, "live") as told:
             begin = time.monotonic()
-            result.since_ms = time.time_ns() // 1_000_000
-            counts = produce(
-                settings,
-                LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds),
-                lambda _, counts: progress.live(counts.sent, counts.acknowledged, time.monotonic() - begin),
-                progress.say,
-                stop,
-            )
+
+            def on_sent(snapshot: Snapshot, counts: Counts) -> None:
+                result.since_ms = result.since_ms or snapshot.timestamp + 1
+                progress.live(counts.sent, counts.acknowledged, time.monotonic() - begin)
+
+            source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
+            counts = produce(settings, source, on_sent, progress.say, stop)
             told(f"{counts.acknowledged} snapshots of {settings.hostname} acknowledged by Kafka")
         result.memory_mib = {row.name: row.memory_mib or 0.0 for row in services.status(settings)}
         for name in JOBS:
