@@ -236,10 +236,14 @@ def run(
     settings = _with(interval_s=interval)
     _positive("--seconds", seconds)
     if seconds < settings.interval_s:
-        raise BadInput(f"--seconds has to be at least the interval ({settings.interval_s:g} s): one interval, two snapshots.")
+        raise BadInput(
+            f"--seconds has to be at least the interval ({settings.interval_s:g} s): one interval, two snapshots."
+        )
     view = RunView(out, seconds, settings.parquet_dir)
     with _stop_signals("ending the live part; jobs stop in order, then plot and ledger") as stop_event:
-        result = pipeline.run(settings, seconds, stop_event, view, lambda result: _report(settings, since_ms=result.since_ms))
+        result = pipeline.run(
+            settings, seconds, stop_event, view, lambda result: _report(settings, since_ms=result.since_ms)
+        )
     assert result.ledger is not None
     _print_ledger(result.ledger, last_word=True)
 

@@ -136,9 +136,7 @@ class FlinkRest:
         self, method: str, path: str, body: dict[str, Any] | None = None, params: dict[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            response = httpx.request(
-                method, self.url + path, json=body, params=params, timeout=_ANSWER_S, verify=tls()
-            )
+            response = httpx.request(method, self.url + path, json=body, params=params, timeout=_ANSWER_S, verify=tls())
             response.raise_for_status()
         except httpx.HTTPStatusError as error:
             raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None

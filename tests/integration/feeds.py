@@ -24,7 +24,9 @@ def hosts(names: Iterable[str], count: int, seed: int, start_ms: int = START_MS,
             lines = [_grow(counters[host, cpu], rng) for cpu in range(cpus)]
             total = [sum(line[column] for line in lines) for column in range(len(CPU_COLUMNS))]
             times = [CpuTimes("cpu", *total), *(CpuTimes(f"cpu{cpu}", *line) for cpu, line in enumerate(lines))]
-            snapshots.append(Snapshot(host, start_ms + tick * 1000, tuple(times), (tick,), (tick,), btime=1_763_000_000))
+            snapshots.append(
+                Snapshot(host, start_ms + tick * 1000, tuple(times), (tick,), (tick,), btime=1_763_000_000)
+            )
     return snapshots
 
 
@@ -49,7 +51,9 @@ def shares_by_pandas(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     shares = deltas.mul(100.0).div(total, axis=0)
     shares.columns = [f"{name}_pct" for name in TICKS]
     shares["total_busy_pct"] = (total - deltas["idle"]) * 100.0 / total
-    result = pd.concat([frame[["hostname", "ts", "cpu_id"]], by_cpu["ts"].diff().rename("time_delta_ms"), shares], axis=1)
+    result = pd.concat(
+        [frame[["hostname", "ts", "cpu_id"]], by_cpu["ts"].diff().rename("time_delta_ms"), shares], axis=1
+    )
     return in_order(result.dropna())
 
 
@@ -57,6 +61,8 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns that both sides have, sorted by host, time and CPU, with ts in ms."""
     frame = frame[["hostname", "ts", "time_delta_ms", "cpu_id", *SHARE_COLUMNS]].copy()
     if frame["ts"].dtype.kind == "M":
-        frame["ts"] = frame["ts"].astype("datetime64[ms, UTC]" if frame["ts"].dt.tz else "datetime64[ms]").astype("int64")
+        frame["ts"] = (
+            frame["ts"].astype("datetime64[ms, UTC]" if frame["ts"].dt.tz else "datetime64[ms]").astype("int64")
+        )
     frame[["ts", "time_delta_ms"]] = frame[["ts", "time_delta_ms"]].astype("int64")
     return frame.sort_values(["hostname", "ts", "cpu_id"], ignore_index=True)

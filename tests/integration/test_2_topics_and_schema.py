@@ -80,7 +80,7 @@ def test_kafkas_own_tools_are_on_the_path_of_the_environment(lab: Settings) -> N
     listed = subprocess.run([tools / "kafka-topics", "--list"], capture_output=True, text=True, check=True)
     assert "procstat_snapshots" in listed.stdout.split()
     described = subprocess.run(
-        [tools / "kafka-topics", "--bootstrap-server", lab.kafka_bootstrap, "--describe", "--topic", "procstat_metrics"],
+        [tools / "kafka-topics", "--bootstrap-server", lab.kafka_bootstrap, "--describe", "--topic", lab.metrics_topic],
         capture_output=True, text=True, check=True, env=dict(os.environ),
     )  # fmt: skip
     assert "retention.ms=-1" in described.stdout

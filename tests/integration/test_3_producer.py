@@ -13,8 +13,8 @@ import pytest
 from labkit.avro_codec import SnapshotCodec, read_schema
 from labkit.consumer import read_topic, unread
 from labkit.ops import pipeline, services
-from labkit.producer import produce
 from labkit.procfs import Snapshot
+from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings
 from labkit.sources import read_snapshot
 from tests.integration.feeds import hosts

@@ -26,8 +26,8 @@ from labkit.flink.rest import FlinkRest
 from labkit.metrics import SHARE_COLUMNS, Verdict
 from labkit.ops import pipeline, services
 from labkit.ops.ledger import Ledger, measure
-from labkit.producer import produce, register_snapshot_schema
 from labkit.procfs import CpuTimes, Snapshot
+from labkit.producer import produce, register_snapshot_schema
 from labkit.registry import Registry
 from labkit.settings import REPOSITORY, Settings
 from tests.conftest import Labkit
@@ -266,8 +266,12 @@ def test_the_ledger_finds_what_is_missing_twice_unexpected_and_altered(damaged: 
     for change, word, count in (
         (table.slice(1), "missing", 1),
         (pyarrow.concat_tables([table, table]), "twice", rows),
-        (table.set_column(0, "hostname", [[f"not-{host}" for host in table.column(0).to_pylist()]]), "unexpected", rows),
-        (table.set_column(12, "total_busy_pct", [[first + 1] + table.column(12).to_pylist()[1:]]), "altered", 1),
+        (
+            table.set_column(0, "hostname", [[f"not-{host}" for host in table.column(0).to_pylist()]]),
+            "unexpected",
+            rows,
+        ),
+        (table.set_column(12, "total_busy_pct", [[first + 1, *table.column(12).to_pylist()[1:]]]), "altered", 1),
     ):
         pyarrow.parquet.write_table(change, file)
         told = labkit("ledger")
@@ -300,4 +304,3 @@ def test_state_that_does_not_fit_is_one_sentence(empty: Settings, labkit: Labkit
     assert "does not fit the job parquet any more" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert FlinkRest(empty.flink_url).running(PARQUET) is None
-

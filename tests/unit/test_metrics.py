@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.strategies import ANY_TICKS, REAL_TICKS, cpu_times, grown, recordings, snapshots, steps
 
 from labkit.metrics import SHARE_COLUMNS, Comparison, CpuShares, Verdict, compare, cpu_shares
 from labkit.procfs import CpuTimes, Snapshot
+from tests.unit.strategies import ANY_TICKS, REAL_TICKS, cpu_times, grown, recordings, snapshots, steps
 
 COLUMNS = CpuTimes._fields[1:9]  # the eight that make up the total; guest and guest_nice are inside
 ZERO = CpuTimes("cpu0", 0, 0, 0, 0)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.strategies import snapshots, stat_text
 
 from labkit.procfs import CPU_COLUMNS, CpuTimes, ProcStatError, parse_stat
+from tests.unit.strategies import snapshots, stat_text
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "proc_stat"
 FILES = sorted(FOLDER.glob("*.txt"))
