@@ -82,10 +82,11 @@ def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None
     if since_ms is not None:
         day = datetime.fromtimestamp(since_ms / 1000, UTC).date().isoformat()
         wanted &= ds.field("date") >= day  # leaves out whole folders, unopened
-        wanted &= ds.field("ts") >= pa.scalar(since_ms, pa.timestamp("ms", tz="UTC"))
     try:
         rows = ds.dataset([str(file) for file in files], schema=COLUMNS.append(DATE), partitioning=BY_DATE)
         frame = rows.to_table(columns=COLUMNS.names, filter=wanted).to_pandas()
+        if since_ms is not None:  # not asked of Arrow: it cannot compare a file's ts without a zone with one in UTC
+            frame = frame[frame["ts"] >= pd.Timestamp(since_ms, unit="ms", tz="UTC")]
         hosts = set() if len(frame) else set(rows.to_table(["hostname"])["hostname"].to_pylist())
     except (pa.ArrowException, OSError) as error:
         raise LabkitError(f"A file in {folder} cannot be read as Parquet: {error}") from error

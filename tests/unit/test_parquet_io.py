@@ -71,7 +71,7 @@ def test_rows_are_sorted_by_host_time_and_the_number_of_the_cpu(tmp_path: Path) 
     ids=str,
 )
 def test_a_time_is_the_same_moment_in_any_unit_and_zone(tmp_path: Path, kind: pa.DataType) -> None:
-    write(tmp_path, LATE_MS)
+    write(tmp_path, LATE_MS, kind=kind)
     write(tmp_path, LATE_MS + 1000, kind=kind)
     moments = read_metrics(tmp_path, since_ms=LATE_MS)["ts"].unique()
     assert list(moments) == [
