@@ -30,6 +30,8 @@ _SNAPSHOT_FIELDS = (
     "ctxt", "btime", "processes", "procs_running", "procs_blocked",
 )  # fmt: skip
 
+_SINGLE_COUNTERS = _SNAPSHOT_FIELDS[5:]
+
 Schema = dict[str, Any]
 
 
@@ -56,7 +58,7 @@ class SnapshotCodec:
     def __init__(self, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
         self._schema = cast(Schema, fastavro.parse_schema(schema))
         self._writer_schema = writer_schema
-        self._writers: dict[int, Any] = {}
+        self._writers: dict[int, Schema | str] = {}  # a str says why there is none
 
     def encode(self, snapshot: Snapshot, schema_id: int) -> bytes:
         """`Snapshot` -> magic, schema id, Avro body."""
@@ -75,7 +77,7 @@ class SnapshotCodec:
         body.seek(HEADER_BYTES)
         try:
             record = cast(Schema, fastavro.schemaless_reader(body, writer, self._schema))
-        except EOFError:
+        except (EOFError, IndexError):  # IndexError: inside a number
             raise UnreadableRecord("the Avro body ends too early") from None
         except Exception as error:  # fastavro raises whatever the bytes led it into
             raise UnreadableRecord(f"the Avro body cannot be read as a snapshot ({_words(error)})") from None
@@ -84,17 +86,27 @@ class SnapshotCodec:
             raise UnreadableRecord(f"{left} bytes are left over after the Avro body")
         return _checked_snapshot(record)
 
-    def _writer_of(self, schema_id: int) -> Any:
+    def _writer_of(self, schema_id: int) -> Schema:
         if schema_id not in self._writers:
-            schema = self._writer_schema(schema_id)
-            self._writers[schema_id] = None if schema is None else fastavro.parse_schema(schema)
+            self._writers[schema_id] = self._looked_up(schema_id)
         writer = self._writers[schema_id]
-        if writer is None:
-            raise UnreadableRecord(f"schema id {schema_id} is not in the registry")
-        full_name = writer.get("name") if isinstance(writer, dict) else str(writer)
-        if full_name != self._schema["name"]:
-            raise UnreadableRecord(f"schema id {schema_id} is of {full_name}, not of {self._schema['name']}")
+        if isinstance(writer, str):
+            raise UnreadableRecord(writer)
         return writer
+
+    def _looked_up(self, schema_id: int) -> Schema | str:
+        found = self._writer_schema(schema_id)
+        if found is None:
+            return f"schema id {schema_id} is not in the registry"
+        try:
+            writer = fastavro.parse_schema(found)
+        except Exception:  # fastavro raises whatever the schema led it into
+            return f"schema id {schema_id} is no Avro schema"
+        name = writer.get("name") if isinstance(writer, dict) else writer
+        wanted = self._schema["name"]
+        if not isinstance(writer, dict) or name != wanted:
+            return f"schema id {schema_id} is of {name}, not of {wanted}"
+        return cast(Schema, writer)
 
 
 def _checked_header(value: bytes | None) -> int:
@@ -121,6 +133,9 @@ def _checked_snapshot(record: Schema) -> Snapshot:
     negative = next((cpu for cpu in cpus if min(cpu[1:]) < 0), None)
     if negative is not None:
         raise UnreadableRecord(f"CPU {negative.id} has a negative counter")
+    others = [*record["intr"], *record["softirq"], *(record[name] for name in _SINGLE_COUNTERS)]
+    if min(others) < 0:
+        raise UnreadableRecord("there is a negative counter beside the CPUs")
     return Snapshot(**{**record, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])})
 
 

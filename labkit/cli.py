@@ -197,7 +197,7 @@ def submit(
     yes: Yes = False,
 ) -> None:
     """Submit a Flink job; it goes on from its newest savepoint or checkpoint."""
-    from labkit.flink import jobs
+    from labkit.ops import jobs
 
     settings = load_settings()
     _one_of("job", job, JOBS)
@@ -213,7 +213,7 @@ def submit(
 @command("stop", "labkit stop enrichment")
 def stop(job: Annotated[str, typer.Argument(help="enrichment or parquet")]) -> None:
     """Stop a Flink job with a savepoint, from which `labkit submit` goes on."""
-    from labkit.flink import jobs
+    from labkit.ops import jobs
 
     settings = load_settings()
     _one_of("job", job, JOBS)
@@ -267,10 +267,11 @@ def plot(
 @command("lab", "labkit lab")
 def lab() -> None:
     """JupyterLab on 127.0.0.1 with its token, the services up. Ctrl-C ends it; the services stay up."""
-    from labkit.ops.jupyter import serve
+    from labkit.ops.jupyter import require_free_port, serve
 
-    up()
     settings = load_settings()
+    require_free_port(settings)
+    up()
     raise typer.Exit(serve(settings, lambda text: out.print(text, markup=False)))
 
 

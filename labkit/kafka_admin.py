@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings
 
 __all__ = [
-    "MAX_MESSAGE_BYTES", "Topic", "create_topics", "delete_groups", "delete_topics", "kafka_away",
-    "pipeline_topics", "topic_partitions",
+    "MAX_MESSAGE_BYTES", "Topic", "admin_client", "create_topics", "kafka_away", "pipeline_topics",
+    "topic_partitions",
 ]  # fmt: skip
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -53,7 +52,7 @@ def topic_partitions(bootstrap: str, timeout_s: float = 10) -> dict[str, int]:
     host, port = bootstrap.rsplit(":", 1)
     try:
         socket.create_connection((host, int(port)), timeout=timeout_s).close()
-        metadata = _admin(bootstrap).list_topics(timeout=timeout_s)
+        metadata = admin_client(bootstrap).list_topics(timeout=timeout_s)
     except (OSError, KafkaException):
         raise kafka_away(bootstrap) from None
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
@@ -84,7 +83,7 @@ def create_topics(settings: Settings, topics: list[Topic]) -> list[str]:
         if topic.name not in there
     ]
     if new:
-        admin = _admin(settings.kafka_bootstrap)  # has to outlive the futures it gives
+        admin = admin_client(settings.kafka_bootstrap)
         for name, outcome in admin.create_topics(new).items():
             try:
                 outcome.result()
@@ -93,28 +92,6 @@ def create_topics(settings: Settings, topics: list[Topic]) -> list[str]:
     return [topic.topic for topic in new]
 
 
-def delete_topics(settings: Settings, names: list[str]) -> None:
-    """Delete those of `names` that are there, and wait until the broker has forgotten them."""
-    there = topic_partitions(settings.kafka_bootstrap)
-    known = [name for name in names if name in there]
-    if known:
-        admin = _admin(settings.kafka_bootstrap)
-        for outcome in admin.delete_topics(known).values():
-            outcome.result()
-    while any(name in topic_partitions(settings.kafka_bootstrap) for name in known):
-        time.sleep(0.1)
-
-
-def delete_groups(settings: Settings, names: list[str]) -> None:
-    """Forget how far the consumer groups `names` have read; those that are not there are no error."""
-    admin = _admin(settings.kafka_bootstrap)
-    for name, outcome in admin.delete_consumer_groups(names).items():
-        try:
-            outcome.result()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-                raise LabkitError(f"Group {name} could not be deleted: {error.args[0].str()}.") from None
-
-
-def _admin(bootstrap: str) -> AdminClient:
+def admin_client(bootstrap: str) -> AdminClient:
+    """Kafka's own administration client. It has to outlive the futures that it gives."""
     return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000}, logger=_quiet)

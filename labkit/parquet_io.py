@@ -38,7 +38,8 @@ BY_DATE = ds.partitioning(pa.schema([DATE]), flavor="hive")
 
 def cpu_number(cpu_id: str) -> int:
     """Where a CPU stands in the natural order: "cpu" -> -1, "cpu0" -> 0, "cpu10" -> 10."""
-    return int(cpu_id.removeprefix("cpu") or -1)
+    number = cpu_id.removeprefix("cpu")
+    return int(number) if number.isdecimal() else -1
 
 
 def in_natural_order(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -58,7 +58,7 @@ class Registry:
             raise self._away() from None
 
     def schema(self, schema_id: int) -> dict[str, Any] | None:
-        """The Avro schema with that id, or None where nobody registered it. Raises `RegistryAway`."""
+        """The schema with that id, or None where nobody registered it. Raises `RegistryAway`."""
         try:
             with self._client() as client:
                 found = client.get_schema(schema_id)
@@ -68,6 +68,8 @@ class Registry:
             raise self._away() from None
         except (httpx2.HTTPError, OSError):
             raise self._away() from None
+        if found.schema_type != "AVRO":
+            return {"type": str(found.schema_type).lower()}  # no Avro type, and so no Avro schema
         parsed: dict[str, Any] = json.loads(found.schema_str)
         return parsed
 

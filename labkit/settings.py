@@ -7,6 +7,7 @@ the file labkit.toml beside the Makefile (`kafka_port = 19092`), the default bel
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -37,6 +38,12 @@ _PORTS = {
     "flink_rpc_port": 6123,
     "jupyter_port": 8888,
 }
+
+
+_TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
+_UNFIT = re.compile(r"""[\s"'$%;`\\]""")
+#: Read by set-up, before there are settings.
+_OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
 
 
 class Settings(BaseSettings):
@@ -92,6 +99,10 @@ class Settings(BaseSettings):
     @field_validator("state_dir", "output_dir", "schema_dir", "install_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
+        if _UNFIT.search(str(path)):
+            raise ValueError(
+                "the path has a space, a quote or another character that the services' scripts cannot take"
+            )
         return path.expanduser().absolute()
 
     @model_validator(mode="after")
@@ -105,6 +116,9 @@ class Settings(BaseSettings):
             if port in seen:
                 raise ValueError(f"{seen[port]} and {name} are both {port}")
             seen[port] = name
+        topics = {self.snapshots_topic, self.metrics_topic, self.dead_letters_topic}
+        if len(topics) != len(_TOPICS):
+            raise ValueError(f"{', '.join(_TOPICS)} have to be three different topics")
         return self
 
     @property
@@ -156,6 +170,10 @@ class Settings(BaseSettings):
 def load_settings(**values: object) -> Settings:
     """Settings of this process; `values` win over the environment and the file. Raises `BadInput`."""
     _keep_loopback_off_proxies()
+    known = {f"LABKIT_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in os.environ:
+        if name.startswith("LABKIT_") and name not in known:
+            raise BadInput(f"There is no setting {name}.", "The settings are in labkit/settings.py.")
     try:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:

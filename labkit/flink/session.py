@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,9 @@ import psutil
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import client_environment
-from labkit.flink.rest import FlinkRest
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = [
-    "Submitted", "close_client", "newest_state", "remote_environment", "stop", "submit", "wait_until_running",
-]  # fmt: skip
-
-_RUNNING_WITHIN_S = 60
-_POLL_S = 0.1
+__all__ = ["Submitted", "close_client", "job_failure", "newest_state", "remote_environment", "submit"]
 
 
 def remote_environment(settings: Settings, job: str, *, parallelism: int, resume_from: Path | None) -> tuple[Any, Any]:
@@ -104,7 +97,7 @@ class Submitted:
 
 
 def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) -> Submitted:
-    """Hand `job` to the cluster; `wait_until_running` tells whether it starts.
+    """Hand `job` to the cluster, which then starts it.
 
     `build(resume_from)` returns an environment that is ready to execute.
     """
@@ -112,37 +105,12 @@ def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) ->
     try:
         client = build(resume_from).execute_async(job)
     except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
-        raise _failure(Submitted(job, "", resume_from), str(error)) from error
+        raise job_failure(Submitted(job, "", resume_from), str(error)) from error
     return Submitted(job, str(client.get_job_id()), resume_from)
 
 
-def wait_until_running(settings: Settings, submitted: Submitted) -> None:
-    """Wait until every task of the job runs. A job that does not get there is cancelled.
-
-    Raises `BadInput` where its saved state does not fit it, else `LabkitError`.
-    """
-    rest = FlinkRest(settings.flink_url)
-    deadline = time.monotonic() + _RUNNING_WITHIN_S
-    while time.monotonic() < deadline:
-        state, tasks = rest.state(submitted.job_id), rest.tasks(submitted.job_id)
-        if state == "RUNNING" and set(tasks) == {"RUNNING"}:
-            return
-        trace = rest.root_exception(submitted.job_id)
-        if state == "FAILED" or trace:
-            if state != "FAILED":
-                rest.cancel(submitted.job_id)
-            raise _failure(submitted, trace)
-        time.sleep(_POLL_S)
-    rest.cancel(submitted.job_id)
-    overview = rest.overview()
-    raise LabkitError(
-        f"The job {submitted.name} did not start within {_RUNNING_WITHIN_S} s "
-        f"({overview['slots-available']} of {overview['slots-total']} slots are free); it was cancelled.",
-        "Look at: labkit logs taskmanager",
-    )
-
-
-def _failure(submitted: Submitted, trace: str) -> LabkitError:
+def job_failure(submitted: Submitted, trace: str) -> LabkitError:
+    """Flink's trace of a job that did not start -> one sentence, and what to type."""
     lines = trace.splitlines() or ["no reason given"]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     cause = (causes or lines)[-1 if causes else 0].rstrip(".")
@@ -153,16 +121,3 @@ def _failure(submitted: Submitted, trace: str) -> LabkitError:
             f"To begin without it: labkit submit {job} --fresh",
         )
     return LabkitError(f"The job {job} did not start: {cause}.", "Look at: labkit logs taskmanager")
-
-
-def stop(settings: Settings, job: str) -> Path | None:
-    """Stop `job` with a savepoint, so that `submit` goes on from there; None where it does not run."""
-    rest = FlinkRest(settings.flink_url)
-    running = rest.running(job)
-    if running is None:
-        return None
-    path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / job}")
-    deadline = time.monotonic() + _RUNNING_WITHIN_S
-    while rest.state(running.id) != "FINISHED" and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-    return Path(path.removeprefix("file:"))

@@ -28,6 +28,7 @@ __all__ = ["Artifact", "fetch_all", "missing", "read_lock", "unpack_registry"]
 MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 _CHUNK = 1 << 18
 _TRIES = 4
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,11 @@ def _fetch(
         try:
             _download(client, f"{base}/{artifact.url_path}", part, have, artifact, on_bytes)
             break
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             told = max(told, part.stat().st_size if part.exists() else 0)
-            answered = isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500
+            answered = isinstance(error, httpx.InvalidURL) or (
+                isinstance(error, httpx.HTTPStatusError) and error.response.status_code < _SERVER_ERROR
+            )
             if answered or attempt == _TRIES:
                 raise LabkitError(
                     f"{artifact.filename} could not be fetched ({_reason(error)}).",
@@ -142,19 +145,20 @@ def _download(
 ) -> None:
     if have >= artifact.size:
         return
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    # identity: a repository that packs a .tar.gz once more would hand over other bytes
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with client.stream("GET", url, headers=headers) as response:
         response.raise_for_status()
         resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         if have and not resumed:
             on_bytes(artifact, -have)
         with part.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_raw(_CHUNK):
                 file.write(chunk)
                 on_bytes(artifact, len(chunk))
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         return f"the repository answered {error.response.status_code}"
     return str(error) or type(error).__name__
@@ -175,11 +179,15 @@ def mirror_of_central(settings_xml: Path | None = None) -> str | None:
         root = ET.parse(file).getroot()
     except (OSError, ET.ParseError):
         return None
+    wildcard = None
     for mirror in root.iterfind(".//{*}mirror"):
-        covered = (mirror.findtext("{*}mirrorOf") or "").replace(" ", "").split(",")
+        covered = "".join((mirror.findtext("{*}mirrorOf") or "").split()).split(",")
+        url = (mirror.findtext("{*}url") or "").strip() or None
+        if covered == ["central"]:
+            return url
         if "!central" not in covered and {"*", "external:*", "central"} & set(covered):
-            return mirror.findtext("{*}url")
-    return None
+            wildcard = wildcard or url
+    return wildcard
 
 
 def unpack_registry(artifacts: list[Artifact], install_dir: Path) -> Path:

@@ -6,12 +6,14 @@ Makes .venv, installs uv into it and with uv everything that requirements.txt pi
 then `python -m labkit.ops.install` fetches the Java parts. Every step can be broken off and run again.
 """
 
+import ast
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from typing import Dict, List, Optional
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv")
@@ -31,7 +33,7 @@ def main() -> int:
         sys.stderr.write(problem + "\n")
         return 2
     try:
-        if not os.path.exists(os.path.join(VENV, "bin", "pip")):
+        if not (os.path.exists(PYTHON) and os.path.exists(os.path.join(VENV, "bin", "pip"))):
             say("making .venv")
             run([sys.executable, "-m", "venv", "--clear", VENV])
         say("installing uv")
@@ -67,7 +69,7 @@ def main() -> int:
     return 0
 
 
-def python_problem() -> str | None:
+def python_problem() -> Optional[str]:
     """A sentence about an unfit Python, or None."""
     if sys.version_info[:2] not in ((3, 11), (3, 12)):
         return (
@@ -85,12 +87,17 @@ def python_problem() -> str | None:
     return None
 
 
-def machine_problem() -> str | None:
+def machine_problem() -> Optional[str]:
     """A sentence about a machine that is too small or not Linux, or None."""
     if not os.path.exists("/proc/stat"):
         return (
             "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
             "docker compose runs the lab elsewhere. Nothing was changed."
+        )
+    if re.search(r"[\s\"'$%;`\\]", ROOT):
+        return (
+            "The path of this folder (%s) has a space, a quote or another character that the services' scripts "
+            "cannot take; nothing was changed. Clone into another folder." % ROOT
         )
     free = shutil.disk_usage(ROOT).free // 10**6
     needed = NEEDED_DISK_MB if not os.path.exists(PYTHON) else NEEDED_DISK_MB // 5
@@ -120,15 +127,16 @@ def one_requirement(name: str) -> str:
     return path
 
 
-def uv_environment() -> dict[str, str]:
+def uv_environment() -> Dict[str, str]:
     """uv reads none of pip's settings: hand it the index, the mirror and the certificates that pip uses."""
     listing = subprocess.run(
         [PYTHON, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=True, text=True
     ).stdout
     pip = {}
-    for line in listing.splitlines():  # global.index-url='https://…', and :env:.index-url='…' wins
+    # global.index-url='https://…'; what comes from the environment (:env:.index-url=…) wins
+    for line in sorted(listing.splitlines(), key=lambda line: line.startswith(":env:")):
         name, _, value = line.partition("=")
-        pip[name.split(".")[-1]] = value.strip("'\"")
+        pip[name.split(".")[-1]] = " ".join(str(ast.literal_eval(value)).split())
     environment = dict(os.environ)
     for option, variable in (
         ("index-url", "UV_DEFAULT_INDEX"),
@@ -146,7 +154,7 @@ def uv_environment() -> dict[str, str]:
     return environment
 
 
-def run(words: list[str], environment: dict[str, str] | None = None) -> None:
+def run(words: List[str], environment: Optional[Dict[str, str]] = None) -> None:
     """Run a step; its own output goes to the person."""
     subprocess.run(words, check=True, env=environment)
 

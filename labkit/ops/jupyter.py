@@ -15,7 +15,7 @@ from labkit.errors import BadInput
 from labkit.ops import ports
 from labkit.settings import LOOPBACK, REPOSITORY, Settings
 
-__all__ = ["serve", "token"]
+__all__ = ["require_free_port", "serve", "token"]
 
 
 def token(settings: Settings) -> str:
@@ -28,14 +28,20 @@ def token(settings: Settings) -> str:
     return file.read_text()
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> int:
-    """Run JupyterLab in the foreground until Ctrl-C; returns its exit status."""
+def require_free_port(settings: Settings) -> None:
+    """Raise `BadInput` where another program holds JupyterLab's port."""
     port = settings.jupyter_port
     if not ports.is_free(port):
         raise BadInput(
             f"Port {port} (jupyter_port) is taken by {ports.holder(port)}.",
             "Stop that program, or set LABKIT_JUPYTER_PORT to another port.",
         )
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> int:
+    """Run JupyterLab in the foreground until Ctrl-C; returns its exit status."""
+    require_free_port(settings)
+    port = settings.jupyter_port
     # The token goes by the environment: a command line can be read by every user of the machine.
     environment = {**os.environ, "JUPYTER_TOKEN": token(settings)}
     process = subprocess.Popen(

@@ -21,8 +21,8 @@ import pyarrow.parquet
 from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
 from labkit.consumer import committed_offsets, read_topic
 from labkit.flink.names import ENRICHMENT, PARQUET
-from labkit.flink.rest import FlinkRest
 from labkit.metrics import SHARE_COLUMNS, Verdict, compare
+from labkit.ops.flink_rest import FlinkRest
 from labkit.parquet_io import parquet_files
 from labkit.procfs import Snapshot
 from labkit.registry import Registry

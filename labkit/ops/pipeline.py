@@ -15,10 +15,9 @@ from pathlib import Path
 
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
-from labkit.flink import jobs
 from labkit.flink.names import JOBS
 from labkit.flink.session import Submitted
-from labkit.ops import services
+from labkit.ops import jobs, services
 from labkit.ops.ledger import Ledger, measure
 from labkit.procfs import Snapshot
 from labkit.producer import Counts, produce, register_snapshot_schema

@@ -15,14 +15,22 @@ __all__ = ["reset", "what_goes"]
 def what_goes(settings: Settings) -> list[Path]:
     """The folders that `reset` removes, those that exist. Raises `BadInput` for a folder that is no lab's."""
     state = settings.state_dir
-    if state.exists() and any(state.iterdir()) and not (state / "supervisord.conf").exists():
+    if state.exists() and not _is_a_labs(state):
         raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
-    candidates = (state, settings.parquet_dir, settings.plots_dir, settings.output_dir / "notebooks")
-    return [folder for folder in candidates if folder.exists()]
+    return [folder for folder in (state, settings.parquet_dir, settings.plots_dir) if folder.exists()]
+
+
+def _is_a_labs(state: Path) -> bool:
+    if not state.is_dir():
+        return False
+    names = {file.name for file in state.iterdir()}
+    return "supervisord.conf" in names or names <= {"lock", "run.lock", "jupyter-token"}
 
 
 def reset(settings: Settings) -> None:
     """Stop the services and remove what `what_goes` names."""
     services.down(settings)
     for folder in what_goes(settings):
-        shutil.rmtree(folder)
+        shutil.rmtree(folder.resolve())
+        if folder.is_symlink():
+            folder.unlink()

@@ -30,8 +30,8 @@ from supervisor.xmlrpc import SupervisorTransport
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
-from labkit.flink.rest import FlinkRest, tls
 from labkit.ops import install, ports
+from labkit.ops.flink_rest import FlinkRest, tls
 from labkit.ops.supervisor_conf import (
     SERVICES,
     control_socket,
@@ -79,7 +79,6 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
     `LabkitError` where a service does not come up; what this call started is stopped again.
     """
     install.require_installed(settings)
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(settings, "lock", wait=True):
         fresh = not is_up(settings)
         if fresh:
@@ -155,7 +154,13 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
 
     Raises `BadInput` where another process holds it and `wait` is False.
     """
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"The state folder {settings.state_dir} cannot be made ({error.strerror}).",
+            "Set LABKIT_STATE_DIR to another folder.",
+        ) from None
     with (settings.state_dir / name).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -132,8 +132,8 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
         environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
         sections.append(f"""\
 [program:{program.name}]
-command={_literal(command)}
-environment={_literal(environment)}
+command={command}
+environment={environment}
 autostart=false
 autorestart=true
 startsecs=2
@@ -147,11 +147,6 @@ stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=2
 """)
     return "\n".join(sections)
-
-
-def _literal(text: str) -> str:
-    """supervisord expands %(name)s; a % of ours is doubled."""
-    return text.replace("%", "%%")
 
 
 def _kafka(settings: Settings) -> str:

@@ -20,11 +20,10 @@ from confluent_kafka import Producer
 from labkit import parquet_io
 from labkit.avro_codec import MAX_SNAPSHOT_BYTES, SnapshotCodec, read_schema
 from labkit.consumer import read_topic
-from labkit.flink import jobs
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.flink.rest import FlinkRest
 from labkit.metrics import SHARE_COLUMNS, Verdict
-from labkit.ops import pipeline, services
+from labkit.ops import jobs, pipeline, services
+from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import Ledger, measure
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.producer import produce, register_snapshot_schema

@@ -21,8 +21,7 @@ READING_ORDER = (
     "errors", "settings",
     "procfs", "sources", "avro_codec", "registry", "kafka_admin", "producer", "consumer",
     "metrics",
-    "flink", "flink.names", "flink.home", "flink.rest", "flink.session", "flink.enrichment", "flink.parquet_sink",
-    "flink.jobs",
+    "flink", "flink.names", "flink.home", "flink.session", "flink.enrichment", "flink.parquet_sink",
     "parquet_io", "analysis", "plots",
 )  # fmt: skip
 DATA_PATH_LINES = 1500

@@ -92,7 +92,7 @@ CORRUPT = {
     "two megabytes": (HEADER + bytes(2 * 1024 * 1024), "too many"),
     "one byte more than allowed": (HEADER + bytes(MAX_SNAPSHOT_BYTES - len(HEADER) + 1), "too many"),
     "a name that is not text": (HEADER + varint(1) + b"\xff" + bytes(40), "cannot be read"),
-    "a number without an end": (HEADER + b"\xff" * 40, "cannot be read"),
+    "a number without an end": (HEADER + b"\xff" * 40, "ends too early"),
 }
 
 

@@ -136,3 +136,17 @@ def test_a_proxy_is_never_asked_for_the_loopback(
             monkeypatch.delenv(name)
     load_settings()
     assert (os.environ["NO_PROXY"], os.environ["no_proxy"]) == (after, after)
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "a;b", "$HOME", "50%(here)s"])
+def test_a_folder_that_the_services_scripts_cannot_take_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"state_dir.*services' scripts cannot take"):
+        load_settings(state_dir=tmp_path / name)
+
+
+def test_a_mistyped_variable_and_two_equal_topics_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="three different topics"):
+        load_settings(metrics_topic="procstat_snapshots")
+    monkeypatch.setenv("LABKIT_KAFKA_PROT", "9093")
+    with pytest.raises(BadInput, match="no setting LABKIT_KAFKA_PROT"):
+        load_settings()

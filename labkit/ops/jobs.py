@@ -9,19 +9,23 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from confluent_kafka import KafkaError, KafkaException
+
 from labkit import kafka_admin
 from labkit.consumer import commit_offsets, committed_offsets, unread
 from labkit.errors import BadInput, LabkitError
 from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.flink.rest import FlinkRest
 from labkit.flink.session import Submitted
+from labkit.ops.flink_rest import FlinkRest
 from labkit.settings import Settings
 
 __all__ = ["finish", "forget", "require_absent", "stop_with_savepoint", "submit", "what_fresh_empties"]
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
 _READ_WITHIN_S = 60
+_RUNNING_WITHIN_S = 60
+_POLL_S = 0.1
 
 
 def submit(settings: Settings, *names: str) -> list[Submitted]:
@@ -38,7 +42,7 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
             module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
             taken.append(session.submit(settings, name, partial(module.build, settings)))
         for job in taken:
-            session.wait_until_running(settings, job)
+            _wait_until_running(settings, job)
     except BaseException:
         for job in taken:
             with suppress(LabkitError):
@@ -78,9 +82,9 @@ def forget(settings: Settings, name: str) -> None:
     if name == ENRICHMENT:
         results = [topic for topic in kafka_admin.pipeline_topics(settings)
                    if topic.name != settings.snapshots_topic]  # fmt: skip
-        kafka_admin.delete_topics(settings, [topic.name for topic in results])
+        _delete_topics(settings, [topic.name for topic in results])
         kafka_admin.create_topics(settings, results)
-    kafka_admin.delete_groups(settings, list(affected))
+    _delete_groups(settings, list(affected))
     shutil.rmtree(settings.parquet_dir, ignore_errors=True)
     for job in affected:
         shutil.rmtree(settings.savepoints_dir / job, ignore_errors=True)
@@ -107,7 +111,7 @@ def finish(settings: Settings, name: str) -> Path:
                 "Look at: labkit logs taskmanager",
             )
         committed = committed_offsets(settings, topic, name)
-    savepoint = session.stop(settings, name)
+    savepoint = stop_with_savepoint(settings, name)
     if savepoint is None:
         raise LabkitError(f"The job {name} ended by itself.", "Look at: labkit logs taskmanager")
     # Flink's source commits only between two polls, which last up to 10 s where nothing comes in.
@@ -115,9 +119,43 @@ def finish(settings: Settings, name: str) -> Path:
     return savepoint
 
 
-def stop_with_savepoint(settings: Settings, name: str) -> Path | None:
+def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
     """Stop the job where it is, so that `submit` goes on from there; None where it does not run."""
-    return session.stop(settings, name)
+    rest = FlinkRest(settings.flink_url)
+    running = rest.running(job)
+    if running is None:
+        return None
+    path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / job}")
+    deadline = time.monotonic() + _RUNNING_WITHIN_S
+    while rest.state(running.id) != "FINISHED" and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return Path(path.removeprefix("file:"))
+
+
+def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
+    """Wait until every task of the job runs. A job that does not get there is cancelled.
+
+    Raises `BadInput` where its saved state does not fit it, else `LabkitError`.
+    """
+    rest = FlinkRest(settings.flink_url)
+    deadline = time.monotonic() + _RUNNING_WITHIN_S
+    while time.monotonic() < deadline:
+        state, tasks = rest.state(submitted.job_id), rest.tasks(submitted.job_id)
+        if state == "RUNNING" and set(tasks) == {"RUNNING"}:
+            return
+        trace = rest.root_exception(submitted.job_id)
+        if state == "FAILED" or trace:
+            if state != "FAILED":
+                rest.cancel(submitted.job_id)
+            raise session.job_failure(submitted, trace)
+        time.sleep(_POLL_S)
+    rest.cancel(submitted.job_id)
+    overview = rest.overview()
+    raise LabkitError(
+        f"The job {submitted.name} did not start within {_RUNNING_WITHIN_S} s "
+        f"({overview['slots-available']} of {overview['slots-total']} slots are free); it was cancelled.",
+        "Look at: labkit logs taskmanager",
+    )
 
 
 def _topic_of(settings: Settings, name: str) -> str:
@@ -133,3 +171,26 @@ def _require_topics(settings: Settings) -> None:
     for topic in kafka_admin.pipeline_topics(settings):
         if topic.name not in there:
             raise BadInput(f"Topic {topic.name} is not there; nothing was submitted.", "To make it: make setup")
+
+
+def _delete_topics(settings: Settings, names: list[str]) -> None:
+    """Delete those of `names` that are there, and wait until the broker has forgotten them."""
+    there = kafka_admin.topic_partitions(settings.kafka_bootstrap)
+    known = [name for name in names if name in there]
+    if known:
+        admin = kafka_admin.admin_client(settings.kafka_bootstrap)
+        for outcome in admin.delete_topics(known).values():
+            outcome.result()
+    while any(name in kafka_admin.topic_partitions(settings.kafka_bootstrap) for name in known):
+        time.sleep(0.1)
+
+
+def _delete_groups(settings: Settings, names: list[str]) -> None:
+    """Forget how far the consumer groups `names` have read; those that are not there are no error."""
+    admin = kafka_admin.admin_client(settings.kafka_bootstrap)
+    for name, outcome in admin.delete_consumer_groups(names).items():
+        try:
+            outcome.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise LabkitError(f"Group {name} could not be deleted: {error.args[0].str()}.") from None
