@@ -34,9 +34,9 @@ from labkit.ops import install, ports
 from labkit.ops.flink_rest import FlinkRest, tls
 from labkit.ops.supervisor_conf import (
     SERVICES,
+    children_of_supervisord,
     control_socket,
     kafka_classpath,
-    lab_mark,
     write_configuration,
 )
 from labkit.settings import LOOPBACK, Settings
@@ -137,14 +137,11 @@ def log_file(settings: Settings, service: str) -> Path:
 
 def processes(settings: Settings) -> list[psutil.Process]:
     """Every process of this lab's services: supervisord, the JVMs and their Python workers."""
-    found = {process.pid: process for process in _jvms(settings)}
+    found = {process.pid: process for process in children_of_supervisord(str(control_socket(settings)))}
     with contextlib.suppress(*_NOT_THERE, psutil.NoSuchProcess):
         with _supervisor(settings) as supervisor:
             boss = psutil.Process(supervisor.getPID())
         found[boss.pid] = boss
-    for process in list(found.values()):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found.update({child.pid: child for child in process.children(recursive=True)})
     return list(found.values())
 
 
@@ -300,15 +297,6 @@ def _wait_gone(found: list[psutil.Process], within_s: float) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(alive, timeout=5)
-
-
-def _jvms(settings: Settings) -> list[psutil.Process]:
-    mark = lab_mark(settings)
-    return [
-        process
-        for process in psutil.process_iter(["cmdline", "uids"])
-        if mark in (process.info["cmdline"] or []) and process.info["uids"].real == os.getuid()
-    ]
 
 
 def _memory_mib(pid: int | None) -> float | None:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from labkit.flink.home import flink_home, java, service_environment, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["SERVICES", "Program", "control_socket", "kafka_classpath", "lab_mark", "write_configuration"]
+__all__ = ["SERVICES", "Program", "children_of_supervisord", "control_socket", "kafka_classpath", "write_configuration"]
 
 #: In the order in which they are shown.
 SERVICES = ("kafka", "registry", "jobmanager", "taskmanager")
@@ -68,13 +72,13 @@ def programs(settings: Settings) -> list[Program]:
     scripts = flink_home() / "bin"
     flink = service_environment(settings)
     kafka_java = [
-        str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *_jvm_options(settings, "kafka"),
+        str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *_shared_archive(settings, "kafka"),
         f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
         "-cp", kafka_classpath(settings), "kafka.Kafka", f"{settings.state_dir}/kafka/server.properties",
     ]  # fmt: skip
     registry_java = [
         str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        *_jvm_options(settings, "registry"),
+        *_shared_archive(settings, "registry"),
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
         "-jar", f"{settings.install_dir}/registry/quarkus-run.jar",
     ]  # fmt: skip
@@ -94,18 +98,40 @@ def programs(settings: Settings) -> list[Program]:
         Program("kafka", kafka_java),
         Program("registry", registry_java, registry_environment),
         Program("jobmanager", [str(scripts / "jobmanager.sh"), "start-foreground"], flink),
-        Program("taskmanager", [str(scripts / "taskmanager.sh"), "start-foreground"], flink),
+        Program(
+            "taskmanager",
+            [
+                sys.executable,
+                "-m",
+                "labkit.ops.taskmanager",
+                str(control_socket(settings)),
+                str(scripts / "taskmanager.sh"),
+            ],
+            flink,
+        ),
     ]
 
 
-def _jvm_options(settings: Settings, name: str) -> list[str]:
-    archive = settings.install_dir / "class-archives" / f"{name}.jsa"
-    return [*shared_archive(archive), lab_mark(settings)]
+def _shared_archive(settings: Settings, name: str) -> list[str]:
+    return shared_archive(settings.install_dir / "class-archives" / f"{name}.jsa")
 
 
-def lab_mark(settings: Settings) -> str:
-    """An argument of every JVM of this lab, by which it is known even where supervisord is gone."""
-    return f"-Dlabkit.lab={settings.state_dir}"
+def children_of_supervisord(socket: str, program: str | None = None) -> Iterator[psutil.Process]:
+    """Every process that came from the supervisord at `socket` (from its `program`), orphans too.
+
+    supervisord gives its address and the program's name to its children by their environment.
+    """
+    for process in psutil.process_iter(["uids"]):
+        if process.info["uids"] is None or process.info["uids"].real != os.getuid():
+            continue
+        try:
+            environment = process.environ()
+        except psutil.Error:
+            continue
+        if environment.get("SUPERVISOR_SERVER_URL") == f"unix://{socket}" and (
+            program in (None, environment.get("SUPERVISOR_PROCESS_NAME"))
+        ):
+            yield process
 
 
 def _supervisord(settings: Settings) -> str:
@@ -198,8 +224,7 @@ def _flink(settings: Settings) -> str:
     flink = settings.state_dir / "flink"
     return f"""\
 env.java.opts.all: {opens}
-env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {lab_mark(settings)}
-env.java.opts.taskmanager: {lab_mark(settings)}
+env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 jobmanager.rpc.address: {LOOPBACK}
 jobmanager.rpc.port: {settings.flink_rpc_port}

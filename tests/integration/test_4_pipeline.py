@@ -220,6 +220,8 @@ def test_a_taskmanager_killed_under_load_loses_nothing_and_doubles_nothing(both_
     produce(both_jobs, feed[len(feed) // 2 :])
     rest = FlinkRest(both_jobs.flink_url)
     wait_for(lambda: all((job := rest.running(name)) and set(rest.tasks(job.id)) == {"RUNNING"} for name in JOBS), 120)
+    workers = [process for process in services.processes(both_jobs) if "beam_boot" in " ".join(process.cmdline())]
+    assert len(workers) == both_jobs.enrichment_parallelism, "the workers of the killed one are gone"
     finish(both_jobs)
     names = {snapshot.hostname for snapshot in feed}
     pd.testing.assert_frame_equal(rows_of(both_jobs, names), shares_by_pandas(feed))

@@ -12,7 +12,7 @@ import pytest
 from supervisor.options import ServerOptions
 
 from labkit.ops import jupyter
-from labkit.ops.supervisor_conf import SERVICES, control_socket, lab_mark, programs, write_configuration
+from labkit.ops.supervisor_conf import SERVICES, control_socket, programs, write_configuration
 from labkit.settings import Settings, load_settings
 
 
@@ -65,16 +65,6 @@ def test_supervisord_understands_whatever_the_folder_is_called(name: str, tmp_pa
         assert shlex.split(config.command) == program.command
         assert config.environment == program.environment
         assert config.stdout_logfile == f"{settings.state_dir}/log/{program.name}.log"
-
-
-def test_every_jvm_carries_the_mark_of_its_lab(tmp_path: Path) -> None:
-    settings = load_settings(state_dir=tmp_path)
-    commands = {program.name: program.command for program in programs(settings)}
-    assert lab_mark(settings) in commands["kafka"]
-    assert lab_mark(settings) in commands["registry"]
-    flink = written(settings)["flink/conf/config.yaml"]
-    for service in ("jobmanager", "taskmanager"):
-        assert re.search(rf"^env\.java\.opts\.{service}: .*{re.escape(lab_mark(settings))}$", flink, re.M)
 
 
 def test_the_control_socket_is_short_enough_to_bind_however_long_the_folder_is(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""`labkit lab`: JupyterLab on 127.0.0.1, closed without its token, gone after Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from labkit.ops import ports, services
+from labkit.ops.jupyter import token
+from labkit.settings import REPOSITORY, Settings
+from tests.conftest import Labkit
+
+
+@pytest.fixture
+def jupyterlab(lab: Settings) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """JupyterLab at work, and the address that it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labkit.cli", "lab"],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ),
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("JupyterLab: "):
+            break
+    else:
+        pytest.fail("JupyterLab never said its address")
+    yield process, line.split()[1]
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
+    lab: Settings, jupyterlab: tuple[subprocess.Popen[str], str], labkit: Labkit
+) -> None:
+    process, address = jupyterlab
+    base = f"http://127.0.0.1:{lab.jupyter_port}"
+    assert address.startswith(f"{base}/lab/tree/notebooks/00_preflight.ipynb?token=")
+    secret = address.split("token=")[1]
+    assert httpx.get(f"{base}/api/contents").status_code == 403
+    names = {entry["name"] for entry in httpx.get(f"{base}/api/contents/notebooks?token={secret}").json()["content"]}
+    assert "00_preflight.ipynb" in names
+    assert httpx.get(address).status_code == 200
+
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    assert {address for _, address, _ in ports.listening({member.pid for member in family})} == {"127.0.0.1"}
+    assert not any(secret in " ".join(member.cmdline()) for member in family), "the token is in no process list"
+    assert stat.S_IMODE((lab.state_dir / "jupyter-token").stat().st_mode) == 0o600
+
+    refused = labkit("lab")
+    assert refused.returncode == 2
+    assert f"Port {lab.jupyter_port} (jupyter_port) is taken by" in refused.stderr
+
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    psutil.wait_procs(family, timeout=10)
+    assert not any(member.is_running() for member in family)
+    assert all(row.healthy for row in services.status(lab)), "the services stay up"
+    assert token(lab) == secret
