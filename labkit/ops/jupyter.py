@@ -48,6 +48,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={LOOPBACK}", f"--port={port}",
             "--ServerApp.port_retries=0", "--log-level=WARN", f"--ServerApp.root_dir={REPOSITORY}",
+            *(["--allow-root"] if os.geteuid() == 0 else []),
         ],
         env=environment,
     )  # fmt: skip
