@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -304,10 +305,15 @@ def _report(settings: Settings, host: str | None = None, since_ms: int | None = 
     )
     files = parquet_io.parquet_files(settings.parquet_dir)
     rows = parquet_io.row_count(settings.parquet_dir)
-    out.print(f"{len(frame)} rows here; {rows} rows in {len(files)} Parquet files below {settings.parquet_dir}")
+    out.print(f"{len(frame)} rows here; {rows} rows in {len(files)} Parquet files below {_shown(settings.parquet_dir)}")
     picture = settings.plots_dir / "cpu_usage.png"
     plots.save(plots.cpu_usage(frame, host), picture)
-    out.print(f"picture: {picture}")
+    out.print(f"picture: {_shown(picture)}")
+
+
+def _shown(path: Path) -> str:
+    """A path as a person would type it here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _print_ledger(account: Any, *, last_word: bool = False) -> None:

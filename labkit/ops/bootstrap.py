@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 VENV = os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".labkit-installed")
-NEEDED_DISK_MB = 5000
+NEEDED_DISK_MB = 4000
 NEEDED_MEMORY_MB = 3000
 
 
@@ -50,7 +50,7 @@ def main() -> int:
                 one_requirement("uv"),
             ]
         )
-        say("installing the Python packages (about 600 MB to download, 1.5 GB on disk)")
+        say("installing the Python packages (about 700 MB to download, 1.4 GB on disk)")
         uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON]
         environment = uv_environment()
         run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements.txt")], environment)
