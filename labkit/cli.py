@@ -32,7 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The streaming lab: /proc/stat through Kafka, Avro, Flink and Parquet into plots.",
 )
-out = Console(highlight=False, soft_wrap=True)
+# Where nobody watches, lines may be long: a table is not squeezed into 80 columns for a file.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.")]

@@ -48,6 +48,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={LOOPBACK}", f"--port={port}",
             "--ServerApp.port_retries=0", "--log-level=WARN", f"--ServerApp.root_dir={REPOSITORY}",
+            # nothing is asked of the network, and nobody is asked whether it may be
+            "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             *(["--allow-root"] if os.geteuid() == 0 else []),
         ],
         env=environment,

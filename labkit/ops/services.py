@@ -313,8 +313,8 @@ def _memory_mib(pid: int | None) -> float | None:
 def _address(name: str, settings: Settings) -> str:
     return {
         "kafka": settings.kafka_bootstrap,
-        "registry": settings.registry_url,
-        "jobmanager": settings.flink_url,
+        "registry": f"{LOOPBACK}:{settings.registry_port}",
+        "jobmanager": f"{LOOPBACK}:{settings.flink_port}",
         "taskmanager": LOOPBACK,
     }[name]
 
