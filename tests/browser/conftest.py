@@ -36,9 +36,10 @@ def chromium() -> str:
 @pytest.fixture
 def page(chromium: str, tmp_path: Path) -> Iterator[Page]:
     """An empty page; where the test fails, see the screenshot in its tmp_path."""
-    api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run its sandbox as root
-    with api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         yield page

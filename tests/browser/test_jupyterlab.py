@@ -20,6 +20,7 @@ from labkit.settings import REPOSITORY, Settings
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
+pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 NOTEBOOK = REPOSITORY / "notebooks" / "00_preflight.ipynb"
 
 
@@ -49,6 +50,7 @@ def never_save(route: Route) -> None:
         route.abort()
 
 
+@pytest.mark.usefixtures("chromium")  # before the lab: without a browser nothing is started
 def test_notebook_00_opens_in_a_browser_and_run_all_cells_ends_in_its_check(
     lab: Settings, address: str, page: Page
 ) -> None:
