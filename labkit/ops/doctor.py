@@ -108,4 +108,4 @@ def _services_or_ports(settings: Settings) -> Iterator[Finding]:
         return
     for row in services.status(settings):
         what = f"{row.name} is {row.state.lower()} at {row.address}: {row.detail}."
-        yield Finding(row.healthy, what, f"Type: labkit logs {row.name}, or labkit down and labkit up.")
+        yield Finding(row.healthy, what, f"Type: labkit up. If that does not help, labkit logs {row.name} says why.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 
@@ -48,20 +51,38 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         [
             sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={LOOPBACK}", f"--port={port}",
             "--ServerApp.port_retries=0", "--log-level=WARN", f"--ServerApp.root_dir={REPOSITORY}",
-            # nothing is asked of the network, and nobody is asked whether it may be
-            "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            f"--LabApp.app_settings_dir={_lab_settings(settings)}",
             *(["--allow-root"] if os.geteuid() == 0 else []),
         ],
         env=environment,
+        start_new_session=True,  # Ctrl-C comes to labkit alone; Jupyter would ask whether it is meant
     )  # fmt: skip
+    ending = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         address = f"http://{LOOPBACK}:{port}/lab/tree/notebooks/00_preflight.ipynb?token={token(settings)}"
         _wait_until_it_answers(process, port)
         say(f"JupyterLab: {address}")
         return process.wait()
     except KeyboardInterrupt:
+        return 0
+    finally:
         process.terminate()
-        return process.wait()
+        process.wait()
+        for number, handler in ending.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _lab_settings(settings: Settings) -> Path:
+    """A folder with settings of JupyterLab: it asks nobody for news and updates."""
+    folder = settings.state_dir / "jupyter"
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+    (folder / "overrides.json").write_text(json.dumps(quiet))
+    return folder
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:

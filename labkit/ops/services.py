@@ -329,14 +329,16 @@ def _health(name: str, settings: Settings) -> tuple[bool, str]:
 
 def _kafka_health(settings: Settings) -> tuple[bool, str]:
     names = kafka_admin.topic_partitions(settings.kafka_bootstrap, timeout_s=2)
-    return True, f"{sum(not name.startswith('_') for name in names)} topics"
+    wanted = kafka_admin.pipeline_topics(settings)
+    there = sum(topic.name in names for topic in wanted)
+    return True, f"{there} of the pipeline's {len(wanted)} topics"
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
     management = f"http://{LOOPBACK}:{settings.registry_management_port}/health/ready"
     ready = httpx.get(management, timeout=2, verify=tls()).is_success
     subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
-    return ready, f"{len(subjects)} subjects"
+    return ready, f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'}"
 
 
 def _jobmanager_health(settings: Settings) -> tuple[bool, str]:

@@ -73,3 +73,14 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
     assert not any(member.is_running() for member in family)
     assert all(row.healthy for row in services.status(lab)), "the services stay up"
     assert token(lab) == secret
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_no_signal_leaves_it_behind(jupyterlab: tuple[subprocess.Popen[str], str], number: signal.Signals) -> None:
+    process, _ = jupyterlab
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert family
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    psutil.wait_procs(family, timeout=10)
+    assert not any(member.is_running() for member in family)
