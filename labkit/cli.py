@@ -246,6 +246,8 @@ def run(
         result = pipeline.run(
             settings, seconds, stop_event, view, lambda result: _report(settings, since_ms=result.since_ms)
         )
+    memory = ", ".join(f"{name} {mib:.0f}" for name, mib in result.memory_mib.items())
+    out.print(f"memory with both jobs at work: {sum(result.memory_mib.values()):.0f} MiB ({memory})")
     assert result.ledger is not None
     _print_ledger(result.ledger, last_word=True)
 
