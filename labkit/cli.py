@@ -177,7 +177,7 @@ def produce(interval: Interval = None, seconds: Seconds = None) -> None:
     settings = _with(interval_s=interval)
     _positive("--seconds", seconds)
     read_snapshot(settings.hostname)
-    with _stop_signals("flushing what was sent") as stop:
+    with _stop_signals("flushing what was sent") as stop, _set_after(seconds, stop):
         source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
         counts = send(
             settings,
@@ -190,6 +190,8 @@ def produce(interval: Interval = None, seconds: Seconds = None) -> None:
             stop,
         )
     out.print(f"{counts.acknowledged} of {counts.sent} snapshots acknowledged by Kafka.")
+    if not counts.sent:
+        raise typer.Exit(1)
 
 
 @command("submit", "labkit submit enrichment")
@@ -242,10 +244,9 @@ def run(
             f"--seconds has to be at least the interval ({settings.interval_s:g} s): one interval, two snapshots."
         )
     view = RunView(out, seconds, settings.parquet_dir)
-    with _stop_signals("ending the live part; jobs stop in order, then plot and ledger") as stop_event:
-        result = pipeline.run(
-            settings, seconds, stop_event, view, lambda result: _report(settings, since_ms=result.since_ms)
-        )
+    ends = "ending the live part; jobs stop in order, then plot and ledger"
+    with _stop_signals(ends, at_once=lambda: not view.jobs_run) as stop_event:
+        result = pipeline.run(settings, seconds, stop_event, view, lambda result: _report_run(settings, result))
     memory = ", ".join(f"{name} {mib:.0f}" for name, mib in result.memory_mib.items())
     out.print(f"memory with both jobs at work: {sum(result.memory_mib.values()):.0f} MiB ({memory})")
     assert result.ledger is not None
@@ -276,7 +277,9 @@ def lab() -> None:
     settings = load_settings()
     require_free_port(settings)
     up()
-    raise typer.Exit(serve(settings, lambda text: out.print(text, markup=False)))
+    status = serve(settings, lambda text: out.print(text, markup=False))
+    out.print("JupyterLab has ended; the services are still up. To stop them: labkit down")
+    raise typer.Exit(status)
 
 
 @command("reset", "labkit reset")
@@ -295,6 +298,13 @@ def reset(yes: Yes = False) -> None:
     out.print("Removed.")
 
 
+def _report_run(settings: Settings, run: Any) -> None:
+    if run.snapshots < 2:
+        out.print("No interval was measured: a run needs at least two snapshots.")
+        return
+    _report(settings, since_ms=run.since_ms)
+
+
 def _report(settings: Settings, host: str | None = None, since_ms: int | None = None) -> None:
     from labkit import analysis, parquet_io, plots
     from labkit.view import summary_table
@@ -308,7 +318,8 @@ def _report(settings: Settings, host: str | None = None, since_ms: int | None = 
     )
     files = parquet_io.parquet_files(settings.parquet_dir)
     rows = parquet_io.row_count(settings.parquet_dir)
-    out.print(f"{len(frame)} rows here; {rows} rows in {len(files)} Parquet files below {_shown(settings.parquet_dir)}")
+    folder = _shown(settings.parquet_dir)
+    out.print(f"{len(frame)} rows went into this table; there are {rows} in {len(files)} Parquet files below {folder}")
     picture = settings.plots_dir / "cpu_usage.png"
     plots.save(plots.cpu_usage(frame, host), picture)
     out.print(f"picture: {_shown(picture)}")
@@ -349,21 +360,40 @@ def _confirm(what: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise BadInput(f"{what} Nothing was changed.", "To do it without being asked: --yes")
-    typer.confirm(f"{what} Go on?", abort=True)
+        raise BadInput(f"Nothing was changed. {what}", "To do it without being asked: --yes")
+    if not typer.confirm(f"{what} Go on?"):
+        raise BadInput("Nothing was changed.")
 
 
 @contextlib.contextmanager
-def _stop_signals(what_happens: str) -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set; a second one ends at once."""
+def _set_after(seconds: float | None, stop: threading.Event) -> Iterator[None]:
+    """Set `stop` when `seconds` have passed, also while the producer waits for a service."""
+    timer = threading.Timer(seconds or 0, stop.set)
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tell(text: str) -> None:
+    """Write to stderr from a signal handler; the terminal may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode())
+
+
+@contextlib.contextmanager
+def _stop_signals(what_happens: str, at_once: Callable[[], bool] = lambda: False) -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set; a second one ends at once, as a first one may."""
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:
-        if stop.is_set():
+        if stop.is_set() or at_once():
+            _tell("\nStopping at once; what this command started is taken down.\n")
             raise KeyboardInterrupt
         stop.set()
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            os.write(2, f"\nStopping ({signal.Signals(number).name}): {what_happens}. Again to end at once.\n".encode())
+        _tell(f"\nStopping ({signal.Signals(number).name}): {what_happens}. Again to end at once.\n")
 
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, on_signal) for number in watched}

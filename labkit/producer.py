@@ -131,7 +131,7 @@ class SnapshotProducer:
         """Say once why, and wait a second. Raises `Stopped` where the person has had enough."""
         if self._told != reason.what:
             self._told = reason.what
-            self._say(f"{reason} Waiting for it.")
+            self._say(f"{reason.what} Waiting for it. ({reason.todo})")
         if self._stop.wait(_WAIT_S):
             raise Stopped("Stopped before anything was sent.")
 

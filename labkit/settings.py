@@ -178,6 +178,10 @@ def load_settings(**values: object) -> Settings:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "extra_forbidden":
+            raise BadInput(
+                f"There is no setting {first['loc'][0]}.", "The settings are in labkit/settings.py."
+            ) from None
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         given = f" (given: {first['input']!r})" if first["loc"] else ""
         raise BadInput(

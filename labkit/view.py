@@ -88,6 +88,8 @@ class RunView(Progress):
         self._services: ServicesView | None = None
         self._status = console.status("")
         self._told_at = 0.0
+        #: From here on a run is stopped in order; before, there is nothing to finish.
+        self.jobs_run = False
 
     def step(self, text: str) -> None:
         """A step begins."""
@@ -97,6 +99,7 @@ class RunView(Progress):
 
     def done(self, text: str, seconds: float) -> None:
         """A step is over."""
+        self.jobs_run = self.jobs_run or text.startswith("submit jobs")
         if self._services is not None:
             self._services.close()
             self._services = None

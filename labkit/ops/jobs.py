@@ -59,7 +59,7 @@ def require_absent(settings: Settings, *names: str) -> None:
         if job is not None:
             raise BadInput(
                 f"The job {name} is there already ({job.state}); nothing was submitted.",
-                f"To stop it: labkit stop {name}",
+                f"To stop it: labkit stop {name}" if len(names) == 1 else "To stop everything: labkit down",
             )
 
 

@@ -56,6 +56,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     ledger: Ledger | None = None
     since_ms: int = 0
+    snapshots: int = 0
     memory_mib: dict[str, float] = field(default_factory=dict)
 
 
@@ -119,6 +120,7 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
 
             source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
             counts = produce(settings, source, on_sent, progress.say, stop)
+            result.snapshots = counts.acknowledged
             told(f"{counts.acknowledged} snapshots of {settings.hostname} acknowledged by Kafka")
         result.memory_mib = {row.name: row.memory_mib or 0.0 for row in services.status(settings)}
         for name in JOBS:

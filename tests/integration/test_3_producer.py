@@ -17,6 +17,7 @@ from labkit.procfs import Snapshot
 from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings
 from labkit.sources import read_snapshot
+from tests.conftest import Labkit
 from tests.integration.feeds import hosts
 
 
@@ -83,21 +84,29 @@ def test_records_carry_key_timestamp_and_what_was_read(lab: Settings, before: di
 
 
 def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(
-    lab: Settings, before: dict[int, int]
+    lab: Settings, before: dict[int, int], labkit: Labkit
 ) -> None:
     services.stop_one(lab, "registry")
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2", "--seconds", "1"],
+            [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2"],
             cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
         )  # fmt: skip
         assert process.stderr is not None
         said = process.stderr.readline()
         assert "registry does not answer" in said
         assert "Waiting for it" in said
+        assert "labkit up" in said
         assert unread(lab, lab.snapshots_topic, before) == 0
+        gave_up = labkit("produce", "--seconds", "1")
+        assert gave_up.returncode == 1
+        assert "0 of 0 snapshots" in gave_up.stdout
     finally:
         services.up(lab)
+    assert process.stdout is not None
+    for _ in range(5):
+        assert "cpu lines" in process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert len(sent_since(lab, before)) >= 5

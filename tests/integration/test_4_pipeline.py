@@ -248,6 +248,22 @@ def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledge
     assert services.processes(empty)
 
 
+def test_ctrl_c_before_the_jobs_run_ends_at_once_and_leaves_no_job(empty: Settings) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labkit.cli", "run", "--seconds", "600"],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "topics and schema" not in (line := process.stdout.readline()):
+        assert line, "the run ended by itself"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, out + err
+    assert "Stopping at once" in err
+    wait_for(lambda: not any(FlinkRest(empty.flink_url).running(job) for job in JOBS))
+    assert all(row.healthy for row in services.status(empty)), "services that were up before stay up"
+
+
 @pytest.fixture
 def damaged(empty: Settings) -> Iterator[Settings]:
     """The lab's Parquet, to be damaged and put back."""
