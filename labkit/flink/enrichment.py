@@ -26,6 +26,7 @@ from pyflink.table import DataTypes, Schema
 from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
 from labkit.flink.names import ENRICHMENT
 from labkit.flink.session import remote_environment
+from labkit.kafka_admin import MAX_MESSAGE_BYTES
 from labkit.metrics import compare
 from labkit.registry import Registry
 from labkit.settings import Settings
@@ -135,7 +136,7 @@ def _source(settings: Settings) -> str:
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
             'properties.group.id' = '{ENRICHMENT}',
             'properties.isolation.level' = 'read_committed',
-            'properties.max.partition.fetch.bytes' = '4194304',
+            'properties.max.partition.fetch.bytes' = '{MAX_MESSAGE_BYTES}',
             'scan.startup.mode' = 'earliest-offset',
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'
@@ -165,7 +166,7 @@ def _exactly_once(settings: Settings, sink: str) -> str:
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
             'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
-            'properties.max.request.size' = '4194304',
+            'properties.max.request.size' = '{MAX_MESSAGE_BYTES}',
             'sink.delivery-guarantee' = 'exactly-once',
             'sink.transactional-id-prefix' = '{ENRICHMENT}-{sink}',
             'key.format' = 'raw', 'key.fields' = 'key',

@@ -1,6 +1,6 @@
 """What supervisord is told: one program a service, its command, environment and log.
 
-Pure text: `configuration(settings)` -> {file below the state folder: its content}.
+`write_configuration(settings)` writes it, and the files of Kafka and Flink, below the state folder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from labkit.flink.home import flink_home, java, service_environment, shared_archive
+from labkit.kafka_admin import MAX_MESSAGE_BYTES
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["SERVICES", "Program", "children_of_supervisord", "control_socket", "kafka_classpath", "write_configuration"]
@@ -194,8 +195,8 @@ transaction.state.log.num.partitions=8
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 transaction.max.timeout.ms={settings.transaction_timeout_s * 1000}
-message.max.bytes=4194304
-replica.fetch.max.bytes=4194304
+message.max.bytes={MAX_MESSAGE_BYTES}
+replica.fetch.max.bytes={MAX_MESSAGE_BYTES}
 group.initial.rebalance.delay.ms=0
 """
 
