@@ -6,8 +6,10 @@ unexport PYTHONDONTWRITEBYTECODE   # compiled modules make every Flink worker st
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+export LAB_IMAGE ?= streaming-lab
 
-.PHONY: help install run test lab setup create-kafka-topic create-metrics-topic register-schema check clean lock
+.PHONY: help install install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
+.PHONY: all docker-images smoke check clean lock
 
 help:                  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | awk -F': +' '{printf "  make %-22s %s\n", $$1, $$2}'
@@ -21,28 +23,44 @@ lab: install           ## JupyterLab with the services up
 test: check            ## installs what it needs, then all the tests
 	@$(BIN)/python -m pytest
 
-check: install         ## ruff and mypy
+check: install-dev     ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 install:               ## what the lab needs, into .venv; a second call does nothing
 	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py
 
-setup: create-kafka-topic create-metrics-topic register-schema   ## topics and schema, on running services
+install-dev:           # and what the tests need
+	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py --dev
 
-create-kafka-topic: install    ## the topic of snapshots
-	@$(BIN)/labkit topics procstat_snapshots
+all: docker-images .env    ## the image and its .env; then: docker compose up -d --wait && make setup
 
-create-metrics-topic: install  ## the topics of metrics and of dead letters
-	@$(BIN)/labkit topics procstat_metrics procstat_dead_letters
+docker-images:         ## the one image of the compose lab
+	@docker build --tag $(LAB_IMAGE) --build-arg PIP_INDEX_URL --build-arg LABKIT_MAVEN_MIRROR .
 
-register-schema: install       ## the snapshot schema
-	@$(BIN)/labkit register-schema
+.env:
+	@docker/prepare.sh
 
-lock: install          ## make requirements.txt and jars.lock anew
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.in -o requirements.txt
+setup: create-kafka-topic create-metrics-topic register-schema   ## topics and schema, where the services are up
+
+create-kafka-topic:    ## the topic of snapshots
+	@docker/labkit.sh topics procstat_snapshots
+
+create-metrics-topic:  ## the topics of metrics and of dead letters
+	@docker/labkit.sh topics procstat_metrics procstat_dead_letters
+
+register-schema:       ## the snapshot schema
+	@docker/labkit.sh register-schema
+
+smoke:                 ## the compose lab from nothing, looked at step by step; never touches yours
+	@tests/compose/smoke.sh
+
+lock: install-dev      ## make requirements*.txt and jars.lock anew
+	@for name in requirements requirements-dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate $$name.in -o $$name.txt; done
 	@$(BIN)/python -m labkit.ops.lock
 
 clean:                 ## remove what was built; never output/, work/ or .lab/
-	@if [ -e .lab/supervisord.pid ]; then $(BIN)/labkit down; fi
+	@if [ -e .lab/supervisord.pid ]; then LABKIT_DEPLOYMENT=local $(BIN)/labkit down; fi
+	@if [ -e .env ] && docker info >/dev/null 2>&1; then docker compose down; docker image rm --force $(LAB_IMAGE); fi
 	@rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.lab/*' -prune -exec rm -rf {} +

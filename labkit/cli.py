@@ -53,9 +53,11 @@ def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable
 
 def main() -> None:
     """Entry point of `labkit`."""
+    words = sys.argv[1:] or ["--help"]
     try:
         try:
-            sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+            _forward(words)
+            sys.exit(app(words, standalone_mode=False))
         finally:
             close_client()
     except LabkitError as error:
@@ -65,9 +67,18 @@ def main() -> None:
         err.print("Stopped.")
         sys.exit(130)
     except typer.TyperException as error:
-        words = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        err.print(f"{words}{'' if words.endswith(('.', '?')) else '.'} See: labkit --help", markup=False)
+        text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        err.print(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: labkit --help", markup=False)
         sys.exit(2)
+
+
+def _forward(words: list[str]) -> None:
+    """Where the compose lab of this folder is up, its JupyterLab's container does the work, and this ends here."""
+    if "--help" not in words:
+        from labkit.ops import compose
+
+        if compose.is_up(load_settings()):
+            compose.run(words)
 
 
 @command("up", "labkit up")
@@ -109,21 +120,23 @@ def status() -> None:
 
 @command("logs", "labkit logs kafka --lines 50")
 def logs(
-    service: Annotated[str, typer.Argument(help="kafka, registry, jobmanager or taskmanager")],
+    service: Annotated[
+        str,
+        typer.Argument(help="kafka, registry, jobmanager or taskmanager; in containers also producer or jupyterlab"),
+    ],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows.")] = False,
 ) -> None:
     """Show the end of a service's log."""
     from labkit.ops import services
-    from labkit.ops.supervisor_conf import SERVICES
 
     settings = load_settings()
-    _one_of("service", service, SERVICES)
-    file = services.log_file(settings, service)
-    if not file.exists():
+    _one_of("service", service, services.services_of(settings))
+    files = services.log_files(settings, service)
+    if not files:
         raise BadInput(f"{service} has no log yet.", "Start the services: labkit up")
-    words = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)]
-    raise typer.Exit(subprocess.run(words, check=False).returncode)
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 @command("doctor", "labkit doctor")
@@ -169,7 +182,13 @@ def register_schema() -> None:
 
 
 @command("produce", "labkit produce --interval 0.5 --seconds 30")
-def produce(interval: Interval = None, seconds: Seconds = None) -> None:
+def produce(
+    interval: Interval = None,
+    seconds: Seconds = None,
+    heartbeat: Annotated[
+        Path | None, typer.Option("--heartbeat", help="Touch this file when Kafka acknowledges.")
+    ] = None,
+) -> None:
     """Send /proc/stat of this machine to Kafka until Ctrl-C."""
     from labkit.producer import produce as send
     from labkit.sources import LiveSource, read_snapshot
@@ -177,41 +196,58 @@ def produce(interval: Interval = None, seconds: Seconds = None) -> None:
     settings = _with(interval_s=interval)
     _positive("--seconds", seconds)
     read_snapshot(settings.hostname)
+    beats = 0
+
+    def on_sent(snapshot: Any, counts: Any) -> None:
+        nonlocal beats
+        out.print(
+            f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
+            f"{counts.sent} sent, {counts.acknowledged} acknowledged"
+        )
+        if heartbeat is not None and counts.acknowledged > beats:
+            heartbeat.touch()
+            beats = counts.acknowledged
+
     with _stop_signals("flushing what was sent") as stop, _set_after(seconds, stop):
         source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
-        counts = send(
-            settings,
-            source,
-            lambda snapshot, counts: out.print(
-                f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
-                f"{counts.sent} sent, {counts.acknowledged} acknowledged"
-            ),
-            lambda text: err.print(text, markup=False),
-            stop,
-        )
+        counts = send(settings, source, on_sent, lambda text: err.print(text, markup=False), stop)
     out.print(f"{counts.acknowledged} of {counts.sent} snapshots acknowledged by Kafka.")
     if not counts.sent:
         raise typer.Exit(1)
 
 
-@command("submit", "labkit submit enrichment")
+@command("submit", "labkit submit enrichment parquet")
 def submit(
-    job: Annotated[str, typer.Argument(help="enrichment or parquet")],
+    names: Annotated[list[str], typer.Argument(metavar="JOB...", help="enrichment, parquet, or both")],
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: empty its output first.")] = False,
+    when_ready: Annotated[
+        bool, typer.Option("--when-ready", help="Wait for topics and slots; a job that is there already is fine.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Submit a Flink job; it goes on from its newest savepoint or checkpoint."""
     from labkit.ops import jobs
 
     settings = load_settings()
-    _one_of("job", job, JOBS)
-    jobs.require_absent(settings, job)
-    if fresh:
-        _confirm("This empties " + ", ".join(jobs.what_fresh_empties(settings, job)) + ".", yes)
-        jobs.forget(settings, job)
-    (taken,) = jobs.submit(settings, job)
-    origin = f"goes on from {taken.resumed_from}" if taken.resumed_from else "begins at the start of its topic"
-    out.print(f"submitted {job}: job id {taken.job_id}, {origin}")
+    for name in names:
+        _one_of("job", name, JOBS)
+    if fresh and when_ready:
+        raise BadInput("--fresh and --when-ready do not go together.")
+    if when_ready:
+        taken = jobs.submit_when_ready(settings, names, lambda text: out.print(text, markup=False))
+    else:
+        jobs.require_absent(settings, *names)
+        if fresh:
+            goes = dict.fromkeys(what for name in names for what in jobs.what_fresh_empties(settings, name))
+            _confirm("This empties " + ", ".join(goes) + ".", yes)
+            for name in names:
+                jobs.forget(settings, name)
+        taken = jobs.submit(settings, *names)
+    for job in taken:
+        origin = f"goes on from {job.resumed_from}" if job.resumed_from else "begins at the start of its topic"
+        out.print(f"submitted {job.name}: job id {job.job_id}, {origin}")
+        if job.set_aside is not None:
+            out.print(f"  the rows of an earlier lab are in {_shown(job.set_aside)} now")
 
 
 @command("stop", "labkit stop enrichment")
@@ -238,6 +274,11 @@ def run(
     from labkit.view import RunView
 
     settings = _with(interval_s=interval)
+    if settings.in_containers:
+        raise BadInput(
+            "In the compose lab producer and jobs run all the time; there is nothing to run.",
+            "See what comes out: labkit plot, labkit ledger",
+        )
     _positive("--seconds", seconds)
     if seconds < settings.interval_s:
         raise BadInput(
@@ -272,9 +313,12 @@ def plot(
 @command("lab", "labkit lab")
 def lab() -> None:
     """JupyterLab on 127.0.0.1 with its token, the services up. Ctrl-C ends it; the services stay up."""
-    from labkit.ops.jupyter import require_free_port, serve
+    from labkit.ops.jupyter import address, require_free_port, serve
 
     settings = load_settings()
+    if settings.in_containers:
+        out.print(f"JupyterLab: {address(settings)}", markup=False)
+        return
     require_free_port(settings)
     up()
     status = serve(settings, lambda text: out.print(text, markup=False))
@@ -289,6 +333,11 @@ def reset(yes: Yes = False) -> None:
     from labkit.ops.reset import what_goes
 
     settings = load_settings()
+    if settings.in_containers:
+        raise BadInput(
+            "In the compose lab topics, schemas and job state are in Docker's volumes; nothing was removed.",
+            "On the host, type: docker compose down --volumes",
+        )
     goes = what_goes(settings)
     if not goes:
         out.print("There is nothing to remove.")

@@ -11,7 +11,7 @@ import re
 import socket
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -40,10 +40,14 @@ _PORTS = {
 }
 
 
+_HOSTS = ("kafka_host", "registry_host", "flink_host")
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
+_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 _UNFIT = re.compile(r"""[\s"'$%;`\\]""")
 #: Read by set-up, before there are settings.
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
+#: supervisord reads it too; it is in no settings object, so that no print of one shows it.
+_SECRETS = {"LABKIT_CONTROL_PASSWORD"}
 
 
 class Settings(BaseSettings):
@@ -57,7 +61,14 @@ class Settings(BaseSettings):
     schema_dir: Path = REPOSITORY / "schemas"
     install_dir: Path = Path(sys.prefix) / "share" / "labkit"
 
-    # addresses: everything listens on 127.0.0.1
+    # where it runs: local is processes of this machine, compose a container for each service, and auto
+    # is local unless the containers of this folder are up
+    deployment: Literal["auto", "local", "compose"] = "auto"
+
+    # addresses: on this machine everything listens on 127.0.0.1; containers have a network of their own
+    kafka_host: str = Field(LOOPBACK, pattern=_HOST)
+    registry_host: str = Field(LOOPBACK, pattern=_HOST)
+    flink_host: str = Field(LOOPBACK, pattern=_HOST)
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every port that is not set itself")
     kafka_port: int = Field(_PORTS["kafka_port"], ge=1024, le=65535)
     kafka_controller_port: int = Field(_PORTS["kafka_controller_port"], ge=1024, le=65535)
@@ -122,6 +133,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def in_containers(self) -> bool:
+        """Whether each service is in a container of its own."""
+        return self.deployment == "compose"
+
+    @property
     def ports(self) -> dict[str, int]:
         """Every port the lab listens on: {"kafka_port": 9092, …}."""
         return {name: getattr(self, name) for name in _PORTS}
@@ -129,17 +145,32 @@ class Settings(BaseSettings):
     @property
     def kafka_bootstrap(self) -> str:
         """host:port of the broker."""
-        return f"{LOOPBACK}:{self.kafka_port}"
+        return f"{self.kafka_host}:{self.kafka_port}"
 
     @property
     def registry_url(self) -> str:
         """Base of the registry's Confluent API."""
-        return f"http://{LOOPBACK}:{self.registry_port}/apis/ccompat/v7"
+        return f"http://{self.registry_host}:{self.registry_port}/apis/ccompat/v7"
 
     @property
     def flink_url(self) -> str:
-        """Flink's page and REST API."""
+        """Flink's REST API, as programs of the lab reach it."""
+        return f"http://{self.flink_host}:{self.flink_port}"
+
+    @property
+    def flink_page(self) -> str:
+        """Flink's page, as a browser on this machine reaches it."""
         return f"http://{LOOPBACK}:{self.flink_port}"
+
+    @property
+    def registry_page(self) -> str:
+        """The registry's subjects, as a browser on this machine reaches them."""
+        return f"http://{LOOPBACK}:{self.registry_port}/apis/ccompat/v7/subjects"
+
+    @property
+    def bind_host(self) -> str:
+        """Where services listen: in a container on its own network, else on 127.0.0.1 only."""
+        return "0.0.0.0" if self.in_containers else LOOPBACK
 
     @property
     def snapshots_subject(self) -> str:
@@ -169,13 +200,12 @@ class Settings(BaseSettings):
 
 def load_settings(**values: object) -> Settings:
     """Settings of this process; `values` win over the environment and the file. Raises `BadInput`."""
-    _keep_loopback_off_proxies()
-    known = {f"LABKIT_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    known = {f"LABKIT_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES | _SECRETS
     for name in os.environ:
         if name.startswith("LABKIT_") and name not in known:
             raise BadInput(f"There is no setting {name}.", "The settings are in labkit/settings.py.")
     try:
-        return Settings(**values)  # type: ignore[arg-type]
+        settings = Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":
@@ -190,11 +220,14 @@ def load_settings(**values: object) -> Settings:
         ) from None
     except ValueError as error:  # labkit.toml that is not TOML
         raise BadInput(f"labkit.toml cannot be read: {error}.") from None
+    own = dict.fromkeys([LOOPBACK, "localhost", *(getattr(settings, name) for name in _HOSTS)])
+    _keep_off_proxies(list(own))
+    return settings
 
 
-def _keep_loopback_off_proxies() -> None:
-    """A proxy set for downloads must not be asked for 127.0.0.1."""
+def _keep_off_proxies(own: list[str]) -> None:
+    """A proxy set for downloads must not be asked for the lab's own hosts."""
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         if "*" not in hosts:
-            os.environ[name] = ",".join(dict.fromkeys([*hosts, LOOPBACK, "localhost"]))
+            os.environ[name] = ",".join(dict.fromkeys([*hosts, *own]))

@@ -17,7 +17,7 @@ import psutil
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import client_environment
-from labkit.settings import LOOPBACK, Settings
+from labkit.settings import Settings
 
 __all__ = ["Submitted", "close_client", "job_failure", "newest_state", "remote_environment", "submit"]
 
@@ -54,7 +54,7 @@ def remote_environment(settings: Settings, job: str, *, parallelism: int, resume
     no_jars = get_gateway().new_array(jvm.java.lang.String, 0)
     java_env = jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
     env = StreamExecutionEnvironment(
-        java_env.createRemoteEnvironment(LOOPBACK, settings.flink_port, config._j_configuration, no_jars)
+        java_env.createRemoteEnvironment(settings.flink_host, settings.flink_port, config._j_configuration, no_jars)
     )
     env.set_parallelism(parallelism)
     env.enable_checkpointing(checkpoint_ms, CheckpointingMode.EXACTLY_ONCE)
@@ -89,11 +89,15 @@ def newest_state(settings: Settings, job: str) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that the cluster has taken: its id, and the state that it goes on from, if any."""
+    """A job that the cluster has taken: its id, and the state that it goes on from, if any.
+
+    `set_aside` is where rows of an earlier lab were moved, that lay in the way of a job that begins anew.
+    """
 
     name: str
     job_id: str
     resumed_from: Path | None
+    set_aside: Path | None = None
 
 
 def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) -> Submitted:

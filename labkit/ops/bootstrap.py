@@ -1,9 +1,11 @@
 """Set-up, from a bare Python to a finished .venv. Uses nothing but the standard library.
 
-    python3.11 labkit/ops/bootstrap.py
+    python3.11 labkit/ops/bootstrap.py              what the lab needs
+    python3.11 labkit/ops/bootstrap.py --dev        and what only its tests need
 
 Makes .venv, installs uv into it and with uv everything that requirements.txt pins, checked by hash;
 then `python -m labkit.ops.install` fetches the Java parts. Every step can be broken off and run again.
+With --packages-only it stops before labkit and the Java parts: a Dockerfile keeps that as a layer of its own.
 """
 
 import ast
@@ -13,20 +15,24 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".labkit-installed")
+DEV_STAMP = os.path.join(VENV, ".labkit-dev-installed")
+LOCKS = ("requirements.txt", "jars.lock", "pyproject.toml")
+DEV_LOCKS = (*LOCKS, "requirements-dev.txt")
 NEEDED_DISK_MB = 4000
 NEEDED_MEMORY_MB = 3000
 
 
 def main() -> int:
     """Bring .venv to what the lock files say; does nothing where it is there already."""
-    wanted = fingerprint()
-    if read(STAMP) == wanted:
+    dev = "--dev" in sys.argv[1:]
+    wanted, wanted_dev = fingerprint(LOCKS), fingerprint(DEV_LOCKS)
+    if read(DEV_STAMP) == wanted_dev if dev else read(STAMP) == wanted:
         return 0
     problem = python_problem() or machine_problem()
     if problem:
@@ -54,6 +60,10 @@ def main() -> int:
         uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON]
         environment = uv_environment()
         run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements.txt")], environment)
+        if "--packages-only" in sys.argv[1:]:
+            return 0
+        if dev:
+            run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements-dev.txt")], environment)
         run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", ROOT], environment)
         run([PYTHON, "-m", "labkit.ops.install"])
     except subprocess.CalledProcessError as error:
@@ -64,8 +74,9 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
         return 130
-    with open(STAMP, "w") as file:
-        file.write(wanted)
+    for stamp, text in ((STAMP, wanted), (DEV_STAMP, wanted_dev))[: 2 if dev else 1]:
+        with open(stamp, "w") as file:
+            file.write(text)
     return 0
 
 
@@ -109,10 +120,10 @@ def machine_problem() -> Optional[str]:
     return None
 
 
-def fingerprint() -> str:
-    """Changes when a lock file, the package's metadata or the Python does."""
+def fingerprint(names: Sequence[str]) -> str:
+    """Changes when one of these files or the Python does."""
     digest = hashlib.sha256(repr((sys.version_info[:3], VENV)).encode())
-    for name in ("requirements.txt", "jars.lock", "pyproject.toml"):
+    for name in names:
         digest.update(read(os.path.join(ROOT, name)).encode())
     return digest.hexdigest()
 

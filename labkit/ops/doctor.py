@@ -99,7 +99,7 @@ def _writable(folder: Path, variable: str) -> Finding:
 
 
 def _services_or_ports(settings: Settings) -> Iterator[Finding]:
-    if not services.is_up(settings):
+    if not settings.in_containers and not services.is_up(settings):
         yield Finding(True, "The services are not running (labkit up starts them).")
         for name, port in settings.ports.items():
             free = ports.is_free(port)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -18,14 +20,18 @@ from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.session import Submitted
 from labkit.ops.flink_rest import FlinkRest
+from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
-__all__ = ["finish", "forget", "require_absent", "stop_with_savepoint", "submit", "what_fresh_empties"]
+__all__ = [
+    "finish", "forget", "require_absent", "stop_with_savepoint", "submit", "submit_when_ready", "what_fresh_empties",
+]  # fmt: skip
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
 _READ_WITHIN_S = 60
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
+_RETRY_S = 1.0
 
 
 def submit(settings: Settings, *names: str) -> list[Submitted]:
@@ -40,7 +46,8 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
     try:
         for name in names:
             module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
-            taken.append(session.submit(settings, name, partial(module.build, settings)))
+            moved = _set_rows_aside(settings) if name == PARQUET else None
+            taken.append(replace(session.submit(settings, name, partial(module.build, settings)), set_aside=moved))
         for job in taken:
             _wait_until_running(settings, job)
     except BaseException:
@@ -49,6 +56,41 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
                 FlinkRest(settings.flink_url).cancel(job.job_id)
         raise
     return taken
+
+
+def submit_when_ready(settings: Settings, names: Sequence[str], say: Callable[[str], None]) -> list[Submitted]:
+    """Submit those of `names` that are not there, once there are the topics and free slots.
+
+    Kafka, the topics and the cluster are waited for; `say` hears each reason once. Raises `BadInput`
+    where a job's saved state does not fit it.
+    """
+    told = ""
+    while True:
+        try:
+            rest = FlinkRest(settings.flink_url)
+            absent = [name for name in names if rest.running(name) is None]
+            reason = _what_is_missing(settings, rest) if absent else ""
+            if not reason:
+                for name in names:
+                    if name not in absent:
+                        say(f"The job {name} is there already.")
+                return submit(settings, *absent) if absent else []
+        except BadInput:
+            raise
+        except LabkitError as error:
+            reason = error.what
+        if reason != told:
+            told = reason
+            say(f"{reason} Waiting for it.")
+        time.sleep(_RETRY_S)
+
+
+def _what_is_missing(settings: Settings, rest: FlinkRest) -> str:
+    """A sentence about what has to be there before a job can run, or ""."""
+    missing = _missing_topic(settings)
+    if missing is not None:
+        return f"Topic {missing} is not there (make setup)."
+    return "" if rest.overview()["slots-available"] else "No TaskManager has a free slot."
 
 
 def require_absent(settings: Settings, *names: str) -> None:
@@ -158,6 +200,20 @@ def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
     )
 
 
+def _set_rows_aside(settings: Settings) -> Path | None:
+    """Where the Parquet job begins anew, it reads all its topic again: rows that are there are of another lab.
+
+    They are moved out of the way, so that no account mixes the two; returns where to.
+    """
+    if session.newest_state(settings, PARQUET) is not None or not parquet_files(settings.parquet_dir):
+        return None
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = settings.output_dir / "earlier" / f"{settings.parquet_dir.name}-{now}"
+    aside.parent.mkdir(exist_ok=True)
+    settings.parquet_dir.rename(aside)
+    return aside
+
+
 def _topic_of(settings: Settings, name: str) -> str:
     return settings.snapshots_topic if name == ENRICHMENT else settings.metrics_topic
 
@@ -167,10 +223,14 @@ def _furthest(committed: dict[int, int], read: dict[int, int]) -> dict[int, int]
 
 
 def _require_topics(settings: Settings) -> None:
+    missing = _missing_topic(settings)
+    if missing is not None:
+        raise BadInput(f"Topic {missing} is not there; nothing was submitted.", "To make it: make setup")
+
+
+def _missing_topic(settings: Settings) -> str | None:
     there = kafka_admin.topic_partitions(settings.kafka_bootstrap)
-    for topic in kafka_admin.pipeline_topics(settings):
-        if topic.name not in there:
-            raise BadInput(f"Topic {topic.name} is not there; nothing was submitted.", "To make it: make setup")
+    return next((topic.name for topic in kafka_admin.pipeline_topics(settings) if topic.name not in there), None)
 
 
 def _delete_topics(settings: Settings, names: list[str]) -> None:

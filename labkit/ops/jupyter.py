@@ -18,11 +18,30 @@ from labkit.errors import BadInput
 from labkit.ops import ports
 from labkit.settings import LOOPBACK, REPOSITORY, Settings
 
-__all__ = ["require_free_port", "serve", "token"]
+__all__ = ["address", "command", "require_free_port", "serve", "token"]
+
+_FIRST_NOTEBOOK = "notebooks/00_preflight.ipynb"
+
+
+def address(settings: Settings) -> str:
+    """The one address to open, its token included."""
+    return f"http://{LOOPBACK}:{settings.jupyter_port}/lab/tree/{_FIRST_NOTEBOOK}?token={token(settings)}"
+
+
+def command(settings: Settings) -> list[str]:
+    """JupyterLab's command line; its token goes by the environment, JUPYTER_TOKEN."""
+    return [
+        sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.bind_host}",
+        f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--log-level=WARN",
+        f"--ServerApp.root_dir={REPOSITORY}", f"--LabApp.app_settings_dir={_lab_settings(settings)}",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
 
 
 def token(settings: Settings) -> str:
-    """This lab's token, made once; only the owner can read its file."""
+    """This lab's token, made once; only the owner can read its file. A container's is in its environment."""
+    if settings.in_containers:
+        return os.environ["JUPYTER_TOKEN"]
     file = settings.state_dir / "jupyter-token"
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,20 +67,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     # The token goes by the environment: a command line can be read by every user of the machine.
     environment = {**os.environ, "JUPYTER_TOKEN": token(settings)}
     process = subprocess.Popen(
-        [
-            sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={LOOPBACK}", f"--port={port}",
-            "--ServerApp.port_retries=0", "--log-level=WARN", f"--ServerApp.root_dir={REPOSITORY}",
-            f"--LabApp.app_settings_dir={_lab_settings(settings)}",
-            *(["--allow-root"] if os.geteuid() == 0 else []),
-        ],
+        command(settings),
         env=environment,
         start_new_session=True,  # Ctrl-C comes to labkit alone; Jupyter would ask whether it is meant
-    )  # fmt: skip
+    )
     ending = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        address = f"http://{LOOPBACK}:{port}/lab/tree/notebooks/00_preflight.ipynb?token={token(settings)}"
         _wait_until_it_answers(process, port)
-        say(f"JupyterLab: {address}")
+        say(f"JupyterLab: {address(settings)}")
         return process.wait()
     except KeyboardInterrupt:
         return 0

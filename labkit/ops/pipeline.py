@@ -111,6 +111,9 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
             taken = jobs.submit(settings, *JOBS)
             submitted += JOBS
             told(", ".join(f"{job.name} {_origin(job)}" for job in taken))
+            for job in taken:
+                if job.set_aside is not None:
+                    progress.say(f"the rows of an earlier lab are in {job.set_aside} now")
         with _step(result, progress, "live") as told:
             begin = time.monotonic()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.client
 import os
 import subprocess
 import sys
@@ -21,16 +20,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
 from labkit.ops import install, ports
+from labkit.ops.control import NOT_THERE, Process, each, is_up, services_of, supervisor
+from labkit.ops.control import processes as controlled
 from labkit.ops.flink_rest import FlinkRest, tls
 from labkit.ops.supervisor_conf import (
     SERVICES,
@@ -42,12 +43,13 @@ from labkit.ops.supervisor_conf import (
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = [
-    "ServiceStatus", "down", "exclusive", "is_up", "log_file", "processes", "status",
-    "stop_one", "up",
+    "ServiceStatus", "down", "exclusive", "format_kafka_storage", "is_up", "log_file", "log_files",
+    "processes", "services_of", "status", "stop_one", "up",
 ]  # fmt: skip
 
 _READY_WITHIN_S = 120
 _POLL_S = 0.2
+_STALE_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,6 @@ class ServiceStatus:
     detail: str
 
 
-def is_up(settings: Settings) -> bool:
-    """Whether this lab's supervisord answers."""
-    try:
-        with _supervisor(settings) as supervisor:
-            return bool(supervisor.getState())
-    except _NOT_THERE:
-        return False
-
-
 def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None = None) -> bool:
     """Start what is not running and wait until every service answers; True where it started anything.
 
@@ -80,12 +73,12 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
     """
     install.require_installed(settings)
     with exclusive(settings, "lock", wait=True):
-        fresh = not is_up(settings)
+        fresh = not settings.in_containers and not is_up(settings)
         if fresh:
             _stop_left_behind(settings)
             _require_free_ports(settings)
             conf = write_configuration(settings)
-            _format_kafka_storage(settings)
+            format_kafka_storage(settings)
         try:
             if fresh:
                 _start_supervisord(settings, conf)
@@ -108,26 +101,33 @@ def down(settings: Settings) -> bool:
 
 def stop_one(settings: Settings, name: str) -> None:
     """Stop one service, and leave it stopped until `up`. Raises `BadInput` where it does not run."""
-    if name not in SERVICES:
-        raise BadInput(f"There is no service {name!r}; there is {', '.join(SERVICES)}.")
-    try:
-        with _supervisor(settings) as supervisor:
-            supervisor.stopProcess(name)
-    except (*_NOT_THERE, xmlrpc.client.Fault):
-        raise BadInput(f"{name} is not running.", "Start the services: labkit up") from None
+    if name not in services_of(settings):
+        raise BadInput(f"There is no service {name!r}; there is {', '.join(services_of(settings))}.")
+    if not _stop(settings, [name]):
+        raise BadInput(f"{name} is not running.", "Start the services: labkit up")
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
-    """Every service, in the order of `SERVICES`, asked at once."""
-    states = _states(settings)
-    with ThreadPoolExecutor(len(SERVICES)) as pool:
-        return list(pool.map(lambda name: _status_of(name, states, settings), SERVICES))
+    """Every service, in the order of `services_of`, asked at once."""
+    found = controlled(settings)
+    with ThreadPoolExecutor(len(found)) as pool:
+        return list(pool.map(lambda name: _status_of(name, found[name], settings), found))
 
 
-def _status_of(name: str, states: dict[str, tuple[str, int | None]], settings: Settings) -> ServiceStatus:
-    state, pid = states.get(name, ("STOPPED", None))
-    healthy, detail = _health(name, settings) if pid else (False, "not running")
-    return ServiceStatus(name, _address(name, settings), state, pid, _memory_mib(pid), healthy, detail)
+def _status_of(name: str, found: list[Process], settings: Settings) -> ServiceStatus:
+    state = _state(found)
+    running = any(process.pid for process in found)
+    healthy, detail = _health(name, settings) if running else (False, "not running")
+    if len(found) > 1:
+        detail += f", {len(found)} containers"
+    memory = sum(process.memory_mib for process in found) if running else None
+    pid = found[0].pid if len(found) == 1 else None
+    return ServiceStatus(name, _address(name, settings), state, pid, memory, healthy, detail)
+
+
+def _state(found: list[Process]) -> str:
+    """supervisord's word; of several processes, that of the worst."""
+    return next((process.state for process in found if process.state != "RUNNING"), "RUNNING") if found else "STOPPED"
 
 
 def log_file(settings: Settings, service: str) -> Path:
@@ -135,12 +135,18 @@ def log_file(settings: Settings, service: str) -> Path:
     return settings.state_dir / "log" / f"{service}.log"
 
 
+def log_files(settings: Settings, service: str) -> list[Path]:
+    """The logs of a service that are there: one, or one a container."""
+    file = log_file(settings, service)
+    return [one for one in [file, *sorted(file.parent.glob(f"{service}-*.log"))] if one.exists()]
+
+
 def processes(settings: Settings) -> list[psutil.Process]:
-    """Every process of this lab's services: supervisord, the JVMs and their Python workers."""
+    """Every process of this machine's services: supervisord, the JVMs and their Python workers."""
     found = {process.pid: process for process in children_of_supervisord(str(control_socket(settings)))}
-    with contextlib.suppress(*_NOT_THERE, psutil.NoSuchProcess):
-        with _supervisor(settings) as supervisor:
-            boss = psutil.Process(supervisor.getPID())
+    with contextlib.suppress(*NOT_THERE, psutil.NoSuchProcess):
+        with supervisor(f"unix://{control_socket(settings)}") as proxy:
+            boss = psutil.Process(proxy.supervisor.getPID())
         found[boss.pid] = boss
     return list(found.values())
 
@@ -170,32 +176,34 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
 
 
 _ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
-_NOT_THERE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
-
-
-@contextlib.contextmanager
-def _supervisor(settings: Settings) -> Iterator[Any]:
-    """supervisord's XML-RPC calls. Source: http://supervisord.org/api.html"""
-    transport = SupervisorTransport(None, None, f"unix://{control_socket(settings)}")
-    with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
-        yield proxy.supervisor
-
-
-def _states(settings: Settings) -> dict[str, tuple[str, int | None]]:
-    try:
-        with _supervisor(settings) as supervisor:
-            infos = supervisor.getAllProcessInfo()
-    except _NOT_THERE:
-        return {}
-    return {info["name"]: (info["statename"], info["pid"] or None) for info in infos}
 
 
 def _start_stopped(settings: Settings) -> list[str]:
-    stopped = [name for name, (state, _) in _states(settings).items() if state not in _ALIVE]
-    with _supervisor(settings) as supervisor:
-        for name in stopped:
-            supervisor.startProcess(name, False)
+    found = controlled(settings)
+    missing = [name for name in found if not found[name]]
+    if missing and settings.in_containers:
+        raise LabkitError(
+            f"The container of {missing[0]} does not answer.", "On the host, type: docker compose up -d --wait"
+        )
+    stopped = [name for name in found if any(process.state not in _ALIVE for process in found[name])]
+    for name in stopped:
+        for address in each(settings, name):
+            with supervisor(address) as proxy, contextlib.suppress(xmlrpc.client.Fault):
+                proxy.supervisor.startProcess(name, False)
     return stopped
+
+
+def _stop(settings: Settings, names: Sequence[str]) -> list[str]:
+    """Stop these services, all at once, and wait until they are; returns those that had been running."""
+    stopped = []
+    for name in names:
+        for address in each(settings, name):
+            with contextlib.suppress(xmlrpc.client.Fault, *NOT_THERE), supervisor(address) as proxy:
+                proxy.supervisor.stopProcess(name, False)
+                stopped.append(name)
+    while any(process.state == "STOPPING" for name in names for process in controlled(settings)[name]):
+        time.sleep(_POLL_S)
+    return list(dict.fromkeys(stopped))
 
 
 def _require_free_ports(settings: Settings) -> None:
@@ -207,7 +215,7 @@ def _require_free_ports(settings: Settings) -> None:
             )
 
 
-def _format_kafka_storage(settings: Settings) -> None:
+def format_kafka_storage(settings: Settings) -> None:
     """Give the broker's folder a cluster id, once. Source: Kafka's quickstart, "Format Log Directories"."""
     if (settings.state_dir / "kafka" / "data" / "meta.properties").exists():
         return
@@ -241,8 +249,8 @@ def _wait_until_ready(settings: Settings, on_status: Callable[[Sequence[ServiceS
     deadline = time.monotonic() + _READY_WITHIN_S
     ready: dict[str, ServiceStatus] = {}
     while True:
-        states = _states(settings)
-        rows = [ready.get(name) or _status_of(name, states, settings) for name in SERVICES]
+        found = controlled(settings)
+        rows = [ready.get(name) or _status_of(name, found[name], settings) for name in found]
         ready.update({row.name: row for row in rows if row.healthy})
         on_status(rows)
         if all(row.healthy for row in rows):
@@ -267,16 +275,14 @@ def _last_words(settings: Settings, service: str) -> str:
 
 
 def _down(settings: Settings) -> bool:
+    # Kafka's clients all at once, then the broker: without it they would wait for it to come back.
+    if settings.in_containers:  # JupyterLab stays: this may be a cell of its own
+        clients = [name for name in services_of(settings) if name not in ("kafka", "jupyterlab")]
+        return bool(_stop(settings, clients) + _stop(settings, ["kafka"]))
     found = processes(settings)
-    with contextlib.suppress(*_NOT_THERE), _supervisor(settings) as supervisor:
-        # Kafka's clients all at once, then the broker: without it they would wait for it to come back.
-        for name in SERVICES:
-            if name != "kafka":
-                with contextlib.suppress(xmlrpc.client.Fault):
-                    supervisor.stopProcess(name, False)
-        while any(state == "STOPPING" for state, _ in _states(settings).values()):
-            time.sleep(_POLL_S)
-        supervisor.shutdown()
+    _stop(settings, [name for name in SERVICES if name != "kafka"])
+    with contextlib.suppress(*NOT_THERE), supervisor(f"unix://{control_socket(settings)}") as proxy:
+        proxy.supervisor.shutdown()
     _wait_gone(found, within_s=30)
     _stop_left_behind(settings)
     return bool(found)
@@ -299,24 +305,14 @@ def _wait_gone(found: list[psutil.Process], within_s: float) -> None:
     psutil.wait_procs(alive, timeout=5)
 
 
-def _memory_mib(pid: int | None) -> float | None:
-    if pid is None:
-        return None
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        return float(sum(member.memory_info().rss for member in family)) / 2**20
-    except psutil.NoSuchProcess:
-        return None
-
-
 def _address(name: str, settings: Settings) -> str:
     return {
         "kafka": settings.kafka_bootstrap,
-        "registry": f"{LOOPBACK}:{settings.registry_port}",
-        "jobmanager": f"{LOOPBACK}:{settings.flink_port}",
-        "taskmanager": LOOPBACK,
-    }[name]
+        "registry": f"{settings.registry_host}:{settings.registry_port}",
+        "jobmanager": f"{settings.flink_host}:{settings.flink_port}",
+        "taskmanager": "taskmanager" if settings.in_containers else LOOPBACK,
+        "jupyterlab": f"jupyterlab:{settings.jupyter_port}",
+    }.get(name, name)
 
 
 def _health(name: str, settings: Settings) -> tuple[bool, str]:
@@ -335,7 +331,7 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
-    management = f"http://{LOOPBACK}:{settings.registry_management_port}/health/ready"
+    management = f"http://{settings.registry_host}:{settings.registry_management_port}/health/ready"
     ready = httpx.get(management, timeout=2, verify=tls()).is_success
     subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
     return ready, f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'}"
@@ -344,6 +340,34 @@ def _registry_health(settings: Settings) -> tuple[bool, str]:
 def _jobmanager_health(settings: Settings) -> tuple[bool, str]:
     overview = FlinkRest(settings.flink_url).overview()
     return True, f"{overview['jobs-running']} jobs running"
+
+
+def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:
+    url = f"http://jupyterlab:{settings.jupyter_port}/api"
+    version = httpx.get(url, timeout=2, verify=tls()).raise_for_status().json()["version"]
+    return True, f"Jupyter Server {version}"
+
+
+def _producer_health(settings: Settings) -> tuple[bool, str]:
+    """Healthy where a snapshot came lately, and where the topic for them has not been made yet."""
+    if settings.snapshots_topic not in kafka_admin.topic_partitions(settings.kafka_bootstrap, timeout_s=2):
+        return True, f"waits for topic {settings.snapshots_topic}: make setup"
+    newest_ms = _newest_timestamp(settings)
+    if newest_ms < 0:
+        return False, "no snapshot yet"
+    age_s = time.time() - newest_ms / 1000
+    return age_s < max(_STALE_S, 3 * settings.interval_s), f"newest snapshot {age_s:.0f} s old"
+
+
+def _newest_timestamp(settings: Settings) -> int:
+    """The newest snapshot's time (ms since the epoch), -1 where there is none."""
+    admin = kafka_admin.admin_client(settings.kafka_bootstrap)
+    ends = {TopicPartition(settings.snapshots_topic, n): OffsetSpec.max_timestamp() for n in range(settings.partitions)}
+    try:
+        asked = admin.list_offsets(ends, request_timeout=2)
+        return max(int(future.result().timestamp) for future in asked.values())
+    except KafkaException:
+        raise kafka_admin.kafka_away(settings.kafka_bootstrap) from None
 
 
 def _taskmanager_health(settings: Settings) -> tuple[bool, str]:
@@ -357,4 +381,6 @@ _HEALTH = {
     "registry": _registry_health,
     "jobmanager": _jobmanager_health,
     "taskmanager": _taskmanager_health,
+    "producer": _producer_health,
+    "jupyterlab": _jupyterlab_health,
 }

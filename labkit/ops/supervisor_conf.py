@@ -1,12 +1,14 @@
 """What supervisord is told: one program a service, its command, environment and log.
 
 `write_configuration(settings)` writes it, and the files of Kafka and Flink, below the state folder.
+`write_container_configuration(settings, "kafka")` does so for the one service of a container.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +19,22 @@ import psutil
 
 from labkit.flink.home import flink_home, java, service_environment, shared_archive
 from labkit.kafka_admin import MAX_MESSAGE_BYTES
+from labkit.ops import jupyter
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["SERVICES", "Program", "children_of_supervisord", "control_socket", "kafka_classpath", "write_configuration"]
+__all__ = [
+    "CONTAINERS", "CONTROL_PORT", "CONTROL_USER", "SERVICES", "Program", "children_of_supervisord", "control_socket",
+    "heartbeat_file", "kafka_classpath", "write_configuration", "write_container_configuration",
+]  # fmt: skip
 
 #: In the order in which they are shown.
 SERVICES = ("kafka", "registry", "jobmanager", "taskmanager")
+#: The services of the compose lab.
+CONTAINERS = (*SERVICES, "producer", "jupyterlab")
+CONTROL_PORT = 9001
+CONTROL_USER = "labkit"
+#: In a container, the broker's port for clients on the host; docker publishes it as `kafka_port`.
+KAFKA_HOST_LISTENER_PORT = 39092
 
 _MAX_SOCKET_PATH = 100  # the kernel allows 108 bytes (unix(7)); supervisord binds a longer temporary name
 
@@ -47,13 +59,27 @@ def control_socket(settings: Settings) -> Path:
 
 def write_configuration(settings: Settings) -> Path:
     """Write every configuration file below the state folder; returns supervisord's."""
+    text = _supervisord(settings) + "".join(_program(settings, program) for program in programs(settings))
+    return _write(settings, text)
+
+
+def write_container_configuration(settings: Settings, service: str, log_name: str) -> Path:
+    """Write the configuration files of a container that runs `service` alone; returns supervisord's."""
+    (program,) = (program for program in [*programs(settings), *_client_programs(settings)] if program.name == service)
+    text = _supervisord_of_container(settings) + _program(settings, program, log_name=log_name, autostart=True)
+    if service == "jobmanager":
+        text += _submitter()
+    return _write(settings, text + _console(settings, log_name))
+
+
+def _write(settings: Settings, supervisord: str) -> Path:
     files = {
         "kafka/server.properties": _kafka(settings),
         "kafka/log4j2.yaml": _log4j2_yaml(),
         "flink/conf/config.yaml": _flink(settings),
         "flink/conf/log4j-console.properties": _log4j("console"),
         "flink/conf/log4j-cli.properties": _log4j("stderr"),
-        "supervisord.conf": _supervisord(settings),
+        "supervisord.conf": supervisord,
     }
     for name, text in files.items():
         path = settings.state_dir / name
@@ -84,9 +110,9 @@ def programs(settings: Settings) -> list[Program]:
         "-jar", f"{settings.install_dir}/registry/quarkus-run.jar",
     ]  # fmt: skip
     registry_environment = {
-        "QUARKUS_HTTP_HOST": LOOPBACK,
+        "QUARKUS_HTTP_HOST": settings.bind_host,
         "QUARKUS_HTTP_PORT": str(settings.registry_port),
-        "QUARKUS_MANAGEMENT_HOST": LOOPBACK,
+        "QUARKUS_MANAGEMENT_HOST": settings.bind_host,
         "QUARKUS_MANAGEMENT_PORT": str(settings.registry_management_port),
         "APICURIO_STORAGE_KIND": "kafkasql",
         "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": settings.kafka_bootstrap,
@@ -113,8 +139,25 @@ def programs(settings: Settings) -> list[Program]:
     ]
 
 
+def _client_programs(settings: Settings) -> list[Program]:
+    """What runs in a container and not among the local services: the producer, and JupyterLab."""
+    return [
+        Program(
+            "producer",
+            [sys.executable, "-m", "labkit.cli", "produce", "--heartbeat", str(heartbeat_file(settings))],
+        ),
+        Program("jupyterlab", jupyter.command(settings)),
+    ]
+
+
+def heartbeat_file(settings: Settings) -> Path:
+    """A container's producer touches it when Kafka has acknowledged a snapshot; its health check looks at it."""
+    return settings.state_dir / "producer-heartbeat"
+
+
 def _shared_archive(settings: Settings, name: str) -> list[str]:
-    return shared_archive(settings.install_dir / "class-archives" / f"{name}.jsa")
+    folder = settings.install_dir / "class-archives"
+    return shared_archive(folder / f"{name}.jsa") if os.access(folder, os.W_OK) else []
 
 
 def children_of_supervisord(socket: str, program: str | None = None) -> Iterator[psutil.Process]:
@@ -135,10 +178,18 @@ def children_of_supervisord(socket: str, program: str | None = None) -> Iterator
             yield process
 
 
+_RPC_INTERFACES = """\
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:labkit]
+supervisor.rpcinterface_factory = labkit.ops.supervisor_rpc:make
+"""
+
+
 def _supervisord(settings: Settings) -> str:
     state = settings.state_dir
-    sections = [
-        f"""\
+    return f"""\
 [supervisord]
 logfile={state}/log/supervisord.log
 pidfile={state}/supervisord.pid
@@ -150,18 +201,44 @@ strip_ansi=true
 file={control_socket(settings)}
 chmod=0700
 
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-"""
-    ]
-    for program in programs(settings):
-        command = " ".join(f'"{word}"' for word in program.command)
-        environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
-        sections.append(f"""\
+{_RPC_INTERFACES}"""
+
+
+def _supervisord_of_container(settings: Settings) -> str:
+    """In the foreground, on the compose network; the password stays in the environment."""
+    state = settings.state_dir
+    login = f"username={CONTROL_USER}\npassword=%(ENV_LABKIT_CONTROL_PASSWORD)s"
+    return f"""\
+[supervisord]
+nodaemon=true
+logfile=/dev/null
+logfile_maxbytes=0
+loglevel=warn
+pidfile={state}/supervisord.pid
+directory={state}
+strip_ansi=true
+umask=002
+
+[unix_http_server]
+file={control_socket(settings)}
+chmod=0700
+{login}
+
+[inet_http_server]
+port={settings.bind_host}:{CONTROL_PORT}
+{login}
+
+{_RPC_INTERFACES}"""
+
+
+def _program(settings: Settings, program: Program, log_name: str | None = None, *, autostart: bool = False) -> str:
+    command = " ".join(f'"{word}"' for word in program.command)
+    environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
+    return f"""
 [program:{program.name}]
 command={command}
 environment={environment}
-autostart=false
+autostart={str(autostart).lower()}
 autorestart=true
 startsecs=2
 startretries=5
@@ -169,21 +246,53 @@ stopwaitsecs=20
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={state}/log/{program.name}.log
+stdout_logfile={settings.state_dir}/log/{log_name or program.name}.log
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=2
-""")
-    return "\n".join(sections)
+"""
+
+
+def _submitter() -> str:
+    """Hears of every start of the JobManager, and submits the jobs then."""
+    return f"""
+[eventlistener:submitter]
+command="{sys.executable}" -m labkit.ops.submitter
+events=PROCESS_STATE_RUNNING
+stderr_logfile=/dev/fd/2
+stderr_logfile_maxbytes=0
+stopasgroup=true
+killasgroup=true
+"""
+
+
+def _console(settings: Settings, log_name: str) -> str:
+    """Copies the log to the container's own output, where `docker compose logs` looks."""
+    return f"""
+[program:console]
+command=tail -q -n 0 -F "{settings.state_dir}/log/{log_name}.log"
+priority=1
+autorestart=true
+stdout_logfile=/dev/fd/1
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/null
+"""
 
 
 def _kafka(settings: Settings) -> str:
+    listeners = [f"PLAINTEXT://{settings.bind_host}:{settings.kafka_port}"]
+    advertised = [f"PLAINTEXT://{settings.kafka_bootstrap}"]
+    if settings.in_containers:  # clients on the host are sent to the port that docker publishes
+        listeners.append(f"HOST://{settings.bind_host}:{KAFKA_HOST_LISTENER_PORT}")
+        advertised.append(f"HOST://{LOOPBACK}:{settings.kafka_port}")
     return f"""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{LOOPBACK}:{settings.kafka_controller_port}
-listeners=PLAINTEXT://{LOOPBACK}:{settings.kafka_port},CONTROLLER://{LOOPBACK}:{settings.kafka_controller_port}
-advertised.listeners=PLAINTEXT://{LOOPBACK}:{settings.kafka_port}
+listeners={",".join(listeners)},CONTROLLER://{LOOPBACK}:{settings.kafka_controller_port}
+advertised.listeners={",".join(advertised)}
 controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={settings.state_dir}/kafka/data
 auto.create.topics.enable=false
 num.partitions={settings.partitions}
@@ -199,6 +308,11 @@ message.max.bytes={MAX_MESSAGE_BYTES}
 replica.fetch.max.bytes={MAX_MESSAGE_BYTES}
 group.initial.rebalance.delay.ms=0
 """
+
+
+def _own_address(settings: Settings) -> str:
+    """Where other containers reach this one; on one machine the loopback."""
+    return socket.gethostbyname(socket.gethostname()) if settings.in_containers else LOOPBACK
 
 
 def _log4j2_yaml() -> str:
@@ -227,15 +341,15 @@ def _flink(settings: Settings) -> str:
 env.java.opts.all: {opens}
 env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
-jobmanager.rpc.address: {LOOPBACK}
+jobmanager.rpc.address: {settings.flink_host}
 jobmanager.rpc.port: {settings.flink_rpc_port}
-jobmanager.bind-host: {LOOPBACK}
-rest.address: {LOOPBACK}
-rest.bind-address: {LOOPBACK}
+jobmanager.bind-host: {settings.bind_host}
+rest.address: {settings.flink_host}
+rest.bind-address: {settings.bind_host}
 rest.port: {settings.flink_port}
 rest.bind-port: {settings.flink_port}
-taskmanager.host: {LOOPBACK}
-taskmanager.bind-host: {LOOPBACK}
+taskmanager.host: {_own_address(settings)}
+taskmanager.bind-host: {settings.bind_host}
 
 jobmanager.memory.heap.size: 192m
 jobmanager.memory.jvm-metaspace.size: 192m

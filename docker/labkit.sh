@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# labkit where the lab is: in the compose lab's JupyterLab if that is up, else from .venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if { [ -e .env ] || [ -n "${COMPOSE_PROJECT_NAME:-}" ]; } && command -v docker >/dev/null &&
+    [ -n "$(docker compose ps -q --status running jupyterlab 2>/dev/null)" ]; then
+    exec docker compose exec -T jupyterlab labkit "$@"
+fi
+make -s install
+exec .venv/bin/labkit "$@"
