@@ -41,6 +41,7 @@ def lab_environment(folder: Path) -> dict[str, str]:
     ports = {f"LABKIT_{name.upper()}": str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     return {
         **ports,
+        "LABKIT_DEPLOYMENT": "local",  # a compose lab of this folder may be up; it is not to be touched
         "LABKIT_STATE_DIR": str(folder / "state"),
         "LABKIT_OUTPUT_DIR": str(folder / "output"),
         "LABKIT_HOSTNAME": "testhost",

@@ -6,8 +6,10 @@ python -m labkit.ops.container kafka
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import socket
+import subprocess
 import sys
 
 from labkit.errors import BadInput, LabkitError
@@ -35,15 +37,14 @@ def main(service: str) -> None:
 
 
 def _replica() -> str:
-    """ "" for the first container of a service, "-2" for the second: Docker's DNS knows its name.
+    """ "" for the first container of a service, "-2" for the second, as Docker's DNS names them.
 
     The containers of a service share the folder of logs.
     """
-    try:
-        name = socket.gethostbyaddr(socket.gethostbyname(socket.gethostname()))[0].split(".")[0]
-    except OSError:
-        return ""
-    number = re.search(r"-(\d+)$", name)
+    me = socket.gethostbyname(socket.gethostname())
+    # Not gethostbyaddr: /etc/hosts comes first there, and has another name.
+    asked = subprocess.run(["getent", "-s", "dns", "hosts", me], capture_output=True, text=True, check=False)
+    number = re.search(r"-(\d+)\.", asked.stdout)  # 172.18.0.5  lab-taskmanager-2.lab_default
     return f"-{number[1]}" if number and number[1] != "1" else ""
 
 
@@ -61,8 +62,6 @@ def _name_this_user() -> None:
 
     Source: OpenShift's guidelines for images, "Support arbitrary user ids".
     """
-    import pwd
-
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:

@@ -117,7 +117,7 @@ def status(settings: Settings) -> list[ServiceStatus]:
 def _status_of(name: str, found: list[Process], settings: Settings) -> ServiceStatus:
     state = _state(found)
     running = any(process.pid for process in found)
-    healthy, detail = _health(name, settings) if running else (False, "not running")
+    healthy, detail = _health(name, settings, len(found)) if running else (False, "not running")
     if len(found) > 1:
         detail += f", {len(found)} containers"
     memory = sum(process.memory_mib for process in found) if running else None
@@ -315,10 +315,10 @@ def _address(name: str, settings: Settings) -> str:
     }.get(name, name)
 
 
-def _health(name: str, settings: Settings) -> tuple[bool, str]:
+def _health(name: str, settings: Settings, containers: int) -> tuple[bool, str]:
     """Whether the service does its work, and a word about it."""
     try:
-        return _HEALTH[name](settings)
+        return _taskmanager_health(settings, containers) if name == "taskmanager" else _HEALTH[name](settings)
     except (httpx.HTTPError, LabkitError):
         return False, "does not answer yet"
 
@@ -370,17 +370,16 @@ def _newest_timestamp(settings: Settings) -> int:
         raise kafka_admin.kafka_away(settings.kafka_bootstrap) from None
 
 
-def _taskmanager_health(settings: Settings) -> tuple[bool, str]:
+def _taskmanager_health(settings: Settings, containers: int) -> tuple[bool, str]:
     overview = FlinkRest(settings.flink_url).overview()
     free, total = overview["slots-available"], overview["slots-total"]
-    return total >= settings.task_slots, f"{free} of {total} slots free"
+    return total >= containers * settings.task_slots, f"{free} of {total} slots free"
 
 
 _HEALTH = {
     "kafka": _kafka_health,
     "registry": _registry_health,
     "jobmanager": _jobmanager_health,
-    "taskmanager": _taskmanager_health,
     "producer": _producer_health,
     "jupyterlab": _jupyterlab_health,
 }

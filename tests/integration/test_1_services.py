@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,8 +14,8 @@ import psutil
 import pytest
 
 from labkit.errors import BadInput
-from labkit.ops import ports, services
-from labkit.settings import Settings, load_settings
+from labkit.ops import health, ports, services
+from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.conftest import Labkit, lab_environment
 
 
@@ -46,6 +48,36 @@ def test_only_127_0_0_1_listens(lab: Settings) -> None:
 
 def test_all_services_idle_stay_under_2_gb(lab: Settings) -> None:
     assert sum(row.memory_mib or 0 for row in services.status(lab)) < 2048
+
+
+def container_check(service: str, settings: Settings) -> tuple[int, str]:
+    """The health check of a container of the compose lab, against the services of this machine."""
+    ports_ = {f"LABKIT_{name.upper()}": str(port) for name, port in settings.ports.items()}
+    done = subprocess.run(
+        [sys.executable, "-S", REPOSITORY / "labkit" / "ops" / "health.py", service],
+        env={**os.environ, **ports_, "LABKIT_KAFKA_HOST": "127.0.0.1", "LABKIT_FLINK_HOST": "127.0.0.1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout.strip()
+
+
+@pytest.mark.parametrize("service", ["kafka", "registry", "jobmanager"])
+def test_the_containers_health_checks_tell_a_service_from_a_closed_port(
+    lab: Settings, service: str, second_lab: Settings
+) -> None:
+    assert container_check(service, lab) == (0, "healthy")
+    status, said = container_check(service, second_lab)
+    assert status == 1
+    assert "refused" in said
+
+
+def test_a_broker_that_is_asked_for_a_topic_says_whether_it_is_there(lab: Settings) -> None:
+    environment = {"LABKIT_KAFKA_PORT": str(lab.kafka_port)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(*environment.popitem())
+        brokers, errors = health.metadata("127.0.0.1", ["__consumer_offsets_not", "nor-this"])
+    assert brokers == 1
+    assert errors == {"__consumer_offsets_not": health.UNKNOWN_TOPIC, "nor-this": health.UNKNOWN_TOPIC}
 
 
 def test_status_shows_each_service_with_address_pid_and_memory(lab: Settings, labkit: Labkit) -> None:

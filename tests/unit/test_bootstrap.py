@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,21 +55,33 @@ def test_another_python_is_refused_in_one_sentence_and_nothing_is_made(version: 
 
 def test_a_finished_set_up_is_left_alone(venv: Path, bootstrap: ModuleType) -> None:
     venv.mkdir()
-    (venv / ".labkit-installed").write_text(bootstrap.fingerprint())
+    (venv / ".labkit-installed").write_text(bootstrap.fingerprint(bootstrap.LOCKS))
     done = run(sys.executable)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert os.listdir(venv) == [".labkit-installed"]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "jars.lock", "pyproject.toml"])
+def test_what_only_the_tests_need_is_a_set_up_of_its_own(bootstrap: ModuleType) -> None:
+    lab, dev = (set(one_name(file)) for file in ("requirements.txt", "requirements-dev.txt"))
+    assert {"apache-flink", "jupyterlab", "nbval"} <= lab
+    assert {"ruff", "mypy", "playwright"} <= dev - lab
+    assert set(bootstrap.DEV_LOCKS) - set(bootstrap.LOCKS) == {"requirements-dev.txt"}
+
+
+def one_name(lock: str) -> list[str]:
+    """The names of the packages that a lock file pins."""
+    return re.findall(r"^([a-z0-9-]+)==", (REPOSITORY / lock).read_text(), re.M)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "jars.lock", "pyproject.toml"])
 def test_set_up_begins_anew_where_a_lock_file_changes(
     name: str, bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
-    before = bootstrap.fingerprint()
-    assert bootstrap.fingerprint() == before
+    before = bootstrap.fingerprint(bootstrap.DEV_LOCKS)
+    assert bootstrap.fingerprint(bootstrap.DEV_LOCKS) == before
     (tmp_path / name).write_text("other")
-    assert bootstrap.fingerprint() != before
+    assert bootstrap.fingerprint(bootstrap.DEV_LOCKS) != before
 
 
 @pytest.mark.parametrize(("limit", "word"), [("NEEDED_DISK_MB", "disk"), ("NEEDED_MEMORY_MB", "memory")])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,11 +56,13 @@ BAD_WORDS = {
     "logs": "service",
     "logs zookeeper": "kafka, registry, jobmanager, taskmanager",
     "logs kafka --lines 0": "--lines",
-    "submit": "job",
+    "submit": "JOB",
     "submit everything": "enrichment, parquet",
     "stop everything": "enrichment, parquet",
     "topics procstat": "procstat_snapshots, procstat_metrics, procstat_dead_letters",
     "status now": "now",
+    "submit enrichment everything": "enrichment, parquet",
+    "submit parquet --fresh --when-ready": "do not go together",
 }
 
 
@@ -67,6 +71,26 @@ def test_bad_words_are_answered_with_one_sentence(words: str, labkit: Labkit, id
     assert BAD_WORDS[words] in one_sentence(labkit, 2, *words.split(), **idle_lab)
     assert not Path(idle_lab["LABKIT_STATE_DIR"]).exists()
     assert not Path(idle_lab["LABKIT_OUTPUT_DIR"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "todo"), [("reset", "docker compose down --volumes"), ("run", "labkit plot, labkit ledger")]
+)
+def test_what_containers_cannot_do_says_what_to_type_instead(
+    words: str, todo: str, labkit: Labkit, idle_lab: dict[str, str]
+) -> None:
+    said = one_sentence(labkit, 2, words, **{**idle_lab, "LABKIT_DEPLOYMENT": "compose"})
+    assert said.endswith(todo)
+
+
+def test_a_container_that_is_none_is_refused(idle_lab: dict[str, str]) -> None:
+    for environment in ({}, {"LABKIT_DEPLOYMENT": "compose"}, {"LABKIT_DEPLOYMENT": "compose", "service": "zookeeper"}):
+        done = subprocess.run(
+            [sys.executable, "-m", "labkit.ops.container", environment.get("service", "kafka")],
+            env={**os.environ, **idle_lab, **environment}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert not Path(idle_lab["LABKIT_STATE_DIR"]).exists()
 
 
 @pytest.mark.parametrize(

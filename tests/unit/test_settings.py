@@ -87,6 +87,10 @@ WRONG = {
     "half a partition": {"partitions": 1.5},
     "no name of the host": {"hostname": ""},
     "no parallelism": {"enrichment_parallelism": 0},
+    "a host that is an address with a port": {"kafka_host": "kafka:9092"},
+    "a host that is a path": {"registry_host": "http://registry"},
+    "no host": {"flink_host": ""},
+    "a deployment that there is not": {"deployment": "kubernetes"},
 }
 
 
@@ -110,6 +114,30 @@ def test_a_wrong_labkit_toml_is_one_sentence(toml: Path, text: str, words: str) 
     with pytest.raises(BadInput, match=words) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
+
+
+def test_the_same_settings_lead_to_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"DEPLOYMENT": "compose", "KAFKA_HOST": "kafka", "REGISTRY_HOST": "schema-registry",
+                        "FLINK_HOST": "jobmanager", "CONTROL_PASSWORD": "not to be shown"}.items():  # fmt: skip
+        monkeypatch.setenv(f"LABKIT_{name}", value)
+    settings = load_settings()
+    assert settings.kafka_bootstrap == "kafka:9092"
+    assert settings.registry_url == "http://schema-registry:8081/apis/ccompat/v7"
+    assert settings.flink_url == "http://jobmanager:8082"
+    assert (settings.in_containers, settings.bind_host) == (True, "0.0.0.0")
+    assert "not to be shown" not in repr(settings)
+    assert set(os.environ["NO_PROXY"].split(",")) >= {"kafka", "schema-registry", "jobmanager", "127.0.0.1"}
+
+
+def test_a_browser_finds_the_pages_on_127_0_0_1_wherever_the_services_run() -> None:
+    for hosts in ({}, {"deployment": "compose", "flink_host": "jobmanager", "registry_host": "schema-registry"}):
+        settings = load_settings(port_offset=100, **hosts)
+        assert settings.flink_page == "http://127.0.0.1:8182"
+        assert settings.registry_page == "http://127.0.0.1:8181/apis/ccompat/v7/subjects"
+
+
+def test_on_one_machine_services_listen_on_127_0_0_1_only() -> None:
+    assert {load_settings(deployment=name).bind_host for name in ("auto", "local")} == {"127.0.0.1"}
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:

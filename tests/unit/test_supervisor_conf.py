@@ -12,7 +12,14 @@ import pytest
 from supervisor.options import ServerOptions
 
 from labkit.ops import jupyter
-from labkit.ops.supervisor_conf import SERVICES, control_socket, programs, write_configuration
+from labkit.ops.supervisor_conf import (
+    CONTAINERS,
+    SERVICES,
+    control_socket,
+    programs,
+    write_configuration,
+    write_container_configuration,
+)
 from labkit.settings import Settings, load_settings
 
 
@@ -92,3 +99,40 @@ def test_no_file_holds_a_secret_and_only_the_owner_reads_the_token(tmp_path: Pat
         if name != file.name:
             assert token not in text
             assert not re.search(r"(password|secret|token)\w*\s*[=:]", text, re.I), name
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of a container of the compose lab."""
+    monkeypatch.setenv("LABKIT_CONTROL_PASSWORD", "never-in-a-file")
+    hosts = {"kafka_host": "kafka", "registry_host": "schema-registry", "flink_host": "jobmanager"}
+    return load_settings(deployment="compose", state_dir=tmp_path, **hosts)
+
+
+@pytest.mark.parametrize("service", CONTAINERS)
+def test_a_container_runs_one_service_in_the_foreground_and_asks_for_a_password(
+    service: str, container: Settings
+) -> None:
+    conf = write_container_configuration(container, service, f"{service}-2")
+    options = ServerOptions()
+    options.realize(["-c", str(conf)])
+    assert options.nodaemon
+    configs = {config.name: config for group in options.process_group_configs for config in group.process_configs}
+    assert set(configs) == {service, "console", *(["submitter"] if service == "jobmanager" else [])}
+    assert all(config.autostart for config in configs.values())
+    assert configs[service].stdout_logfile == f"{container.state_dir}/log/{service}-2.log"
+    assert f"log/{service}-2.log" in configs["console"].command
+    assert {server["password"] for server in options.server_configs} == {"never-in-a-file"}
+    inet = [server for server in options.server_configs if server["family"] == socket.AF_INET]
+    assert [(server["host"], server["port"]) for server in inet] == [("0.0.0.0", 9001)]
+    for file in container.state_dir.rglob("*"):
+        assert not file.is_file() or "never-in-a-file" not in file.read_text()
+
+
+def test_in_containers_the_broker_is_found_from_both_sides(container: Settings) -> None:
+    write_container_configuration(container, "kafka", "kafka")
+    text = (container.state_dir / "kafka" / "server.properties").read_text()
+    port, controller = container.kafka_port, container.kafka_controller_port
+    assert f"advertised.listeners=PLAINTEXT://kafka:{port},HOST://127.0.0.1:{port}\n" in text
+    inside = f"PLAINTEXT://0.0.0.0:{port},HOST://0.0.0.0:39092,CONTROLLER://127.0.0.1:{controller}"
+    assert f"\nlisteners={inside}\n" in text
