@@ -17,8 +17,8 @@ help:                  ## this list
 run: install           ## everything: install, start, a minute of live /proc/stat, Parquet, a plot, the ledger, stop
 	@$(BIN)/labkit run
 
-lab: install           ## JupyterLab with the services up
-	@$(BIN)/labkit lab
+lab:                   ## JupyterLab with the services up; says its address, also that of the compose lab
+	@docker/labkit.sh lab
 
 test: check            ## installs what it needs, then all the tests
 	@$(BIN)/python -m pytest
@@ -32,7 +32,8 @@ install:               ## what the lab needs, into .venv; a second call does not
 install-dev:           # and what the tests need
 	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py --dev
 
-all: docker-images .env    ## the image and its .env; then: docker compose up -d --wait && make setup
+all: docker-images .env    ## the image and its .env; then: docker compose up -d --wait && make setup && make lab
+	@echo "Next: docker compose up -d --wait && make setup && make lab"
 
 docker-images:         ## the one image of the compose lab
 	@docker build --tag $(LAB_IMAGE) --build-arg PIP_INDEX_URL --build-arg LABKIT_MAVEN_MIRROR .

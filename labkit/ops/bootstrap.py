@@ -56,7 +56,7 @@ def main() -> int:
                 one_requirement("uv"),
             ]
         )
-        say("installing the Python packages (about 780 MB to download, 1.6 GB on disk)")
+        say("installing the Python packages (about 680 MB to download, 1.4 GB on disk)")
         uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON]
         environment = uv_environment()
         run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements.txt")], environment)
