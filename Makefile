@@ -12,7 +12,7 @@ export LAB_IMAGE ?= streaming-lab
 .PHONY: all docker-images smoke check clean lock
 
 help:                  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | awk -F': +' '{printf "  make %-22s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):.*## *(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
 
 run: install           ## everything: install, start, a minute of live /proc/stat, Parquet, a plot, the ledger, stop
 	@$(BIN)/labkit run
