@@ -29,13 +29,14 @@ check: install-dev     ## ruff and mypy
 install:               ## what the lab needs, into .venv; a second call does nothing
 	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py
 
-install-dev:           # and what the tests need
+install-dev:           ## and what the tests need
 	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py --dev
 
 all: docker-images .env    ## the image and its .env; then: docker compose up -d --wait && make setup && make lab
 	@echo "Next: docker compose up -d --wait && make setup && make lab"
 
 docker-images:         ## the one image of the compose lab
+	@docker info >/dev/null 2>&1 || { echo "No Docker engine answers. Start Docker, then type the same again." >&2; exit 2; }
 	@docker build --tag $(LAB_IMAGE) --build-arg PIP_INDEX_URL --build-arg LABKIT_MAVEN_MIRROR .
 
 .env:
@@ -60,8 +61,8 @@ lock: install-dev      ## make requirements*.txt and jars.lock anew
 		--generate-hashes --no-header --no-annotate $$name.in -o $$name.txt; done
 	@$(BIN)/python -m labkit.ops.lock
 
-clean:                 ## remove what was built; never output/, work/ or .lab/
+clean:                 ## remove what was built, the images too; never output/, work/, .lab/ or .env
 	@if [ -e .lab/supervisord.pid ]; then LABKIT_DEPLOYMENT=local $(BIN)/labkit down; fi
-	@if [ -e .env ] && docker info >/dev/null 2>&1; then docker compose down; docker image rm --force $(LAB_IMAGE); fi
+	@if [ -e .env ] && docker info >/dev/null 2>&1; then docker compose down; docker image rm --force $(LAB_IMAGE) streaming-lab-smoke; fi
 	@rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.lab/*' -prune -exec rm -rf {} +

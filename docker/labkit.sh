@@ -6,5 +6,9 @@ if { [ -e .env ] || [ -n "${COMPOSE_PROJECT_NAME:-}" ]; } && command -v docker >
     [ -n "$(docker compose ps -q --status running jupyterlab 2>/dev/null)" ]; then
     exec docker compose exec -T jupyterlab labkit "$@"
 fi
+if [ -e .env ] && [ ! -x .venv/bin/labkit ]; then   # who made the compose lab does not want another one installed
+    echo "The containers are not up. Type: docker compose up -d --wait" >&2
+    exit 2
+fi
 make -s install
 exec .venv/bin/labkit "$@"

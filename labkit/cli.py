@@ -103,7 +103,12 @@ def down() -> None:
     from labkit.ops import services
 
     settings = load_settings()
-    out.print("All services are stopped." if services.down(settings) else "No service was running.")
+    stopped = services.down(settings)
+    if stopped and settings.in_containers:
+        out.print("The services are stopped; the containers and JupyterLab stay. To remove them: docker compose down")
+        out.print("labkit up starts them again, and the jobs come back by themselves.")
+    else:
+        out.print("All services are stopped." if stopped else "No service was running.")
 
 
 @command("status", "labkit status")
@@ -131,6 +136,7 @@ def logs(
     from labkit.ops import services
 
     settings = load_settings()
+    service = "registry" if service == "schema-registry" else service  # its name in docker-compose.yml
     _one_of("service", service, services.services_of(settings))
     files = services.log_files(settings, service)
     if not files:
