@@ -40,7 +40,7 @@ class Process:
 
 def services_of(settings: Settings) -> tuple[str, ...]:
     """The services of this lab, in the order in which they are shown."""
-    return tuple(CONTAINERS) if settings.in_containers else SERVICES
+    return CONTAINERS if settings.in_containers else SERVICES
 
 
 def is_up(settings: Settings) -> bool:

@@ -72,9 +72,8 @@ def test_the_containers_health_checks_tell_a_service_from_a_closed_port(
 
 
 def test_a_broker_that_is_asked_for_a_topic_says_whether_it_is_there(lab: Settings) -> None:
-    environment = {"LABKIT_KAFKA_PORT": str(lab.kafka_port)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(*environment.popitem())
+        patch.setenv("LABKIT_KAFKA_PORT", str(lab.kafka_port))
         brokers, errors = health.metadata("127.0.0.1", ["__consumer_offsets_not", "nor-this"])
     assert brokers == 1
     assert errors == {"__consumer_offsets_not": health.UNKNOWN_TOPIC, "nor-this": health.UNKNOWN_TOPIC}

@@ -248,15 +248,21 @@ def test_a_taskmanager_killed_under_load_loses_nothing_and_doubles_nothing(both_
     pd.testing.assert_frame_equal(rows_of(both_jobs, names), shares_by_pandas(feed))
 
 
-def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledger(empty: Settings) -> None:
+def run_up_to(step: str) -> subprocess.Popen[str]:
+    """`labkit run`, at work, once it has said that `step` is over."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labkit.cli", "run", "--seconds", "600"],
         cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
     )  # fmt: skip
     assert process.stdout is not None
-    assert process.stderr is not None
-    while "submit jobs" not in (line := process.stdout.readline()):
+    while step not in (line := process.stdout.readline()):
         assert line, "the run ended by itself"
+    return process
+
+
+def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledger(empty: Settings) -> None:
+    process = run_up_to("submit jobs")
+    assert process.stderr is not None
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline() == "\n"
@@ -270,13 +276,7 @@ def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledge
 
 
 def test_ctrl_c_before_the_jobs_run_ends_at_once_and_leaves_no_job(empty: Settings) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "run", "--seconds", "600"],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
-    )  # fmt: skip
-    assert process.stdout is not None
-    while "topics and schema" not in (line := process.stdout.readline()):
-        assert line, "the run ended by itself"
+    process = run_up_to("topics and schema")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, out + err
