@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,12 +20,19 @@ import fastavro
 
 from labkit.procfs import CpuTimes, Snapshot
 
-__all__ = ["MAX_SNAPSHOT_BYTES", "SnapshotCodec", "UnreadableRecord", "read_schema", "schema_file"]
+__all__ = [
+    "ASK_AGAIN_S", "MAX_SNAPSHOT_BYTES", "NOT_REGISTERED", "SnapshotCodec", "UnreadableRecord",
+    "read_schema", "schema_file",
+]  # fmt: skip
 
 MAGIC = 0
 HEADER_BYTES = 5
 #: A snapshot of 4,096 CPUs with 20,000 interrupt lines stays below this; more is not a snapshot.
 MAX_SNAPSHOT_BYTES = 1024 * 1024
+#: For this long an id that the registry did not know is not asked for again; it may be registered later.
+ASK_AGAIN_S = 60.0
+#: How the reason ends where the registry did not know the schema id. It alone may be otherwise later.
+NOT_REGISTERED = "is not in the registry"
 
 _SNAPSHOT_FIELDS = (
     "hostname", "timestamp", "cpus", "intr", "softirq",
@@ -31,6 +40,7 @@ _SNAPSHOT_FIELDS = (
 )  # fmt: skip
 
 _SINGLE_COUNTERS = _SNAPSHOT_FIELDS[5:]
+_cpu_values = itemgetter(*CpuTimes._fields)
 
 Schema = dict[str, Any]
 
@@ -52,13 +62,18 @@ def read_schema(schema_dir: Path) -> Schema:
 class SnapshotCodec:
     """Reads and writes snapshots with `schema`; `writer_schema(id)` gives the schema a record came with.
 
-    `writer_schema` returns None for an id that nobody registered.
+    `writer_schema` returns None for an id that nobody registered. It is asked once an id, and again
+    for one that nobody had registered when `ASK_AGAIN_S` have passed on `clock` (s).
     """
 
-    def __init__(self, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
+    def __init__(
+        self, schema: Schema, writer_schema: Callable[[int], Schema | None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._schema = cast(Schema, fastavro.parse_schema(schema))
         self._writer_schema = writer_schema
-        self._writers: dict[int, Schema | str] = {}  # a str says why there is none
+        self._clock = clock
+        self._writers: dict[int, Schema | str] = {}  # a str says why there is none, now and ever
+        self._asked_at: dict[int, float] = {}  # ids that nobody had registered then
 
     def encode(self, snapshot: Snapshot, schema_id: int) -> bytes:
         """`Snapshot` -> magic, schema id, Avro body."""
@@ -88,16 +103,22 @@ class SnapshotCodec:
 
     def _writer_of(self, schema_id: int) -> Schema:
         if schema_id not in self._writers:
-            self._writers[schema_id] = self._looked_up(schema_id)
+            self._look_up(schema_id)
         writer = self._writers[schema_id]
         if isinstance(writer, str):
             raise UnreadableRecord(writer)
         return writer
 
-    def _looked_up(self, schema_id: int) -> Schema | str:
-        found = self._writer_schema(schema_id)
+    def _look_up(self, schema_id: int) -> None:
+        now = self._clock()
+        self._asked_at = {other: asked for other, asked in self._asked_at.items() if now - asked < ASK_AGAIN_S}
+        found = None if schema_id in self._asked_at else self._writer_schema(schema_id)
         if found is None:
-            return f"schema id {schema_id} is not in the registry"
+            self._asked_at.setdefault(schema_id, now)
+            raise UnreadableRecord(f"schema id {schema_id} {NOT_REGISTERED}")
+        self._writers[schema_id] = self._fitting(found, schema_id)
+
+    def _fitting(self, found: Schema, schema_id: int) -> Schema | str:
         try:
             writer = fastavro.parse_schema(found)
         except Exception:  # fastavro raises whatever the schema led it into
@@ -123,7 +144,7 @@ def _checked_header(value: bytes | None) -> int:
 
 
 def _checked_snapshot(record: Schema) -> Snapshot:
-    cpus = tuple(CpuTimes(**cpu) for cpu in record["cpus"])
+    cpus = tuple(CpuTimes._make(_cpu_values(cpu)) for cpu in record["cpus"])
     if not cpus:
         raise UnreadableRecord("there are no CPUs in it")
     names = [cpu.id for cpu in cpus]
@@ -136,7 +157,8 @@ def _checked_snapshot(record: Schema) -> Snapshot:
     others = [*record["intr"], *record["softirq"], *(record[name] for name in _SINGLE_COUNTERS)]
     if min(others) < 0:
         raise UnreadableRecord("there is a negative counter beside the CPUs")
-    return Snapshot(**{**record, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])})
+    values = {name: record[name] for name in _SNAPSHOT_FIELDS}  # a later schema's fields are left alone
+    return Snapshot(**{**values, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])})
 
 
 def _words(error: Exception) -> str:

@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +22,7 @@ from rich.console import Console
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import JOBS
-from labkit.flink.session import close_client
+from labkit.ops.client import close_client
 from labkit.settings import Settings, load_settings
 
 __all__ = ["app", "main"]
@@ -187,36 +189,87 @@ def register_schema() -> None:
     out.print(f"{settings.snapshots_subject}: schema id {register_snapshot_schema(settings)}")
 
 
+@command("record", "labkit record morning.gz --seconds 600")
+def record(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to write.")],
+    interval: Interval = None,
+    seconds: Seconds = None,
+) -> None:
+    """Record /proc/stat of this machine until Ctrl-C: text that `zcat` shows and `produce --replay` sends."""
+    from labkit.ops.record import write_recording
+    from labkit.recording import Reading
+    from labkit.sources import live_readings
+
+    settings = _with(interval_s=interval)
+    _positive("--seconds", seconds)
+
+    def shown(readings: Iterator[Reading]) -> Iterator[Reading]:
+        with _rare_lines() as line:
+            for number, reading in enumerate(readings, start=1):
+                yield reading
+                line(f"{number} readings of {reading.hostname}")
+
+    with _stop_signals("closing the recording") as stop:
+        live = live_readings(settings.hostname, settings.interval_s, stop, limit_s=seconds)
+        count = write_recording(file, shown(live))
+    out.print(f"{count} readings are in {file}, {file.stat().st_size:,} bytes.")
+
+
 @command("produce", "labkit produce --interval 0.5 --seconds 30")
 def produce(
     interval: Interval = None,
     seconds: Seconds = None,
+    replay: Annotated[Path | None, typer.Option("--replay", help="Send this recording instead.")] = None,
+    speed: Annotated[
+        str | None, typer.Option("--speed", help="Of a replay or a fleet: 1, 10, … times as fast, or max.")
+    ] = None,
+    as_now: Annotated[
+        bool, typer.Option("--as-now", help="Shift a replay in time: its first snapshot is now.")
+    ] = False,
+    fleet: Annotated[
+        int | None, typer.Option("--fleet", min=1, max=10_000, help="Send this many simulated hosts instead.")
+    ] = None,
+    cpus: Annotated[int | None, typer.Option("--cpus", min=1, max=1024, help="Of each simulated host; else 4.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same fleet; else 7.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="What happens to the fleet, a TOML file; else nothing.")
+    ] = None,
+    start: Annotated[
+        datetime | None, typer.Option("--start", help="A fleet's first second (UTC); else it ends about now.")
+    ] = None,
     heartbeat: Annotated[
         Path | None, typer.Option("--heartbeat", help="Touch this file when Kafka acknowledges.")
     ] = None,
 ) -> None:
-    """Send /proc/stat of this machine to Kafka until Ctrl-C."""
+    """Send snapshots to Kafka: this machine's /proc/stat until Ctrl-C, a recording, or a simulated fleet."""
+    from labkit.ops.feed import choose
     from labkit.producer import produce as send
-    from labkit.sources import LiveSource, read_snapshot
 
     settings = _with(interval_s=interval)
     _positive("--seconds", seconds)
-    read_snapshot(settings.hostname)
+    feed = choose(
+        settings, interval_given=interval is not None, seconds=seconds, replay=replay, speed=speed, as_now=as_now,
+        fleet=fleet, cpus=cpus, seed=seed, scenario=scenario, start=start,
+    )  # fmt: skip
     beats = 0
+    limit = None if feed.has_its_own_end else seconds
+    with (
+        _stop_signals("flushing what was sent") as stop,
+        _set_after(limit, stop),
+        _rare_lines(0.0 if feed.is_live else 1.0) as line,
+    ):
 
-    def on_sent(snapshot: Any, counts: Any) -> None:
-        nonlocal beats
-        out.print(
-            f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
-            f"{counts.sent} sent, {counts.acknowledged} acknowledged"
-        )
-        if heartbeat is not None and counts.acknowledged > beats:
-            heartbeat.touch()
-            beats = counts.acknowledged
+        def on_sent(snapshot: Any, counts: Any) -> None:
+            nonlocal beats
+            line(
+                f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
+                f"{counts.sent} sent, {counts.acknowledged} acknowledged"
+            )
+            if heartbeat is not None and counts.acknowledged > beats:
+                heartbeat.touch()
+                beats = counts.acknowledged
 
-    with _stop_signals("flushing what was sent") as stop, _set_after(seconds, stop):
-        source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
-        counts = send(settings, source, on_sent, lambda text: err.print(text, markup=False), stop)
+        counts = send(settings, feed.source(stop), on_sent, lambda text: err.print(text, markup=False), stop)
     out.print(f"{counts.acknowledged} of {counts.sent} snapshots acknowledged by Kafka.")
     if not counts.sent:
         raise typer.Exit(1)
@@ -304,8 +357,89 @@ def run(
 def ledger() -> None:
     """Compare what must have come out of the snapshots with what is there. Exit status 0 only where it balances."""
     from labkit.ops.ledger import measure
+    from labkit.view import LedgerView
 
-    _print_ledger(measure(load_settings()))
+    settings = load_settings()
+    with LedgerView(out) as view:
+        account = measure(settings, view)
+    _print_ledger(account)
+
+
+@command("dead-letters", "labkit dead-letters 17 --repair")
+def dead_letters(
+    number: Annotated[int | None, typer.Argument(min=0, help="Show this letter; else the newest ones.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show all of them.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Send the obvious repair of it, or of all.")] = False,
+    export: Annotated[Path | None, typer.Option("--export", metavar="FILE", help="Write it, to be edited.")] = None,
+    resend: Annotated[list[Path] | None, typer.Option("--resend", metavar="FILE", help="Send what was edited.")] = None,
+) -> None:
+    """Show what could not be read, and why; send repaired snapshots again, each once."""
+    from labkit.avro_codec import read_schema
+    from labkit.ops import dead_letters as dead
+    from labkit.ops import resend as again
+    from labkit.ops.letter_file import export as write
+    from labkit.ops.letters_view import letter_lines, letters_table
+
+    settings = load_settings()
+    if resend and (number is not None or repair or export is not None or everything):
+        raise BadInput("--resend takes its letters from the files, and goes with nothing else.")
+    if export is not None and (number is None or repair):
+        raise BadInput("--export is for one letter.", "For example: labkit dead-letters 17 --export letter-17.json")
+    if everything and (number is not None or repair):
+        raise BadInput("--all is for the table.")
+    if resend:
+        _print_outcomes(again.send_files(settings, resend))
+    elif repair:
+        _print_outcomes(again.send_repairs(settings, number))
+    elif number is None:
+        rows, total = dead.newest(settings, None if everything else 50)
+        if not rows:
+            out.print("There is no dead letter.")
+            return
+        out.print(letters_table(rows, again.sent_again(settings)))
+        if len(rows) < total:
+            out.print(f"These are the newest {len(rows)} of {total}. All of them: labkit dead-letters --all")
+    else:
+        examination = dead.examiner(settings).examine(dead.letter(settings, number))
+        if export is None:
+            for line in letter_lines(examination, again.sent_again(settings)):
+                out.print(line, markup=False)
+        else:
+            write(examination, read_schema(settings.schema_dir), export)
+            out.print(f"{export} is written. Edit `snapshot` in it, then: labkit dead-letters --resend {export}",
+                      markup=False)  # fmt: skip
+
+
+@command("watch", "labkit watch --host web1")
+def watch(
+    seconds: Seconds = None,
+    host: Annotated[str | None, typer.Option("--host", help="Only this host.")] = None,
+    committed: Annotated[
+        bool, typer.Option("--committed", help="Only what a checkpoint has committed; it shows later.")
+    ] = False,
+) -> None:
+    """CPUs now, per host, from procstat_metrics, until Ctrl-C. Reads uncommitted unless told otherwise."""
+    from labkit.ops.watch import watch as follow
+
+    settings = load_settings()
+    _positive("--seconds", seconds)
+    with _stop_signals("closing the view") as stop:
+        follow(out, settings, stop, committed=committed, host=host, seconds=seconds,
+               say=lambda text: err.print(text, markup=False))  # fmt: skip
+
+
+@command("compact", "labkit compact 2026-11-22")
+def compact(
+    date: Annotated[str | None, typer.Argument(help="One date; else every date before today (UTC).")] = None,
+) -> None:
+    """Merge a past date's Parquet files into few. Readers see the old files or the new ones, never both."""
+    from labkit.ops.compact import compact as merge
+
+    done = merge(load_settings(), date)
+    for result in done:
+        out.print(str(result), markup=False)
+    if not done:
+        out.print("There is nothing to merge.")
 
 
 @command("plot", "labkit plot --host web1")
@@ -385,6 +519,18 @@ def _shown(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
+def _print_outcomes(outcomes: Any) -> None:
+    before = [outcome for outcome in outcomes if outcome.before]
+    for outcome in outcomes:
+        line = f"dead letter {outcome.repair.number}: {outcome.repair.what}"
+        if outcome.sent_to:
+            out.print(f"{line}, sent to {outcome.sent_to}; {outcome.words}.", markup=False)
+        elif not outcome.before:
+            err.print(f"{line}, but not sent: {outcome.words}.", markup=False)
+    sent = sum(bool(outcome.sent_to) for outcome in outcomes)
+    out.print(f"{sent} sent" + (f", {len(before)} had been sent before." if before else "."))
+
+
 def _print_ledger(account: Any, *, last_word: bool = False) -> None:
     out.print(str(account), markup=False)
     for fault in account.faults:
@@ -418,6 +564,23 @@ def _confirm(what: str, yes: bool) -> None:
         raise BadInput(f"Nothing was changed. {what}", "To do it without being asked: --yes")
     if not typer.confirm(f"{what} Go on?"):
         raise BadInput("Nothing was changed.")
+
+
+@contextlib.contextmanager
+def _rare_lines(every_s: float = 1.0) -> Iterator[Callable[[str], None]]:
+    """Prints a line at most every `every_s` seconds, and the last one in any case."""
+    told, left = float("-inf"), ""
+
+    def line(text: str) -> None:
+        nonlocal told, left
+        left = text
+        if time.monotonic() - told >= every_s:
+            out.print(text, markup=False)
+            told, left = time.monotonic(), ""
+
+    yield line
+    if left:
+        out.print(left, markup=False)
 
 
 @contextlib.contextmanager

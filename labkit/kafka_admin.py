@@ -19,11 +19,13 @@ from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings
 
 __all__ = [
-    "MAX_MESSAGE_BYTES", "Topic", "admin_client", "create_topics", "kafka_away", "pipeline_topics",
-    "topic_partitions",
+    "MAX_DEAD_LETTER_BYTES", "MAX_MESSAGE_BYTES", "Topic", "admin_client", "create_topics", "kafka_away",
+    "pipeline_topics", "topic_partitions",
 ]  # fmt: skip
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+#: A dead letter is a record as it came, and headers that say why: one of the largest size has to fit too.
+MAX_DEAD_LETTER_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 
 _quiet = logging.getLogger("labkit.librdkafka")
 _quiet.addHandler(logging.NullHandler())
@@ -36,6 +38,12 @@ class Topic:
 
     name: str
     partitions: int
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka's settings of the topic."""
+        return {"retention.ms": "-1", "max.message.bytes": str(self.max_message_bytes)}
 
 
 def pipeline_topics(settings: Settings) -> list[Topic]:
@@ -43,7 +51,7 @@ def pipeline_topics(settings: Settings) -> list[Topic]:
     return [
         Topic(settings.snapshots_topic, settings.partitions),
         Topic(settings.metrics_topic, settings.partitions),
-        Topic(settings.dead_letters_topic, 1),
+        Topic(settings.dead_letters_topic, 1, MAX_DEAD_LETTER_BYTES),
     ]
 
 
@@ -76,9 +84,8 @@ def create_topics(settings: Settings, topics: list[Topic]) -> list[str]:
                 f"{topic.partitions}; nothing was changed.",
                 f"Set partitions = {there[topic.name]} in labkit.toml, or begin anew with labkit reset.",
             )
-    config = {"retention.ms": "-1", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
     new = [
-        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1, config=config)
+        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=1, config=topic.config)
         for topic in topics
         if topic.name not in there
     ]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from labkit.procfs import CpuTimes, Snapshot
 
 __all__ = [
-    "IDLE_RESET_TICKS", "SHARE_COLUMNS", "Comparison", "CpuShares", "Metrics", "Verdict",
+    "FORGET_AFTER_MS", "IDLE_RESET_TICKS", "SHARE_COLUMNS", "Comparison", "CpuShares", "Metrics", "Verdict",
     "compare", "cpu_shares",
 ]  # fmt: skip
 
@@ -27,6 +27,9 @@ __all__ = [
 IDLE_RESET_TICKS = 300
 #: btime moves a little with every clock adjustment; more than this many seconds is a reboot.
 BTIME_SLACK_S = 1
+
+#: A host that was silent for longer than 30 days is a new one, so that nobody has to remember it for ever.
+FORGET_AFTER_MS = 30 * 86_400_000
 
 #: The nine columns of a CPU in procstat_metrics and in Parquet, in this order.
 SHARE_COLUMNS = (
@@ -90,6 +93,7 @@ def compare(before: Snapshot | None, now: Snapshot) -> Comparison:
 
     - No snapshot before: FIRST, nothing is emitted.
     - btime differs by more than 1 s: REBOOT, the host starts over, whatever its clock says.
+    - More than `FORGET_AFTER_MS` later than the last good one: FIRST, the host is forgotten by then.
     - Not newer than the last good one: REJECTED, and the last good one is kept.
     - Otherwise GOOD: one interval, its CPUs in the order of `now`.
 
@@ -100,6 +104,8 @@ def compare(before: Snapshot | None, now: Snapshot) -> Comparison:
         return Comparison(Verdict.FIRST, now, None)
     if abs(now.btime - before.btime) > BTIME_SLACK_S:
         return Comparison(Verdict.REBOOT, now, None)
+    if now.timestamp - before.timestamp > FORGET_AFTER_MS:
+        return Comparison(Verdict.FIRST, now, None)
     if now.timestamp <= before.timestamp:
         return Comparison(Verdict.REJECTED, before, None)
     earlier = {cpu.id: cpu for cpu in before.cpus}

@@ -8,12 +8,16 @@
     web-1     2025-11-22 13:00:01+00:00          1000  cpu0        40.0  …            50.0
 
 One row for each CPU line and interval; `ts` is the interval's end. "cpu" is the line of all CPUs together.
+`labkit compact` may exchange a date's folder at any moment: what is read is the old one or the new one, never a mix.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -23,7 +27,9 @@ import pyarrow.parquet as pq
 from labkit.errors import BadInput, LabkitError
 from labkit.metrics import SHARE_COLUMNS
 
-__all__ = ["cpu_number", "in_natural_order", "parquet_files", "read_metrics", "row_count"]
+__all__ = ["cpu_number", "in_natural_order", "parquet_files", "read_files", "read_metrics", "row_count"]
+
+T = TypeVar("T")
 
 #: What the rows are read as, whatever unit the file has for ts; a time without a zone is UTC.
 COLUMNS = pa.schema(
@@ -53,16 +59,50 @@ def in_natural_order(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def parquet_files(folder: Path) -> list[Path]:
     """The finished files below `folder`, by name; none where it is missing. Hidden ones are in progress."""
-    return sorted(
-        file
-        for file in folder.rglob("*.parquet")
-        if file.is_file() and not any(part[0] in "._" for part in file.relative_to(folder).parts)
-    )
+    try:
+        return sorted(_finished(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return parquet_files(folder) if folder.is_dir() else []  # a folder inside went away: once more
+    except OSError as error:
+        raise LabkitError(f"{folder} cannot be listed: {error.strerror}.") from error
+
+
+def _finished(folder: Path) -> list[Path]:
+    """The files of one folder and those below it, as they stood together at one moment.
+
+    A folder that was exchanged for another while it was listed is being emptied: it is listed again.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(handle) as entries:
+            seen = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if entry.name[0] not in "._"]
+        if not os.path.samestat(os.fstat(handle), folder.stat()):
+            return _finished(folder)
+    finally:
+        os.close(handle)
+    files = [folder / name for name, is_folder in seen if name.endswith(".parquet") and not is_folder]
+    return files + [file for name, is_folder in seen if is_folder for file in _finished(folder / name)]
+
+
+def read_files(folder: Path, read: Callable[[list[Path]], T]) -> T:
+    """What `read` makes of the finished files below `folder`; called anew with others where one of them is gone.
+
+    That happens to a reader that listed before `labkit compact` exchanged a folder, and opens after.
+    """
+    failed: list[Path] | None = None
+    while True:
+        files = parquet_files(folder)
+        try:
+            return read(files)
+        except FileNotFoundError:
+            if files == failed:
+                raise
+            failed = files
 
 
 def row_count(folder: Path) -> int:
     """How many rows the finished files hold, from their footers alone."""
-    return sum(pq.read_metadata(file).num_rows for file in parquet_files(folder))
+    return read_files(folder, lambda files: sum(int(pq.read_metadata(file).num_rows) for file in files))
 
 
 def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None = None) -> pd.DataFrame:
@@ -71,24 +111,28 @@ def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None
     `since_ms` is in ms since 1970. Columns as above, ts as datetime64[ns, UTC]. Raises LabkitError where
     there is nothing to read, BadInput where there is something but nothing of this host or this late.
     """
-    files = parquet_files(folder)
-    if not files:
-        raise LabkitError(
-            f"There is no finished Parquet file in {folder}.",
-            "Type: labkit run; if it is running, wait for its next checkpoint.",
-        )
     wanted = ds.scalar(True)
     if hostname is not None:
         wanted &= ds.field("hostname") == hostname
     if since_ms is not None:
         day = datetime.fromtimestamp(since_ms / 1000, UTC).date().isoformat()
         wanted &= ds.field("date") >= day  # leaves out whole folders, unopened
-    try:
+
+    def read(files: list[Path]) -> tuple[pd.DataFrame, set[str]]:
+        """The rows that are wanted; where there are none, which hosts there are."""
+        if not files:
+            raise LabkitError(
+                f"There is no finished Parquet file in {folder}.",
+                "Type: labkit run; if it is running, wait for its next checkpoint.",
+            )
         rows = ds.dataset([str(file) for file in files], schema=COLUMNS.append(DATE), partitioning=BY_DATE)
         frame = rows.to_table(columns=COLUMNS.names, filter=wanted).to_pandas()
         if since_ms is not None:  # not asked of Arrow: it cannot compare a file's ts without a zone with one in UTC
             frame = frame[frame["ts"] >= pd.Timestamp(since_ms, unit="ms", tz="UTC")]
-        hosts = set() if len(frame) else set(rows.to_table(["hostname"])["hostname"].to_pylist())
+        return frame, set() if len(frame) else set(rows.to_table(["hostname"])["hostname"].to_pylist())
+
+    try:
+        frame, hosts = read_files(folder, read)
     except (pa.ArrowException, OSError) as error:
         raise LabkitError(f"A file in {folder} cannot be read as Parquet: {error}") from error
     if frame.empty:

@@ -39,7 +39,7 @@ class Counts:
 def register_snapshot_schema(settings: Settings) -> int:
     """Register this version's schema; returns its id. See `Registry.register` for its errors."""
     schema = read_schema(settings.schema_dir)
-    return Registry(settings.registry_url).register(settings.snapshots_subject, schema)
+    return Registry.of(settings).register(settings.snapshots_subject, schema)
 
 
 class Stopped(LabkitError):

@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from labkit.errors import BadInput, LabkitError
+from labkit.settings import Settings
 
 __all__ = ["Registry", "RegistryAway", "when_there"]
 
@@ -30,20 +31,28 @@ class RegistryAway(LabkitError):
 
 
 class Registry:
-    """The registry at `url`."""
+    """The registry at `url`. Where `ready_url` is given it counts as away until that answers with success."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ready_url: str = "") -> None:
         self.url = url
+        self._ready_url = ready_url
+
+    @classmethod
+    def of(cls, settings: Settings) -> Registry:
+        """The lab's own: for seconds after its start it knows nothing, and says so as if nothing were there."""
+        return cls(settings.registry_url, settings.registry_ready_url)
 
     def register(self, subject: str, schema: dict[str, Any]) -> int:
-        """Register `schema` under `subject` (BACKWARD compatible with those before); returns its id.
+        """Register `schema` under `subject`; returns its id. Registering it again returns the same id.
 
-        Registering it again returns the same id. Raises `RegistryAway`, or `BadInput` with the
-        registry's own words where it refuses the schema.
+        It has to read what every version before it wrote, since topics keep records of all of them:
+        BACKWARD looks at the last version only, and would let a default go in two steps. Raises
+        `RegistryAway`, or `BadInput` with the registry's own words where it refuses the schema.
         """
         try:
+            self._require_ready()
             with self._client() as client:
-                client.set_compatibility(subject, "BACKWARD")
+                client.set_compatibility(subject, "BACKWARD_TRANSITIVE")
                 return int(client.register_schema(subject, Schema(json.dumps(schema), "AVRO")))
         except SchemaRegistryError as error:
             raise (
@@ -60,6 +69,7 @@ class Registry:
     def schema(self, schema_id: int) -> dict[str, Any] | None:
         """The schema with that id, or None where nobody registered it. Raises `RegistryAway`."""
         try:
+            self._require_ready()
             with self._client() as client:
                 found = client.get_schema(schema_id)
         except SchemaRegistryError as error:
@@ -76,6 +86,11 @@ class Registry:
     def wait_for_schema(self, schema_id: int) -> dict[str, Any] | None:
         """Like `schema`, but waits for a registry that is away."""
         return when_there(lambda: self.schema(schema_id))
+
+    def _require_ready(self) -> None:
+        """First of all, since "not found" is true only of a registry that was ready before it was asked."""
+        if self._ready_url and not httpx2.get(self._ready_url, timeout=5).is_success:
+            raise self._away()
 
     def _away(self) -> RegistryAway:
         return RegistryAway(f"The registry does not answer at {self.url}.", "Start the services: labkit up")

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     transaction_timeout_s: int = Field(
         3_600, ge=60, le=86_400, description="the longest outage after which no result is lost"
     )
+    host_state_s: int = Field(
+        31 * 86_400, ge=1, description="how long a host that fell silent is remembered; a day more than metrics.py says"
+    )
     enrichment_parallelism: int = Field(2, ge=1, le=64)
     task_slots: int = Field(8, ge=4, le=128)
 
@@ -151,6 +154,11 @@ class Settings(BaseSettings):
     def registry_url(self) -> str:
         """Base of the registry's Confluent API."""
         return f"http://{self.registry_host}:{self.registry_port}/apis/ccompat/v7"
+
+    @property
+    def registry_ready_url(self) -> str:
+        """Answers 200 once the registry has read back what was registered; until then it denies knowing any of it."""
+        return f"http://{self.registry_host}:{self.registry_management_port}/health/ready"
 
     @property
     def flink_url(self) -> str:

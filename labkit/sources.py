@@ -12,29 +12,53 @@ from pathlib import Path
 
 from labkit.errors import BadInput
 from labkit.procfs import Snapshot, parse_stat
+from labkit.recording import Reading
 
-__all__ = ["PROC_STAT", "LiveSource", "read_snapshot"]
+__all__ = ["PROC_STAT", "LiveSource", "live_readings", "read_snapshot", "read_text"]
 
 PROC_STAT = Path("/proc/stat")
 
 
-def read_snapshot(hostname: str, path: Path = PROC_STAT) -> Snapshot:
-    """Read /proc/stat now. Raises `BadInput` on a system that has none."""
+def read_text(hostname: str, path: Path = PROC_STAT) -> Reading:
+    """The text of /proc/stat now. Raises `BadInput` on a system that has none."""
     try:
         text = path.read_text()
     except OSError:
         raise BadInput(
             f"There is no {path} on this system, only Linux has it; docker compose runs the lab elsewhere."
         ) from None
-    return parse_stat(text, hostname, time.time_ns() // 1_000_000)
+    return Reading(time.time_ns() // 1_000_000, hostname, text)
 
 
-class LiveSource:
-    """This machine's /proc/stat every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
+def read_snapshot(hostname: str, path: Path = PROC_STAT) -> Snapshot:
+    """Read /proc/stat now. Raises `BadInput` on a system that has none."""
+    timestamp, hostname, text = read_text(hostname, path)
+    return parse_stat(text, hostname, timestamp)
+
+
+def live_readings(
+    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, path: Path = PROC_STAT
+) -> Iterator[Reading]:
+    """The text of /proc/stat every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
 
     Ticks fall on a fixed grid from the first one on, so they do not drift; one that comes too late
     for its place is not made up for.
     """
+    start = time.monotonic()
+    end = None if limit_s is None else start + limit_s
+    tick = 0
+    while not stop.is_set():
+        yield read_text(hostname, path)
+        now = time.monotonic()
+        tick = max(tick + 1, int((now - start) / interval_s))
+        due = start + tick * interval_s
+        if end is not None and due > end:
+            return
+        stop.wait(max(0.0, due - now))
+
+
+class LiveSource:
+    """The snapshots of this machine; see `live_readings`."""
 
     def __init__(
         self,
@@ -44,21 +68,8 @@ class LiveSource:
         limit_s: float | None = None,
         path: Path = PROC_STAT,
     ) -> None:
-        self._hostname = hostname
-        self._interval_s = interval_s
-        self._stop = stop
-        self._limit_s = limit_s
-        self._path = path
+        self._readings = live_readings(hostname, interval_s, stop, limit_s, path)
 
     def __iter__(self) -> Iterator[Snapshot]:
-        start = time.monotonic()
-        end = None if self._limit_s is None else start + self._limit_s
-        tick = 0
-        while not self._stop.is_set():
-            yield read_snapshot(self._hostname, self._path)
-            now = time.monotonic()
-            tick = max(tick + 1, int((now - start) / self._interval_s))
-            due = start + tick * self._interval_s
-            if end is not None and due > end:
-                return
-            self._stop.wait(max(0.0, due - now))
+        for timestamp, hostname, text in self._readings:
+            yield parse_stat(text, hostname, timestamp)

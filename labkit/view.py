@@ -9,13 +9,15 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
 from labkit.ops.pipeline import Progress
 from labkit.ops.services import ServiceStatus
 
-__all__ = ["RunView", "ServicesView", "status_table", "summary_table"]
+__all__ = ["LedgerView", "RunView", "ServicesView", "status_table", "summary_table"]
 
 
 def status_table(rows: Sequence[ServiceStatus]) -> Table:
@@ -76,6 +78,26 @@ class ServicesView:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+class LedgerView:
+    """Shows what the ledger is reading, a bar that goes away at the end; where nobody watches, nothing."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._bar = self._bars.add_task("")
+
+    def __enter__(self) -> LedgerView:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Hear of how much is done, and of how many."""
+        self._bars.update(self._bar, description=what, completed=done, total=total)
 
 
 class RunView(Progress):

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pyflink.common import Row, Types
+from pyflink.common import Row, Time, Types
 from pyflink.datastream import (
     KeyedProcessFunction,
     OutputTag,
     ProcessFunction,
     RuntimeContext,
 )
-from pyflink.datastream.state import ValueStateDescriptor
+from pyflink.datastream.state import StateTtlConfig, ValueStateDescriptor
 from pyflink.table import DataTypes, Schema
 
 from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
 from labkit.flink.names import ENRICHMENT
 from labkit.flink.session import remote_environment
-from labkit.kafka_admin import MAX_MESSAGE_BYTES
+from labkit.kafka_admin import MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
 from labkit.metrics import compare
 from labkit.registry import Registry
 from labkit.settings import Settings
@@ -50,11 +50,11 @@ class Decode(ProcessFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._schema = read_schema(settings.schema_dir)
-        self._registry_url = settings.registry_url
+        self._registry = Registry.of(settings)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """One codec, and one registry client, for each worker."""
-        self._codec = SnapshotCodec(self._schema, Registry(self._registry_url).wait_for_schema)
+        self._codec = SnapshotCodec(self._schema, self._registry.wait_for_schema)
 
     def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one record."""
@@ -71,11 +71,19 @@ class Decode(ProcessFunction):
 class Enrich(KeyedProcessFunction):
     """(hostname, Snapshot) -> (hostname, JSON of the interval, timestamp), by `labkit.metrics.compare`."""
 
+    def __init__(self, keep_for_s: int) -> None:
+        self._keep_for_s = keep_for_s
+
     def open(self, runtime_context: RuntimeContext) -> None:
-        """The last good snapshot of the current host, kept and checkpointed by Flink."""
-        self._last_good = runtime_context.get_state(
-            ValueStateDescriptor("last good snapshot", Types.PICKLED_BYTE_ARRAY())
-        )
+        """The last good snapshot of the current host, kept and checkpointed by Flink.
+
+        A host that vanished is dropped a day after `compare` would begin anew with it, so that this
+        changes no result: state grows with the hosts of a month, not with all that there ever were.
+        """
+        descriptor = ValueStateDescriptor("last good snapshot", Types.PICKLED_BYTE_ARRAY())
+        kept_for = StateTtlConfig.new_builder(Time.seconds(self._keep_for_s))
+        descriptor.enable_time_to_live(kept_for.cleanup_full_snapshot().build())
+        self._last_good = runtime_context.get_state(descriptor)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
         """Compare one snapshot with the last good one of its host."""
@@ -95,7 +103,8 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
         tables.execute_sql(statement)
     raw = tables.to_data_stream(tables.from_path("snapshots"))
     decoded = raw.process(Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])).uid("decode")
-    metrics = decoded.key_by(lambda pair: pair[0], Types.STRING()).process(Enrich(), _METRICS).uid("enrich")
+    by_host = decoded.key_by(lambda pair: pair[0], Types.STRING())
+    metrics = by_host.process(Enrich(settings.host_state_s), _METRICS).uid("enrich")
     statements = tables.create_statement_set()
     statements.add_insert("metrics", tables.from_data_stream(metrics, _metrics_schema()))
     dead = decoded.get_side_output(_DEAD)
@@ -166,7 +175,7 @@ def _exactly_once(settings: Settings, sink: str) -> str:
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
             'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
-            'properties.max.request.size' = '{MAX_MESSAGE_BYTES}',
+            'properties.max.request.size' = '{MAX_DEAD_LETTER_BYTES}',
             'sink.delivery-guarantee' = 'exactly-once',
             'sink.transactional-id-prefix' = '{ENRICHMENT}-{sink}',
             'key.format' = 'raw', 'key.fields' = 'key',

@@ -12,7 +12,7 @@ from labkit.settings import Settings
 
 __all__ = [
     "client_environment", "conf_dir", "flink_home", "flink_lib", "java", "java_home",
-    "service_environment", "shared_archive",
+    "service_environment",
 ]  # fmt: skip
 
 
@@ -48,11 +48,6 @@ def client_environment(settings: Settings) -> dict[str, str]:
     """What the JVM of a client that submits a job reads from the environment."""
     options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     return {**service_environment(settings), "JVM_ARGS": " ".join(options)}
-
-
-def shared_archive(file: Path) -> list[str]:
-    """Options that make a JVM keep its loaded classes in `file`, and start faster the next time (JEP 350)."""
-    return ["-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={file}", "-Xlog:cds=off", "-Xlog:cds*=off"]
 
 
 def service_environment(settings: Settings) -> dict[str, str]:

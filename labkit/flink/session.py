@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import client_environment
 from labkit.settings import Settings
 
-__all__ = ["Submitted", "close_client", "job_failure", "newest_state", "remote_environment", "submit"]
+__all__ = ["BUNDLE_MS", "Submitted", "newest_state", "remote_environment", "submit"]
+
+#: How long PyFlink collects records for a Python worker before it hands them over and takes the results. A snapshot
+#: waits for it twice, in Decode and in Enrich. PyFlink's own value is 1000; see benchmarks/watch_latency.py.
+BUNDLE_MS = 200
 
 
 def remote_environment(settings: Settings, job: str, *, parallelism: int, resume_from: Path | None) -> tuple[Any, Any]:
@@ -38,6 +39,7 @@ def remote_environment(settings: Settings, job: str, *, parallelism: int, resume
         "pipeline.object-reuse": "true",
         "python.executable": sys.executable,  # workers would take any `python` on PATH
         "python.client.executable": sys.executable,
+        "python.fn-execution.bundle.time": str(BUNDLE_MS),
         "execution.checkpointing.dir": f"file://{settings.checkpoints_dir / job}",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.interval": f"{checkpoint_ms} ms",
@@ -59,19 +61,6 @@ def remote_environment(settings: Settings, job: str, *, parallelism: int, resume
     env.set_parallelism(parallelism)
     env.enable_checkpointing(checkpoint_ms, CheckpointingMode.EXACTLY_ONCE)
     return env, StreamTableEnvironment.create(env)
-
-
-def close_client() -> None:
-    """End the client's JVM, where this process started one; it would linger for a moment otherwise."""
-    gateway: Any = sys.modules.get("pyflink.java_gateway")
-    if gateway is None or gateway._gateway is None:
-        return
-    jvms = [child for child in psutil.Process().children() if "PythonGatewayServer" in " ".join(child.cmdline())]
-    gateway._gateway.shutdown()
-    gateway._gateway = None
-    for jvm in jvms:
-        jvm.terminate()
-    psutil.wait_procs(jvms, timeout=10)
 
 
 def newest_state(settings: Settings, job: str) -> Path | None:
@@ -101,27 +90,10 @@ class Submitted:
 
 
 def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) -> Submitted:
-    """Hand `job` to the cluster, which then starts it.
+    """Hand `job` to the cluster, which then starts it. Raises whatever the planner or the cluster throws.
 
     `build(resume_from)` returns an environment that is ready to execute.
     """
     resume_from = newest_state(settings, job)
-    try:
-        client = build(resume_from).execute_async(job)
-    except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
-        raise job_failure(Submitted(job, "", resume_from), str(error)) from error
+    client = build(resume_from).execute_async(job)
     return Submitted(job, str(client.get_job_id()), resume_from)
-
-
-def job_failure(submitted: Submitted, trace: str) -> LabkitError:
-    """Flink's trace of a job that did not start -> one sentence, and what to type."""
-    lines = trace.splitlines() or ["no reason given"]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    cause = (causes or lines)[-1 if causes else 0].rstrip(".")
-    job = submitted.name
-    if submitted.resumed_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
-        return BadInput(
-            f"The state in {submitted.resumed_from} does not fit the job {job} any more ({cause}).",
-            f"To begin without it: labkit submit {job} --fresh",
-        )
-    return LabkitError(f"The job {job} did not start: {cause}.", "Look at: labkit logs taskmanager")

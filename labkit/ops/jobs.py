@@ -10,16 +10,18 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
 from labkit import kafka_admin
-from labkit.consumer import commit_offsets, committed_offsets, unread
 from labkit.errors import BadInput, LabkitError
 from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.session import Submitted
+from labkit.ops.compact import work_folder
 from labkit.ops.flink_rest import FlinkRest
+from labkit.ops.offsets import commit_offsets, committed_offsets, unread
 from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
@@ -47,7 +49,7 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
         for name in names:
             module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
             moved = _set_rows_aside(settings) if name == PARQUET else None
-            taken.append(replace(session.submit(settings, name, partial(module.build, settings)), set_aside=moved))
+            taken.append(replace(_hand_over(settings, name, partial(module.build, settings)), set_aside=moved))
         for job in taken:
             _wait_until_running(settings, job)
     except BaseException:
@@ -127,7 +129,8 @@ def forget(settings: Settings, name: str) -> None:
         _delete_topics(settings, [topic.name for topic in results])
         kafka_admin.create_topics(settings, results)
     _delete_groups(settings, list(affected))
-    shutil.rmtree(settings.parquet_dir, ignore_errors=True)
+    for folder in (settings.parquet_dir, work_folder(settings)):
+        shutil.rmtree(folder, ignore_errors=True)
     for job in affected:
         shutil.rmtree(settings.savepoints_dir / job, ignore_errors=True)
         shutil.rmtree(settings.checkpoints_dir / job, ignore_errors=True)
@@ -174,6 +177,30 @@ def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
     return Path(path.removeprefix("file:"))
 
 
+def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:
+    try:
+        return session.submit(settings, name, build)
+    except LabkitError:
+        raise
+    except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
+        resumed_from = session.newest_state(settings, name)
+        raise _job_failure(Submitted(name, "", resumed_from), str(error)) from error
+
+
+def _job_failure(submitted: Submitted, trace: str) -> LabkitError:
+    """Flink's trace of a job that did not start -> one sentence, and what to type."""
+    lines = trace.splitlines() or ["no reason given"]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    cause = (causes or lines)[-1 if causes else 0].rstrip(".")
+    job = submitted.name
+    if submitted.resumed_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
+        return BadInput(
+            f"The state in {submitted.resumed_from} does not fit the job {job} any more ({cause}).",
+            f"To begin without it: labkit submit {job} --fresh",
+        )
+    return LabkitError(f"The job {job} did not start: {cause}.", "Look at: labkit logs taskmanager")
+
+
 def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
     """Wait until every task of the job runs. A job that does not get there is cancelled.
 
@@ -189,7 +216,7 @@ def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
         if state == "FAILED" or trace:
             if state != "FAILED":
                 rest.cancel(submitted.job_id)
-            raise session.job_failure(submitted, trace)
+            raise _job_failure(submitted, trace)
         time.sleep(_POLL_S)
     rest.cancel(submitted.job_id)
     overview = rest.overview()

@@ -5,246 +5,214 @@
 The snapshots are read from the start of their topic and put through `labkit.metrics.compare`, the
 same function that the Flink job calls. Metrics are compared by (hostname, timestamp), rows by
 (hostname, timestamp, cpu), both with their values.
+
+On a pipeline at work everything is read against the stream: how far the jobs are, then rows, metrics and
+dead letters, then snapshots. Each reading ends where its topic ends when it begins. So whatever is found has
+its cause in what is read after it, and what came after the first step counts as in flight, never as missing.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from operator import attrgetter
 
 import orjson
-import pyarrow.parquet
+from confluent_kafka import Message
 
-from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
-from labkit.consumer import committed_offsets, read_topic
-from labkit.flink.names import ENRICHMENT, PARQUET
-from labkit.metrics import SHARE_COLUMNS, Verdict, compare
+from labkit.avro_codec import NOT_REGISTERED, SnapshotCodec, UnreadableRecord, read_schema
+from labkit.consumer import read_topic
+from labkit.errors import LabkitError
+from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
+from labkit.metrics import SHARE_COLUMNS, Metrics, Verdict, compare
+from labkit.ops.account import Balance, Ledger
+from labkit.ops.books import DEAD_LETTERS, METRICS, ROWS, Books, digest
 from labkit.ops.flink_rest import FlinkRest
-from labkit.parquet_io import parquet_files
+from labkit.ops.offsets import committed_offsets
+from labkit.ops.row_files import RowFiles
+from labkit.ops.scratch import scratch_folder
 from labkit.procfs import Snapshot
 from labkit.registry import Registry
 from labkit.settings import Settings
 
-__all__ = ["Balance", "Ledger", "measure"]
+__all__ = ["Balance", "Ledger", "OnProgress", "expect", "find_metrics", "measure"]
 
 _SETTLE_S = 5.0
-_NAMED_FAULTS = 5
+_AGAIN_AFTER_S = 0.2
+_TOLD_EVERY_S = 0.1
+#: What a time in ms may be: 64 bits, as in Avro.
+_FIRST_MS, _LAST_MS = -(2**63), 2**63 - 1
 
 Position = tuple[int, int]  # partition, offset
+_shares = attrgetter(*SHARE_COLUMNS)
+
+#: What is being read, how much of it is done, and of how many.
+OnProgress = Callable[[str, int, int], None]
 
 
-@dataclass(slots=True)
-class Balance:
-    """One side of the ledger: how many were expected and found, and what is wrong between the two."""
+def measure(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Ledger:
+    """Read everything and compare. Raises `BadInput` where a topic no longer starts at offset 0.
 
-    what: str
-    expected: int = 0
-    found: int = 0
-    missing: int = 0
-    twice: int = 0
-    unexpected: int = 0
-    altered: int = 0
-    in_flight: int = 0
-    faults: list[str] = field(default_factory=list)
-
-    @property
-    def balances(self) -> bool:
-        """Whether nothing is missing, doubled, unexpected or altered."""
-        return not (self.missing or self.twice or self.unexpected or self.altered)
-
-    def __str__(self) -> str:
-        parts = f"{self.what} expected {self.expected} found {self.found} missing {self.missing} twice {self.twice}"
-        more = {"unexpected": self.unexpected, "altered": self.altered, "in flight": self.in_flight}
-        return parts + "".join(f" {name} {count}" for name, count in more.items() if count)
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The whole account. `str(ledger)` is the line that people read."""
-
-    snapshots: int
-    verdicts: Counter[Verdict]
-    dead_letters: Balance
-    metrics: Balance
-    rows: Balance
-
-    @property
-    def balances(self) -> bool:
-        """Whether every side balances; what is in flight is not held against it."""
-        return self.dead_letters.balances and self.metrics.balances and self.rows.balances
-
-    @property
-    def in_flight(self) -> int:
-        """Records and rows that no checkpoint has committed yet."""
-        return self.dead_letters.in_flight + self.metrics.in_flight + self.rows.in_flight
-
-    @property
-    def faults(self) -> list[str]:
-        """The first faults of each side, a sentence each."""
-        return [*self.dead_letters.faults, *self.metrics.faults, *self.rows.faults]
-
-    def __str__(self) -> str:
-        dead = self.dead_letters
-        reboots = self.verdicts[Verdict.REBOOT]
-        return " │ ".join(
-            [
-                f"snapshots {self.snapshots}",
-                f"first of host {self.verdicts[Verdict.FIRST]}",
-                *([f"reboots {reboots}"] if reboots else []),
-                f"rejected {self.verdicts[Verdict.REJECTED]}",
-                f"dead letters {dead.found}" if dead.balances and not dead.in_flight else str(dead),
-                str(self.metrics),
-                str(self.rows),
-            ]
-        )
-
-
-def measure(settings: Settings) -> Ledger:
-    """Read everything and compare. On a running pipeline, what looks missing is looked for again for 5 s:
-
-    a checkpoint commits its transactions and files a moment after it commits its offsets.
+    What looks wrong is looked for once more in what is new since: a file may just have been replaced. On a
+    running pipeline that goes on for 5 s and a checkpoint's interval: a checkpoint commits its transactions
+    and files a moment after its offsets, and a record that lies behind another's open transaction can be
+    read only when that one is committed too.
     """
-    deadline = time.monotonic() + _SETTLE_S
-    while True:
-        ledger = _measure_once(settings)
-        if ledger.balances or time.monotonic() > deadline or not _jobs_running(settings):
-            return ledger
+    read_so_far = (
+        committed_offsets(settings, settings.snapshots_topic, ENRICHMENT),
+        committed_offsets(settings, settings.metrics_topic, PARQUET),
+    )
+    with scratch_folder(settings, "ledger") as folder, Books(folder) as books:
+        books.set_committed(*read_so_far)
+        reading = _Reading(settings, books, on_progress)
+        reading.catch_up()
+        ledger = reading.account()
+        deadline = time.monotonic() + _SETTLE_S + settings.checkpoint_interval_s
+        at_work = True
+        while at_work and not ledger.balances:
+            at_work = time.monotonic() < deadline and _jobs_running(settings)
+            time.sleep(_AGAIN_AFTER_S)
+            if reading.catch_up():
+                ledger = reading.account()
+        return ledger
 
 
 def _jobs_running(settings: Settings) -> bool:
+    """A cluster that does not answer runs no job."""
     rest = FlinkRest(settings.flink_url)
-    return any(rest.running(job) for job in (ENRICHMENT, PARQUET))
+    with suppress(LabkitError):
+        return any(rest.running(job) for job in JOBS)
+    return False
 
 
-def _measure_once(settings: Settings) -> Ledger:
-    read_by_enrichment = committed_offsets(settings, settings.snapshots_topic, ENRICHMENT)
-    read_by_parquet = committed_offsets(settings, settings.metrics_topic, PARQUET)
-    expected = _Expected(settings)
-    found = list(_found_metrics(settings))
-    metrics = _balance(
-        "metrics",
-        expected.metrics,
-        ((key, value) for key, value, _ in found),
-        lambda key: _behind(expected.positions[key], read_by_enrichment),
-    )
-    metric_positions = {key: position for key, _, position in found}
+class _Reading:
+    """Everything that there is to read, brought into the books; a second call reads what is new."""
 
-    def row_in_flight(key: Hashable) -> bool:
-        metric = key[:2]  # type: ignore[index]
-        position = metric_positions.get(metric)
-        if position is None:
-            return _behind(expected.positions[metric], read_by_enrichment)
-        return _behind(position, read_by_parquet)
+    def __init__(self, settings: Settings, books: Books, on_progress: OnProgress) -> None:
+        self._books = books
+        self._on_progress = on_progress
+        self._row_files = RowFiles(settings.parquet_dir, books)
+        self._metrics = _Log(settings, settings.metrics_topic, "metrics", on_progress)
+        self._dead_letters = _Log(settings, settings.dead_letters_topic, "dead letters", on_progress, whole=False)
+        self._snapshots = _Log(settings, settings.snapshots_topic, "snapshots", on_progress)
+        self._expected = _Expected(settings, books)
 
-    rows = _balance("rows", expected.rows, _found_rows(settings), row_in_flight)
-    dead = _balance(
-        "dead letters",
-        expected.dead_letters,
-        _found_dead_letters(settings),
-        lambda key: _behind(key, read_by_enrichment),  # type: ignore[arg-type]
-    )
-    return Ledger(expected.snapshots, expected.verdicts, dead, metrics, rows)
+    def catch_up(self) -> bool:
+        """Read what is new, effects before causes; whether there was anything."""
+        new = self._row_files.catch_up(lambda done, total: self._on_progress("Parquet files", done, total))
+        for record in self._metrics.new():
+            find_metrics(self._books, record.topic(), record.value(), (record.partition(), record.offset()))
+            new = True
+        for record in self._dead_letters.new():
+            position = _find_dead_letter(self._books, record)
+            if (dict(record.headers() or []).get("reason") or b"").endswith(NOT_REGISTERED.encode()):
+                self._expected.schema_was_unknown.add(position)
+            new = True
+        for record in self._snapshots.new():
+            self._expected.hear(record)
+            new = True
+        return new
+
+    def account(self) -> Ledger:
+        """Compare all three sides as they are in the books."""
+        sides = (DEAD_LETTERS, METRICS, ROWS)
+        balances: list[Balance] = []
+        for side in sides:
+            self._on_progress("comparing", len(balances), len(sides))
+            balances.append(self._books.balance(side))
+        return Ledger(self._expected.snapshots, self._expected.verdicts.copy(), *balances)
+
+
+class _Log:
+    """A topic, read from its start and then from where the last reading ended."""
+
+    def __init__(
+        self, settings: Settings, topic: str, what: str, on_progress: OnProgress, *, whole: bool = True
+    ) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._what = what
+        self._on_progress = on_progress
+        self._whole = whole
+        self._next: dict[int, int] = {}
+        self._end = 0
+        self._told_at = 0.0
+
+    def new(self) -> Iterator[Message]:
+        """The records that are new, up to the end of the topic as it is now."""
+        for record in read_topic(self._settings, self._topic, dict(self._next), whole=self._whole, on_end=self._ends):
+            self._next[record.partition()] = record.offset() + 1
+            yield record
+            if time.monotonic() - self._told_at >= _TOLD_EVERY_S:
+                self._tell()
+        self._tell()
+
+    def _ends(self, end: dict[int, int]) -> None:
+        self._end = sum(end.values())
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        self._on_progress(self._what, sum(self._next.values()), self._end)
 
 
 class _Expected:
-    """What must come out of procstat_snapshots as it is now."""
+    """What must come out of procstat_snapshots. Keeps the last good snapshot of each host, and counts."""
 
-    def __init__(self, settings: Settings) -> None:
-        codec = SnapshotCodec(read_schema(settings.schema_dir), Registry(settings.registry_url).wait_for_schema)
+    def __init__(self, settings: Settings, books: Books) -> None:
+        self._codec = SnapshotCodec(read_schema(settings.schema_dir), Registry.of(settings).wait_for_schema)
+        self._books = books
+        self._last_good: dict[str, Snapshot] = {}
         self.snapshots = 0
         self.verdicts: Counter[Verdict] = Counter()
-        self.metrics: dict[Hashable, Any] = {}
-        self.rows: dict[Hashable, Any] = {}
-        self.dead_letters: dict[Hashable, Any] = {}
-        self.positions: dict[Hashable, Position] = {}
-        last_good: dict[str, Snapshot] = {}
-        for record in read_topic(settings, settings.snapshots_topic, whole=True):
-            self.snapshots += 1
-            position = (record.partition(), record.offset())
-            try:
-                now = codec.decode(record.value())
-            except UnreadableRecord:
-                self.dead_letters[position] = record.value()
-                continue
-            verdict, last_good[now.hostname], metrics = compare(last_good.get(now.hostname), now)
-            self.verdicts[verdict] += 1
-            if metrics is not None:
-                self._add(metrics.as_record(), position)
+        #: Where the job found a schema id that nobody had registered. Someone may have by now; it was right then.
+        self.schema_was_unknown: set[str] = set()
 
-    def _add(self, record: dict[str, Any], position: Position) -> None:
-        key = (record["hostname"], record["timestamp"])
-        self.metrics[key] = orjson.dumps(record)
-        self.positions[key] = position
-        for cpu in record["cpu_metrics"]:
-            shares = tuple(cpu[name] for name in SHARE_COLUMNS)
-            self.rows[(*key, cpu["cpu_id"])] = (record["time_delta_ms"], *shares)
-
-
-def _found_metrics(settings: Settings) -> Iterator[tuple[Hashable, Any, Position]]:
-    for record in read_topic(settings, settings.metrics_topic, whole=True):
+    def hear(self, record: Message) -> None:
+        """The next record of the topic."""
+        self.snapshots += 1
         position = (record.partition(), record.offset())
         try:
-            metrics = orjson.loads(record.value())
-            key: Hashable = (metrics["hostname"], metrics["timestamp"])
-        except (ValueError, KeyError, TypeError):
-            key = f"an unreadable record at {settings.metrics_topic} {position}"
-            metrics = None
-        yield key, orjson.dumps(metrics), position
+            if str(position) in self.schema_was_unknown:
+                raise UnreadableRecord(NOT_REGISTERED)
+            now = self._codec.decode(record.value())
+        except UnreadableRecord:
+            self._books.add("expected_dead_letters", (str(position), digest(record.value()), *position))
+            return
+        verdict, self._last_good[now.hostname], metrics = compare(self._last_good.get(now.hostname), now)
+        self.verdicts[verdict] += 1
+        if metrics is not None:
+            expect(self._books, metrics, position)
 
 
-def _found_rows(settings: Settings) -> Iterator[tuple[Hashable, Any]]:
-    columns = ["hostname", "ts", "cpu_id", "time_delta_ms", *SHARE_COLUMNS]
-    for file in parquet_files(settings.parquet_dir):
-        with pyarrow.parquet.ParquetFile(file) as parquet:
-            for batch in parquet.iter_batches(columns=columns):
-                times = batch.column("ts").cast("int64").to_pylist()
-                others = [batch.column(name).to_pylist() for name in columns if name != "ts"]
-                for timestamp, host, cpu, *values in zip(times, *others, strict=True):
-                    yield (host, timestamp, cpu), tuple(values)
+def expect(books: Books, metrics: Metrics, position: Position) -> None:
+    """One interval that must come out: a record of procstat_metrics, and a row for each of its CPUs."""
+    key = (metrics.hostname, metrics.timestamp)
+    books.add("expected_metrics", (*key, digest(orjson.dumps(metrics)), *position))
+    for cpu in metrics.cpu_metrics:
+        books.add("expected_rows", (*key, cpu.cpu_id, metrics.time_delta_ms, *_shares(cpu)))
 
 
-def _found_dead_letters(settings: Settings) -> Iterator[tuple[Hashable, Any]]:
-    for record in read_topic(settings, settings.dead_letters_topic):
-        headers = dict(record.headers() or [])
-        yield (int(headers["partition"]), int(headers["offset"])), record.value()
+def find_metrics(books: Books, topic: str, value: bytes | None, position: Position) -> None:
+    """A value of procstat_metrics that is there. A sentence stands for the key of one that cannot be read."""
+    try:
+        metrics = orjson.loads(value or b"")
+        host, ts = metrics["hostname"], metrics["timestamp"]
+    except (ValueError, KeyError, TypeError):
+        host, ts, metrics = f"an unreadable record at {topic} {position}", None, None
+    else:
+        if not isinstance(host, str) or type(ts) is not int or not _FIRST_MS <= ts <= _LAST_MS:
+            host, ts = repr((host, ts)), None
+    books.add("found_metrics", (host, ts, digest(orjson.dumps(metrics)), *position))
 
 
-def _behind(position: Position, committed: Mapping[int, int]) -> bool:
-    partition, offset = position
-    return offset >= committed.get(partition, 0)
-
-
-def _balance(
-    what: str,
-    expected: Mapping[Hashable, Any],
-    found: Iterator[tuple[Hashable, Any]],
-    in_flight: Callable[[Hashable], bool],
-) -> Balance:
-    balance = Balance(what, expected=len(expected))
-    seen: set[Hashable] = set()
-    faults: list[str] = []
-    for key, value in found:
-        balance.found += 1
-        if key in seen:
-            balance.twice += 1
-            faults.append(f"{what}: {key} is there twice")
-        elif key not in expected:
-            balance.unexpected += 1
-            faults.append(f"{what}: {key} is not expected")
-        elif value != expected[key]:
-            balance.altered += 1
-            faults.append(f"{what}: {key} has other values than expected")
-        seen.add(key)
-    for key in expected:
-        if key in seen:
-            continue
-        if in_flight(key):
-            balance.in_flight += 1
-        else:
-            balance.missing += 1
-            faults.append(f"{what}: {key} is missing")
-    balance.faults = faults[:_NAMED_FAULTS]
-    return balance
+def _find_dead_letter(books: Books, record: Message) -> str:
+    headers = dict(record.headers() or [])
+    try:
+        position = str((int(headers["partition"]), int(headers["offset"])))
+    except (ValueError, KeyError, TypeError):
+        position = f"a record without its position at {(record.partition(), record.offset())}"
+    books.add("found_dead_letters", (position, digest(record.value())))
+    return position

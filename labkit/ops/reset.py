@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labkit.errors import BadInput
 from labkit.ops import services
+from labkit.ops.compact import work_folder
 from labkit.settings import Settings
 
 __all__ = ["reset", "what_goes"]
@@ -17,14 +18,15 @@ def what_goes(settings: Settings) -> list[Path]:
     state = settings.state_dir
     if state.exists() and not _is_a_labs(state):
         raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
-    return [folder for folder in (state, settings.parquet_dir, settings.plots_dir) if folder.exists()]
+    rows = [settings.parquet_dir, work_folder(settings)]
+    return [folder for folder in (state, *rows, settings.plots_dir) if folder.exists()]
 
 
 def _is_a_labs(state: Path) -> bool:
     if not state.is_dir():
         return False
     names = {file.name for file in state.iterdir()}
-    return "supervisord.conf" in names or names <= {"lock", "run.lock", "jupyter-token"}
+    return "supervisord.conf" in names or names <= {"lock", "run.lock", "compact.lock", "jupyter-token"}
 
 
 def reset(settings: Settings) -> None:

@@ -33,6 +33,12 @@ wait_for 180 submitted "$since"
 wait_for 60 has_parquet
 saw "$(find "$output" -name '*.parquet' -not -name '.*' -printf '%u %f\n' | head -2)"
 
+step taskmanager "the shipped recordings give the rows that they give everywhere"
+for name in two_cpus eight_cpus cpu_goes_away; do
+    in_lab jupyterlab labkit produce --replay "labkit/recordings/$name.gz" >"$work/replay" 2>&1 || { cat "$work/replay"; false; }
+done
+saw "$(in_lab jupyterlab python - <tests/compose/check_recordings.py)"
+
 step jobmanager "down, then up: no schema, topic or row is lost"
 facts_before=$(facts) rows_before=$(rows)
 docker compose --progress quiet down

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from labkit.avro_codec import SnapshotCodec, read_schema
-from labkit.consumer import read_topic, unread
+from labkit.consumer import read_topic
 from labkit.ops import pipeline, services
+from labkit.ops.offsets import unread
 from labkit.procfs import Snapshot
 from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings

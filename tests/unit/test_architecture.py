@@ -19,7 +19,7 @@ ROOT = Path(labkit.__file__).parent
 #: The data path, each module after those that it needs.
 READING_ORDER = (
     "errors", "settings",
-    "procfs", "sources", "avro_codec", "registry", "kafka_admin", "producer", "consumer",
+    "procfs", "recording", "sources", "avro_codec", "registry", "kafka_admin", "producer", "consumer",
     "metrics",
     "flink", "flink.names", "flink.home", "flink.session", "flink.enrichment", "flink.parquet_sink",
     "parquet_io", "analysis", "plots",

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import copy
+import io
+import json
 import time
 import tracemalloc
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
+import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.avro_codec import MAX_SNAPSHOT_BYTES, Schema, SnapshotCodec, UnreadableRecord, read_schema
+from labkit.avro_codec import (
+    ASK_AGAIN_S,
+    MAX_SNAPSHOT_BYTES,
+    Schema,
+    SnapshotCodec,
+    UnreadableRecord,
+    read_schema,
+)
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import REPOSITORY
 from tests.unit.strategies import snapshots
@@ -24,6 +33,12 @@ SOMETHING_ELSE = {"type": "record", "name": "Weather", "namespace": "local", "fi
 #: Schema ids and what the registry says about them; it knows no other.
 REGISTERED: dict[int, Schema] = {SCHEMA_ID: SCHEMA, 8: SOMETHING_ELSE, 9: {"type": "string"}}
 CODEC = SnapshotCodec(SCHEMA, REGISTERED.get)
+#: The examples of a second version: one field more.
+V2: Schema = json.loads((REPOSITORY / "schemas/examples/procstat_snapshot.v2.avsc").read_text())
+WITHOUT_DEFAULT: Schema = json.loads(
+    (REPOSITORY / "schemas/examples/procstat_snapshot.v2-without-default.avsc").read_text()
+)
+V2_ID = 10
 HEADER = bytes([0, 0, 0, 0, SCHEMA_ID])
 
 TINY = Snapshot("host1", 1, (CpuTimes("cpu", 1, 2, 3, 64),), intr=(5,), btime=8192)
@@ -39,6 +54,14 @@ def varint(number: int) -> bytes:
     zigzag = (number << 1) ^ (number >> 63)
     last_to_first = [zigzag >> shift & 0x7F for shift in range(0, max(zigzag.bit_length(), 1), 7)]
     return bytes([*(seven | 0x80 for seven in last_to_first[:-1]), last_to_first[-1]])
+
+
+def written_with_v2(snapshot: Snapshot, kernel: str, schema_id: int = V2_ID) -> bytes:
+    """The value that a producer of the second version sends."""
+    record = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, V2, {**record, "cpus": [cpu._asdict() for cpu in snapshot.cpus], "kernel": kernel})
+    return b"\x00" + schema_id.to_bytes(4, "big") + out.getvalue()
 
 
 def test_the_schema_has_the_fields_of_a_snapshot_in_its_order() -> None:
@@ -158,24 +181,121 @@ def test_a_few_bytes_that_promise_a_trillion_items_cost_neither_time_nor_memory(
         tracemalloc.stop()
 
 
+class Questions:
+    """A registry that counts what it is asked, and a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.registered = dict(REGISTERED)
+        self.now_s = 1000.0
+        self.codec = SnapshotCodec(SCHEMA, self.schema, clock=lambda: self.now_s)
+
+    def schema(self, schema_id: int) -> Schema | None:
+        self.asked.append(schema_id)
+        return self.registered.get(schema_id)
+
+    def refuses(self, schema_id: int) -> bool:
+        try:
+            self.codec.decode(CODEC.encode(TINY, schema_id))
+        except UnreadableRecord:
+            return True
+        return False
+
+
 def test_the_registry_is_asked_for_a_schema_id_once_whether_it_knows_it_or_not() -> None:
-    asked: list[int] = []
-    codec = SnapshotCodec(SCHEMA, lambda schema_id: asked.append(schema_id) or REGISTERED.get(schema_id))
+    questions = Questions()
     for _ in range(3):
-        codec.decode(CODEC.encode(TINY, SCHEMA_ID))
-        with pytest.raises(UnreadableRecord):
-            codec.decode(CODEC.encode(TINY, 99))
-    assert asked == [SCHEMA_ID, 99]
+        assert not questions.refuses(SCHEMA_ID)
+        assert questions.refuses(99)
+        assert questions.refuses(8)
+    assert questions.asked == [SCHEMA_ID, 99, 8]
 
 
-def test_a_record_of_a_later_schema_with_one_more_field_is_read() -> None:
-    v2 = copy.deepcopy(SCHEMA)
-    v2["fields"].insert(1, {"name": "kernel", "type": "string", "default": ""})
-    codec = SnapshotCodec(SCHEMA, {SCHEMA_ID: SCHEMA, 10: v2}.get)
+def test_an_unknown_schema_id_is_asked_for_again_after_a_minute_and_once_only() -> None:
+    questions = Questions()
+    for second in range(10 * int(ASK_AGAIN_S)):
+        questions.now_s = 1000.0 + second
+        for _ in range(5):
+            assert questions.refuses(99)
+    assert questions.asked == [99] * 10
+
+
+def test_a_schema_that_is_registered_later_is_seen_within_a_minute_and_then_kept_for_good() -> None:
+    questions = Questions()
+    assert questions.refuses(99)
+    questions.registered[99] = SCHEMA
+    questions.now_s += ASK_AGAIN_S - 0.001
+    assert questions.refuses(99)
+    questions.now_s += 0.001
+    assert not questions.refuses(99)
+    questions.now_s += 10 * ASK_AGAIN_S
+    assert not questions.refuses(99)
+    assert questions.asked == [99, 99]
+
+
+def test_a_schema_that_is_not_ours_never_will_be_and_is_not_asked_for_again() -> None:
+    questions = Questions()
+    for _ in range(3):
+        assert questions.refuses(8)
+        questions.now_s += 2 * ASK_AGAIN_S
+    assert questions.asked == [8]
+
+
+def test_a_registry_that_is_away_is_no_answer_and_nothing_is_remembered_of_it() -> None:
+    def away(_: int) -> Schema | None:
+        raise ConnectionError
+
+    answers = [away, away, REGISTERED.get]
+    codec = SnapshotCodec(SCHEMA, lambda schema_id: answers.pop(0)(schema_id))
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            codec.decode(CODEC.encode(TINY, SCHEMA_ID))
+    assert codec.decode(CODEC.encode(TINY, SCHEMA_ID)) == TINY
+
+
+def test_ids_that_came_once_are_forgotten() -> None:
+    questions = Questions()
+    for schema_id in range(1000, 2000):
+        assert questions.refuses(schema_id)
+        questions.now_s += 1
+    assert len(questions.codec._asked_at) <= ASK_AGAIN_S + 1
+
+
+def test_the_second_version_is_the_first_and_one_field_at_its_end() -> None:
+    for schema in (V2, WITHOUT_DEFAULT):
+        assert schema["fields"][:-1] == SCHEMA["fields"]
+    assert V2["fields"][-1]["default"] == ""
+    assert "default" not in WITHOUT_DEFAULT["fields"][-1]
+
+
+@given(snapshots(), st.text())
+def test_records_of_both_versions_are_read_side_by_side(snapshot: Snapshot, kernel: str) -> None:
+    codec = SnapshotCodec(SCHEMA, {SCHEMA_ID: SCHEMA, V2_ID: V2}.get)
+    first, second = CODEC.encode(snapshot, SCHEMA_ID), written_with_v2(snapshot, kernel)
+    assert codec.decode(first) == codec.decode(second) == codec.decode(first) == snapshot
+
+
+def test_a_field_in_the_middle_of_a_later_schema_is_left_alone_too() -> None:
+    middle = {**SCHEMA, "fields": [SCHEMA["fields"][0], V2["fields"][-1], *SCHEMA["fields"][1:]]}
+    codec = SnapshotCodec(SCHEMA, {SCHEMA_ID: SCHEMA, 10: middle}.get)
     v1_body = CODEC.encode(TINY, 10)
     hostname_ends = len(HEADER) + 6
-    v2_value = v1_body[:hostname_ends] + varint(4) + b"6.18" + v1_body[hostname_ends:]
-    assert codec.decode(v2_value) == codec.decode(CODEC.encode(TINY, SCHEMA_ID)) == TINY
+    value = v1_body[:hostname_ends] + varint(4) + b"6.18" + v1_body[hostname_ends:]
+    assert codec.decode(value) == TINY
+
+
+def test_a_reader_of_the_second_version_reads_the_first_and_fills_the_field_in() -> None:
+    codec = SnapshotCodec(V2, {SCHEMA_ID: SCHEMA, V2_ID: V2}.get)
+    assert codec.decode(CODEC.encode(TINY, SCHEMA_ID)) == TINY
+    assert codec.decode(written_with_v2(TINY, "6.18.2")) == TINY
+    body = io.BytesIO(CODEC.encode(TINY, SCHEMA_ID)[len(HEADER) :])
+    assert fastavro.schemaless_reader(body, SCHEMA, V2)["kernel"] == ""
+
+
+def test_without_a_default_the_second_version_cannot_read_the_first() -> None:
+    body = io.BytesIO(CODEC.encode(TINY, SCHEMA_ID)[len(HEADER) :])
+    with pytest.raises(fastavro.read.SchemaResolutionError, match="kernel"):
+        fastavro.schemaless_reader(body, SCHEMA, WITHOUT_DEFAULT)
 
 
 def test_a_schema_id_whose_schema_is_no_avro_is_refused() -> None:

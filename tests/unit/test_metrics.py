@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.metrics import SHARE_COLUMNS, Comparison, CpuShares, Verdict, compare, cpu_shares
+from labkit.metrics import FORGET_AFTER_MS, SHARE_COLUMNS, Comparison, CpuShares, Verdict, compare, cpu_shares
 from labkit.procfs import CpuTimes, Snapshot
 from tests.unit.strategies import ANY_TICKS, REAL_TICKS, cpu_times, grown, recordings, snapshots, steps
 
@@ -220,6 +220,19 @@ def test_an_interval_across_a_pause_has_its_true_time_delta_ms(pause_ms: int) ->
     metrics = compare(snapshot(1_000, START), snapshot(1_000 + pause_ms, SECOND)).metrics
     assert metrics is not None
     assert (metrics.timestamp, metrics.time_delta_ms) == (1_000 + pause_ms, pause_ms)
+
+
+@pytest.mark.parametrize("pause_ms", [FORGET_AFTER_MS - 86_400_000, FORGET_AFTER_MS])
+def test_a_host_that_was_silent_for_up_to_30_days_goes_on(pause_ms: int) -> None:
+    assert FORGET_AFTER_MS == 30 * 24 * 3600 * 1000
+    metrics = compare(snapshot(1_000, START), snapshot(1_000 + pause_ms, SECOND)).metrics
+    assert metrics is not None
+    assert metrics.time_delta_ms == pause_ms
+
+
+def test_a_host_that_was_silent_for_longer_is_a_new_one() -> None:
+    now = snapshot(1_000 + FORGET_AFTER_MS + 1, SECOND)
+    assert compare(snapshot(1_000, START), now) == Comparison(Verdict.FIRST, now, None)
 
 
 # 9. The same by another way

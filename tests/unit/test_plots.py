@@ -18,7 +18,8 @@ from matplotlib.text import Text
 
 from labkit.errors import BadInput, LabkitError
 from labkit.metrics import SHARE_COLUMNS
-from labkit.plots import cpu_usage, pipeline_status, save
+from labkit.ops.status_picture import pipeline_status
+from labkit.plots import cpu_usage, save
 
 START = pd.Timestamp("2025-11-22T13:00:00Z")
 MINUTE = [(second, 1) for second in range(1, 61)]

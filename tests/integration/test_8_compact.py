@@ -1,0 +1,88 @@
+"""`labkit compact` on files that Flink wrote: same rows, same types, and the pipeline goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from labkit.flink.names import JOBS
+from labkit.ops import jobs, pipeline
+from labkit.ops.compact import compact, work_folder
+from labkit.ops.flink_rest import FlinkRest
+from labkit.ops.ledger import measure
+from labkit.parquet_io import parquet_files, read_metrics
+from labkit.procfs import Snapshot
+from labkit.producer import produce
+from labkit.settings import Settings
+from tests.conftest import Labkit
+from tests.integration.feeds import hosts
+from tests.integration.test_1_services import wait_for
+
+#: 2025-10-01T00:00:00Z, a date that no other test writes.
+BEGIN_MS = 1_759_276_800_000
+DATE = "2025-10-01"
+
+
+@pytest.fixture(scope="module")
+def prepared(lab: Settings) -> Iterator[Settings]:
+    """The lab, with topics and schema there and, before and after, no job at work."""
+    pipeline.prepare(lab)
+    assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
+    yield lab
+    for job in JOBS:
+        jobs.stop_with_savepoint(lab, job)
+
+
+def through(settings: Settings, feed: list[Snapshot]) -> None:
+    """Both jobs read `feed`, and are stopped in order."""
+    jobs.submit(settings, *JOBS)
+    produce(settings, feed)
+    for job in JOBS:
+        jobs.finish(settings, job)
+
+
+def test_files_of_flink_are_merged_and_everybody_still_agrees(prepared: Settings, labkit: Labkit) -> None:
+    feed = hosts(["many-2", "many-1"], 40, seed=31, start_ms=BEGIN_MS, cpus=12)
+    folder = prepared.parquet_dir / f"date={DATE}"
+    through(prepared, feed[:40])
+    through(prepared, feed[40:])
+    before, schema = read_metrics(folder), pq.ParquetFile(parquet_files(folder)[0]).schema
+    assert len(parquet_files(folder)) >= 2
+    done = labkit("compact", DATE)
+    assert done.returncode == 0, done.stderr
+    (file,) = parquet_files(folder)
+    assert pq.ParquetFile(file).schema.equals(schema)
+    pd.testing.assert_frame_equal(read_metrics(folder), before)
+    assert f"-> 1, {len(before)} rows" in done.stdout
+    assert measure(prepared).balances
+    assert labkit("compact", DATE).stdout == "There is nothing to merge.\n"
+
+
+def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merged_one(
+    prepared: Settings, labkit: Labkit
+) -> None:
+    folder = prepared.parquet_dir / f"date={DATE}"
+    feed = hosts(["late"], 40, seed=32, start_ms=BEGIN_MS + 3_600_000)
+    through(prepared, feed[:20])  # beside the merged file of before
+    jobs.submit(prepared, *JOBS)
+    produce(prepared, feed[20:30])
+    wait_for(lambda: any(path.name[0] == "." for path in folder.iterdir()))
+    (result,) = compact(prepared, DATE)
+    written = len(parquet_files(folder))
+    if not result.left_alone:  # the checkpoint came in between
+        assert written == 1
+    else:
+        assert "the Parquet job writes it now" in result.left_alone
+        assert written >= 2
+    produce(prepared, feed[30:])
+    for job in JOBS:
+        jobs.finish(prepared, job)
+    compact(prepared, DATE)
+    assert len(parquet_files(folder)) == 1
+    account = measure(prepared)
+    assert account.balances, account.faults
+    assert account.in_flight == 0
+    assert not work_folder(prepared).exists()
