@@ -44,7 +44,8 @@ Change = Callable[[list[Message]], list[tuple[bytes | None, bytes | None]]]
 
 
 def raw_producer(settings: Settings) -> Producer:
-    return Producer({"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random"})
+    limits = {"message.max.bytes": kafka_admin.MAX_DEAD_LETTER_BYTES}  # a dead letter may be large
+    return Producer({"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random", **limits})
 
 
 @pytest.fixture(scope="module")
