@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pandas as pd
@@ -75,7 +76,8 @@ def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merge
     if not result.left_alone:  # the checkpoint came in between
         assert written == 1
     else:
-        assert "the Parquet job writes it now" in result.left_alone
+        # the second where a checkpoint came while it merged
+        assert re.search("the Parquet job writes it now|files changed while they were merged", result.left_alone)
         assert written >= 2
     produce(prepared, feed[30:])
     for job in JOBS:
