@@ -22,7 +22,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ from labkit.ops.merge import TARGET_BYTES, merge
 from labkit.parquet_io import parquet_files, row_count
 from labkit.settings import Settings
 
-__all__ = ["Compacted", "compact", "work_folder"]
+__all__ = ["Compacted", "compact", "nothing_half_done", "work_folder"]
 
 _FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 #: A hidden file that nobody has written to for this long (and for three checkpoints) was left behind by a job that
@@ -116,6 +117,14 @@ def work_folder(settings: Settings) -> Path:
     """Where the next files are made: beside the folder that readers open, on the same file system."""
     readers = settings.parquet_dir.resolve()
     return readers.with_name(f".{readers.name}.compact")
+
+
+@contextmanager
+def nothing_half_done(settings: Settings) -> Iterator[None]:
+    """Hold compact off, once one at work has ended and what a killed one left is cleared up."""
+    with services.exclusive(settings, "compact.lock", wait=True):
+        _Work(settings, lambda *_: None, TARGET_BYTES).clear_up()
+        yield
 
 
 class _Work:

@@ -19,7 +19,7 @@ from labkit.errors import BadInput, LabkitError
 from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.session import Submitted
-from labkit.ops.compact import work_folder
+from labkit.ops.compact import nothing_half_done, work_folder
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.offsets import commit_offsets, committed_offsets, unread
 from labkit.parquet_io import parquet_files
@@ -237,7 +237,8 @@ def _set_rows_aside(settings: Settings) -> Path | None:
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = settings.output_dir / "earlier" / f"{settings.parquet_dir.name}-{now}"
     aside.parent.mkdir(exist_ok=True)
-    settings.parquet_dir.rename(aside)
+    with nothing_half_done(settings):
+        settings.parquet_dir.rename(aside)
     return aside
 
 

@@ -8,7 +8,9 @@ between the listing and the reading. What counts is the last listing, read as a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class RowFiles:
         """
         changed = False
         for _ in range(_LISTINGS):
-            there = dict(_listing(self._folder))
+            there = _listing(self._folder)
             gone = [file for file, (_, read_as) in self._read.items() if there.get(file) != read_as]
             for file in gone:
                 self._books.remove_file(self._read.pop(file)[0])
@@ -56,7 +58,7 @@ class RowFiles:
             for file in new:
                 on_file(len(self._read), len(there))
                 self._take(file, there[file])
-        raise LabkitError(f"The files in {self._folder} change faster than they can be read.")
+        raise _too_fast(self._folder)
 
     def _take(self, file: Path, identity: Identity) -> None:
         number = next(self._numbers)
@@ -76,13 +78,20 @@ class RowFiles:
 _COLUMNS = [name for name, _ in ROWS.key + ROWS.values]
 
 
-def _listing(folder: Path) -> Iterator[tuple[Path, Identity]]:
-    for file in parquet_files(folder):
-        try:
-            status = file.stat()
-        except FileNotFoundError:
-            continue
-        yield file, (status.st_ino, status.st_size, status.st_mtime_ns)
+def _listing(folder: Path) -> dict[Path, Identity]:
+    """The files as they are together: where one goes while it is looked at, the folder is listed again."""
+    for _ in range(_LISTINGS):
+        with suppress(FileNotFoundError):
+            return {file: _identity(file.stat()) for file in parquet_files(folder)}
+    raise _too_fast(folder)
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _too_fast(folder: Path) -> LabkitError:
+    return LabkitError(f"The files in {folder} change faster than they can be read.")
 
 
 def _as_found(batch: pa.RecordBatch, number: int) -> pa.RecordBatch:

@@ -117,7 +117,7 @@ def test_a_stopped_service_stays_stopped_until_up_and_status_says_so(lab: Settin
     assert shown.returncode == 1
     assert "✗ stopped" in shown.stdout
     assert services.up(lab) is True
-    assert all(row.healthy for row in services.status(lab))
+    wait_for(lambda: all(row.healthy for row in services.status(lab)))
 
 
 @pytest.fixture

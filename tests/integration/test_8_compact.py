@@ -66,11 +66,17 @@ def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merge
     prepared: Settings, labkit: Labkit
 ) -> None:
     folder = prepared.parquet_dir / f"date={DATE}"
-    feed = hosts(["late"], 40, seed=32, start_ms=BEGIN_MS + 3_600_000)
+    feed = hosts(["late"], 200, seed=32, start_ms=BEGIN_MS + 3_600_000)
     through(prepared, feed[:20])  # beside the merged file of before
     jobs.submit(prepared, *JOBS)
-    produce(prepared, feed[20:30])
-    wait_for(lambda: any(path.name[0] == "." for path in folder.iterdir()))
+    rest = iter(feed[20:])
+
+    def it_writes() -> bool:
+        """One more snapshot, and whether the job has a file of this date in the making (until the next checkpoint)."""
+        produce(prepared, [next(rest)])
+        return any(path.name[0] == "." for path in folder.iterdir())
+
+    wait_for(it_writes)
     (result,) = compact(prepared, DATE)
     written = len(parquet_files(folder))
     if not result.left_alone:  # the checkpoint came in between
@@ -79,7 +85,7 @@ def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merge
         # the second where a checkpoint came while it merged
         assert re.search("the Parquet job writes it now|files changed while they were merged", result.left_alone)
         assert written >= 2
-    produce(prepared, feed[30:])
+    produce(prepared, list(rest))
     for job in JOBS:
         jobs.finish(prepared, job)
     compact(prepared, DATE)
