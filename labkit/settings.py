@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     output_dir: Path = REPOSITORY / "output"
     schema_dir: Path = REPOSITORY / "schemas"
     install_dir: Path = Path(sys.prefix) / "share" / "labkit"
+    work_dir: Path = REPOSITORY / "work"
 
     # where it runs: local is processes of this machine, compose a container for each service, and auto
     # is local unless the containers of this folder are up
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     metrics_topic: str = "procstat_metrics"
     dead_letters_topic: str = "procstat_dead_letters"
     partitions: int = Field(4, ge=1, le=1000)
+    suffix: str = Field("", pattern=r"^(_[a-z0-9_]{1,20})?$", description="of own topics, jobs and rows: _nb05")
 
     # the pipeline
     hostname: str = Field(default_factory=socket.gethostname, min_length=1)
@@ -110,7 +112,7 @@ class Settings(BaseSettings):
         file = TomlConfigSettingsSource(settings_cls, REPOSITORY / "labkit.toml")
         return init_settings, env_settings, file
 
-    @field_validator("state_dir", "output_dir", "schema_dir", "install_dir")
+    @field_validator("state_dir", "output_dir", "schema_dir", "install_dir", "work_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         if _UNFIT.search(str(path)):
@@ -120,10 +122,11 @@ class Settings(BaseSettings):
         return path.expanduser().absolute()
 
     @model_validator(mode="after")
-    def _ports_apart(self) -> Self:
-        for name, default in _PORTS.items():
+    def _ports_and_topics_apart(self) -> Self:
+        ports = {name: default + self.port_offset for name, default in _PORTS.items()}
+        for name, value in (ports | {name: getattr(self, name) + self.suffix for name in _TOPICS}).items():
             if name not in self.model_fields_set:
-                object.__setattr__(self, name, default + self.port_offset)
+                object.__setattr__(self, name, value)
         seen: dict[int, str] = {}
         for name in _PORTS:
             port = getattr(self, name)
@@ -185,10 +188,14 @@ class Settings(BaseSettings):
         """The registry's subject for the values of the snapshots topic."""
         return f"{self.snapshots_topic}-value"
 
+    def job_name(self, job: str) -> str:
+        """The name of `labkit.flink.names`' job in Flink's list, as consumer group and as folder of its state."""
+        return f"{job}{self.suffix}"
+
     @property
     def parquet_dir(self) -> Path:
         """The folder of Parquet files, and of nothing else."""
-        return self.output_dir / "cpu_metrics"
+        return self.output_dir / f"cpu_metrics{self.suffix}"
 
     @property
     def plots_dir(self) -> Path:

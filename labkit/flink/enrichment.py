@@ -97,7 +97,7 @@ class Enrich(KeyedProcessFunction):
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
     env, tables = remote_environment(
-        settings, ENRICHMENT, parallelism=settings.enrichment_parallelism, resume_from=resume_from
+        settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from
     )
     for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
         tables.execute_sql(statement)
@@ -143,7 +143,7 @@ def _source(settings: Settings) -> str:
             'connector' = 'kafka',
             'topic' = '{settings.snapshots_topic}',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.group.id' = '{ENRICHMENT}',
+            'properties.group.id' = '{settings.job_name(ENRICHMENT)}',
             'properties.isolation.level' = 'read_committed',
             'properties.max.partition.fetch.bytes' = '{MAX_MESSAGE_BYTES}',
             'scan.startup.mode' = 'earliest-offset',
@@ -177,6 +177,6 @@ def _exactly_once(settings: Settings, sink: str) -> str:
             'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
             'properties.max.request.size' = '{MAX_DEAD_LETTER_BYTES}',
             'sink.delivery-guarantee' = 'exactly-once',
-            'sink.transactional-id-prefix' = '{ENRICHMENT}-{sink}',
+            'sink.transactional-id-prefix' = '{settings.job_name(ENRICHMENT)}-{sink}',
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

@@ -1,4 +1,4 @@
-"""The names of the two jobs: in Flink's list, as consumer groups, as folders of their state."""
+"""The names of the two jobs; `Settings.job_name` makes Flink's names of them."""
 
 ENRICHMENT = "enrichment"
 PARQUET = "parquet"

@@ -26,7 +26,7 @@ _PARTITION = "date"
 
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
-    env, tables = remote_environment(settings, PARQUET, parallelism=1, resume_from=resume_from)
+    env, tables = remote_environment(settings, settings.job_name(PARQUET), parallelism=1, resume_from=resume_from)
     tables.execute_sql(_source(settings))
     rows = tables.sql_query(_ROWS)
     java = get_gateway().jvm
@@ -59,7 +59,7 @@ def _source(settings: Settings) -> str:
             'connector' = 'kafka',
             'topic' = '{settings.metrics_topic}',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.group.id' = '{PARQUET}',
+            'properties.group.id' = '{settings.job_name(PARQUET)}',
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
             'format' = 'json',

@@ -26,7 +26,7 @@ from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
 __all__ = [
-    "finish", "forget", "require_absent", "stop_with_savepoint", "submit", "submit_when_ready", "what_fresh_empties",
+    "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit", "submit_when_ready", "what_fresh_empties",
 ]  # fmt: skip
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
@@ -70,7 +70,7 @@ def submit_when_ready(settings: Settings, names: Sequence[str], say: Callable[[s
     while True:
         try:
             rest = FlinkRest(settings.flink_url)
-            absent = [name for name in names if rest.running(name) is None]
+            absent = [name for name in names if rest.running(settings.job_name(name)) is None]
             reason = _what_is_missing(settings, rest) if absent else ""
             if not reason:
                 for name in names:
@@ -99,7 +99,7 @@ def require_absent(settings: Settings, *names: str) -> None:
     """Raise `BadInput` where one of the jobs is there already."""
     rest = FlinkRest(settings.flink_url)
     for name in names:
-        job = rest.running(name)
+        job = rest.running(settings.job_name(name))
         if job is not None:
             raise BadInput(
                 f"The job {name} is there already ({job.state}); nothing was submitted.",
@@ -126,14 +126,14 @@ def forget(settings: Settings, name: str) -> None:
     if name == ENRICHMENT:
         results = [topic for topic in kafka_admin.pipeline_topics(settings)
                    if topic.name != settings.snapshots_topic]  # fmt: skip
-        _delete_topics(settings, [topic.name for topic in results])
+        delete_topics(settings, [topic.name for topic in results])
         kafka_admin.create_topics(settings, results)
-    _delete_groups(settings, list(affected))
+    delete_groups(settings, [settings.job_name(job) for job in affected])
     for folder in (settings.parquet_dir, work_folder(settings)):
         shutil.rmtree(folder, ignore_errors=True)
     for job in affected:
-        shutil.rmtree(settings.savepoints_dir / job, ignore_errors=True)
-        shutil.rmtree(settings.checkpoints_dir / job, ignore_errors=True)
+        shutil.rmtree(settings.savepoints_dir / settings.job_name(job), ignore_errors=True)
+        shutil.rmtree(settings.checkpoints_dir / settings.job_name(job), ignore_errors=True)
 
 
 def finish(settings: Settings, name: str) -> Path:
@@ -143,11 +143,11 @@ def finish(settings: Settings, name: str) -> Path:
     """
     topic = _topic_of(settings, name)
     rest = FlinkRest(settings.flink_url)
-    job = rest.running(name)
+    job = rest.running(group := settings.job_name(name))
     if job is None:
         raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
     deadline = time.monotonic() + _READ_WITHIN_S
-    committed = committed_offsets(settings, topic, name)
+    committed = committed_offsets(settings, topic, group)
     while left := unread(settings, topic, positions := _furthest(committed, rest.read_offsets(job.id, topic))):
         if time.monotonic() > deadline:
             raise LabkitError(
@@ -155,22 +155,23 @@ def finish(settings: Settings, name: str) -> Path:
                 f"(it is {rest.state(job.id)}).",
                 "Look at: labkit logs taskmanager",
             )
-        committed = committed_offsets(settings, topic, name)
+        committed = committed_offsets(settings, topic, group)
     savepoint = stop_with_savepoint(settings, name)
     if savepoint is None:
         raise LabkitError(f"The job {name} ended by itself.", "Look at: labkit logs taskmanager")
     # Flink's source commits only between two polls, which last up to 10 s where nothing comes in.
-    commit_offsets(settings, topic, name, positions)
+    commit_offsets(settings, topic, group, positions)
     return savepoint
 
 
 def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
     """Stop the job where it is, so that `submit` goes on from there; None where it does not run."""
     rest = FlinkRest(settings.flink_url)
-    running = rest.running(job)
+    name = settings.job_name(job)
+    running = rest.running(name)
     if running is None:
         return None
-    path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / job}")
+    path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / name}")
     deadline = time.monotonic() + _RUNNING_WITHIN_S
     while rest.state(running.id) != "FINISHED" and time.monotonic() < deadline:
         time.sleep(_POLL_S)
@@ -179,11 +180,11 @@ def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
 
 def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:
     try:
-        return session.submit(settings, name, build)
+        return session.submit(settings, settings.job_name(name), build)
     except LabkitError:
         raise
     except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
-        resumed_from = session.newest_state(settings, name)
+        resumed_from = session.newest_state(settings, settings.job_name(name))
         raise _job_failure(Submitted(name, "", resumed_from), str(error)) from error
 
 
@@ -232,7 +233,8 @@ def _set_rows_aside(settings: Settings) -> Path | None:
 
     They are moved out of the way, so that no account mixes the two; returns where to.
     """
-    if session.newest_state(settings, PARQUET) is not None or not parquet_files(settings.parquet_dir):
+    goes_on = session.newest_state(settings, settings.job_name(PARQUET)) is not None
+    if goes_on or not parquet_files(settings.parquet_dir):
         return None
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = settings.output_dir / "earlier" / f"{settings.parquet_dir.name}-{now}"
@@ -261,7 +263,7 @@ def _missing_topic(settings: Settings) -> str | None:
     return next((topic.name for topic in kafka_admin.pipeline_topics(settings) if topic.name not in there), None)
 
 
-def _delete_topics(settings: Settings, names: list[str]) -> None:
+def delete_topics(settings: Settings, names: list[str]) -> None:
     """Delete those of `names` that are there, and wait until the broker has forgotten them."""
     there = kafka_admin.topic_partitions(settings.kafka_bootstrap)
     known = [name for name in names if name in there]
@@ -273,7 +275,7 @@ def _delete_topics(settings: Settings, names: list[str]) -> None:
         time.sleep(0.1)
 
 
-def _delete_groups(settings: Settings, names: list[str]) -> None:
+def delete_groups(settings: Settings, names: list[str]) -> None:
     """Forget how far the consumer groups `names` have read; those that are not there are no error."""
     admin = kafka_admin.admin_client(settings.kafka_bootstrap)
     for name, outcome in admin.delete_consumer_groups(names).items():

@@ -61,8 +61,8 @@ def measure(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Le
     read only when that one is committed too.
     """
     read_so_far = (
-        committed_offsets(settings, settings.snapshots_topic, ENRICHMENT),
-        committed_offsets(settings, settings.metrics_topic, PARQUET),
+        committed_offsets(settings, settings.snapshots_topic, settings.job_name(ENRICHMENT)),
+        committed_offsets(settings, settings.metrics_topic, settings.job_name(PARQUET)),
     )
     with scratch_folder(settings, "ledger") as folder, Books(folder) as books:
         books.set_committed(*read_so_far)
@@ -83,7 +83,7 @@ def _jobs_running(settings: Settings) -> bool:
     """A cluster that does not answer runs no job."""
     rest = FlinkRest(settings.flink_url)
     with suppress(LabkitError):
-        return any(rest.running(job) for job in JOBS)
+        return any(rest.running(settings.job_name(job)) for job in JOBS)
     return False
 
 

@@ -18,7 +18,8 @@ def what_goes(settings: Settings) -> list[Path]:
     state = settings.state_dir
     if state.exists() and not _is_a_labs(state):
         raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
-    rows = [settings.parquet_dir, work_folder(settings)]
+    lessons = sorted(settings.output_dir.glob(f"{settings.parquet_dir.name}_*"))
+    rows = [settings.parquet_dir, work_folder(settings), *lessons]
     return [folder for folder in (state, *rows, settings.plots_dir) if folder.exists()]
 
 

@@ -1,0 +1,79 @@
+"""The workshop's table of contents: what each lesson is called, how long it takes, and what it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from labkit.errors import BadInput
+from labkit.settings import REPOSITORY
+
+__all__ = ["EXERCISES", "LESSONS", "NOTEBOOKS", "Lesson", "Start", "lesson"]
+
+NOTEBOOKS = REPOSITORY / "notebooks"
+EXERCISES = REPOSITORY / "exercises"
+
+
+class Start(IntEnum):
+    """What is there when a lesson begins; each includes the one before."""
+
+    NOTHING = 0
+    SERVICES = 1
+    TOPICS = 2  # topics and the schema
+    SNAPSHOTS = 3  # and the recording, in the snapshots topic
+    METRICS = 4  # and what the enrichment made of it
+    ROWS = 5  # and its Parquet files
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One notebook, and the exercises that belong to it."""
+
+    no: str
+    title: str
+    minutes: int
+    start: Start
+    exercises: tuple[str, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """Of the topics, jobs and rows that are this lesson's own: _nb05."""
+        return f"_nb{self.no}"
+
+    @property
+    def filename(self) -> str:
+        """05_enrichment_with_keyed_state.ipynb"""
+        words = self.title.lower().replace(",", "").split()
+        return f"{self.no}_{'_'.join(words)}.ipynb"
+
+    @property
+    def notebook(self) -> Path:
+        """Where the original lies."""
+        return NOTEBOOKS / self.filename
+
+    @property
+    def exercise_notebook(self) -> Path:
+        """Where the exercises' original lies; there is none where `exercises` is empty."""
+        return EXERCISES / self.filename
+
+
+LESSONS = (
+    Lesson("00", "Preflight", 20, Start.NOTHING),
+    Lesson("01", "Counters, not rates", 30, Start.NOTHING, ("01a", "01b")),
+    Lesson("02", "To Kafka", 35, Start.SERVICES, ("02a", "02b")),
+    Lesson("03", "Avro and the registry", 35, Start.SERVICES, ("03a", "03b")),
+    Lesson("04", "First Flink job", 30, Start.SNAPSHOTS, ("04a", "04b")),
+    Lesson("05", "Enrichment with keyed state", 40, Start.SNAPSHOTS, ("05a", "05b")),
+    Lesson("06", "Parquet sink", 35, Start.METRICS, ("06a", "06b")),
+    Lesson("07", "Analysis", 35, Start.ROWS, ("07a", "07b")),
+)
+
+
+def lesson(no: str) -> Lesson:
+    """The lesson of that number; "5" and "05" are the same. Raises `BadInput` where there is none."""
+    wanted = no.strip().zfill(2)
+    for known in LESSONS:
+        if known.no == wanted:
+            return known
+    raise BadInput(f"There is no lesson {no!r}; there are {LESSONS[0].no} to {LESSONS[-1].no}.")

@@ -1,0 +1,67 @@
+"""The learner's folder, work/: copies of the notebooks and exercises, made once and never overwritten.
+
+    work/index.ipynb                  where to begin; made anew each time JupyterLab starts
+    work/05_enrichment_….ipynb        a copy, the learner's own from then on
+    work/exercises/05_….ipynb         the same for exercises
+    work/logs                         the services' logs
+    work/progress.json                what the checks said
+
+git knows nothing of it, so a new version of the workshop never meets a learner's changes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from labkit.errors import BadInput
+from labkit.settings import Settings
+from labkit.workshop.contents import LESSONS, Lesson
+
+__all__ = ["copies", "fill", "restore"]
+
+
+def copies(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path]]:
+    """(original, copy) of a lesson's notebook and of its exercises."""
+    pairs = [(lesson.notebook, settings.work_dir / lesson.filename)]
+    if lesson.exercises:
+        pairs.append((lesson.exercise_notebook, settings.work_dir / "exercises" / lesson.filename))
+    return pairs
+
+
+def fill(settings: Settings) -> list[Path]:
+    """Copy what is not there yet; returns the new copies. Raises `BadInput` where the folder cannot be written."""
+    made = []
+    try:
+        for lesson in LESSONS:
+            for original, copy in copies(settings, lesson):
+                if not copy.exists():
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(original, copy)
+                    made.append(copy)
+        logs = settings.work_dir / "logs"
+        if not logs.is_symlink():
+            logs.symlink_to(settings.state_dir / "log")
+    except OSError as error:
+        raise BadInput(f"{settings.work_dir} cannot be written ({error.strerror}).") from None
+    return made
+
+
+def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]]:
+    """Put a lesson's notebook and exercises back as they were; returns (copy, where the old one is now).
+
+    What the learner wrote is kept beside it: 05_….before-20261122T201500Z.ipynb. One that is unchanged stays.
+    """
+    done: list[tuple[Path, Path | None]] = []
+    for original, copy in copies(settings, lesson):
+        kept = None
+        if copy.exists():
+            if copy.read_bytes() == original.read_bytes():
+                continue
+            kept = copy.with_name(f"{copy.stem}.before-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.ipynb")
+            copy.rename(kept)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(original, copy)
+        done.append((copy, kept))
+    return done

@@ -1,0 +1,63 @@
+"""Run a notebook without a browser, in a fresh kernel of this Python, and say what came of it.
+
+judged(Path("work/exercises/01_….ipynb"))   ->   {"01a": Verdict(…), "01b": Verdict(…)}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from labkit.errors import BadInput
+from labkit.workshop.check import VERDICT, Verdict
+from labkit.workshop.contents import Lesson
+
+__all__ = ["execute", "judged", "verdicts"]
+
+_CELL_WITHIN_S = 300
+
+
+def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.NotebookNode:
+    """The notebook with the outputs of a run from top to bottom, in `folder`.
+
+    With `go_on`, cells after one that raised run too. Else raises nbclient's `CellExecutionError`.
+    """
+    try:
+        read = nbformat.read(notebook, as_version=4)
+    except FileNotFoundError:
+        raise BadInput(f"There is no {notebook}.", "labkit lab copies what is missing.") from None
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError):
+        raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore") from None
+    client = NotebookClient(read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}})
+    return client.execute()
+
+
+def verdicts(notebook: nbformat.NotebookNode) -> dict[str, Verdict]:
+    """What the check cells of an executed notebook said; of one that was asked twice, the last word."""
+    found = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if VERDICT in output.get("data", {}):
+                verdict = Verdict(**output["data"][VERDICT])
+                found[verdict.exercise] = verdict
+    return found
+
+
+def judged(notebook: Path, lesson: Lesson) -> Sequence[Verdict]:
+    """A verdict on each exercise of the lesson, after a run in a fresh kernel. One never checked has failed."""
+    done = execute(notebook, notebook.parent, go_on=True)
+    said = verdicts(done)
+    return [said.get(name) or Verdict(name, False, f"It was not checked{_why(done)}.") for name in lesson.exercises]
+
+
+def _why(notebook: nbformat.NotebookNode) -> str:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                text = re.sub(r"\x1b\[[0-9;]*m", "", f"{output.ename}: {output.evalue}")
+                return f": a cell before it raised {text}".rstrip(".")
+    return ": its check cell is gone"

@@ -1,0 +1,139 @@
+"""The start of a lesson, always the same: what an earlier try left is gone, and what the lesson builds on is there.
+
+    settings = begin("05")      topics procstat_snapshots_nb05 …, jobs …_nb05, rows in output/cpu_metrics_nb05
+
+A notebook's first cell and `labkit goto 05` call the same function, so Run All twice is Run All once.
+The main pipeline's topics, jobs and rows are never touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from labkit import kafka_admin
+from labkit.errors import BadInput, LabkitError
+from labkit.flink.names import ENRICHMENT, PARQUET
+from labkit.ops import jobs, pipeline, services
+from labkit.ops.flink_rest import FlinkRest, tls
+from labkit.procfs import Snapshot
+from labkit.producer import produce
+from labkit.recording import ReplaySource
+from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.sources import LiveSource
+from labkit.workshop.contents import Lesson, Start, lesson
+
+__all__ = ["RECORDING", "begin", "clear", "snapshots", "tidy"]
+
+#: What everybody gets the same numbers from: ten minutes of a machine with two CPUs, and its burns.
+RECORDING = REPOSITORY / "labkit" / "recordings" / "two_cpus.gz"
+SOURCES = ("replay", "live")
+LIVE_S = 60.0
+_GONE_WITHIN_S = 30.0
+
+
+def snapshots(settings: Settings, source: str = "replay", seconds: float = LIVE_S) -> Iterable[Snapshot]:
+    """The lesson's data: "replay" is the recording, "live" this machine for `seconds`, once a second.
+
+    Raises `BadInput` for another word.
+    """
+    if source == "replay":
+        return ReplaySource(RECORDING)
+    if source == "live":
+        return LiveSource(settings.hostname, 1.0, threading.Event(), limit_s=seconds)
+    raise BadInput(f"The source is one of {', '.join(SOURCES)}, not {source!r}.")
+
+
+def begin(
+    no: str, source: str = "replay", say: Callable[[str], None] = print, suffix: str = "", **values: object
+) -> Settings:
+    """Bring everything to the start of lesson `no`; returns the settings of its own topics, jobs and rows.
+
+    `values` are further settings (checkpoint_interval_s=5). `suffix` stands in for the lesson's own (an
+    exercise has one too). Services that are not up are started. Raises `LabkitError` where that does not work.
+    """
+    chosen = lesson(no)
+    settings = load_settings(suffix=suffix or chosen.suffix, **values)
+    if chosen.start == Start.NOTHING:
+        return settings
+    if not all(row.healthy for row in services.status(settings)):
+        say("Starting the services (half a minute) …")
+        services.up(settings)
+    clear(settings)
+    _bring_to(settings, chosen.start, source)
+    say(f"{chosen.no} {chosen.title}: {_what_is_there(settings, chosen)}")
+    return settings
+
+
+def _bring_to(settings: Settings, start: Start, source: str) -> None:
+    if start >= Start.TOPICS:
+        pipeline.prepare(settings)
+    if start >= Start.SNAPSHOTS:
+        produce(settings, snapshots(settings, source))
+    wanted = [job for job, needed in ((ENRICHMENT, Start.METRICS), (PARQUET, Start.ROWS)) if start >= needed]
+    if wanted:
+        jobs.submit(settings, *wanted)
+    for job in wanted:
+        jobs.finish(settings, job)
+
+
+def clear(settings: Settings) -> None:
+    """Remove the jobs, topics, subjects, groups, saved state and rows of a suffix. Raises `BadInput` without one."""
+    if not settings.suffix:
+        raise BadInput("Only what belongs to a lesson is cleared; for the main pipeline there is labkit reset.")
+    tidy(settings)
+    topics = [name for name in kafka_admin.topic_partitions(settings.kafka_bootstrap) if name.endswith(settings.suffix)]
+    jobs.delete_topics(settings, topics)
+    for topic in {*topics, settings.snapshots_topic}:
+        _forget_subject(settings, f"{topic}-value")
+    jobs.delete_groups(settings, [settings.job_name(job) for job in (ENRICHMENT, PARQUET)])
+    for folder in _own_folders(settings):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_subject(settings: Settings, subject: str) -> None:
+    """Remove a subject for good; it may be absent. Confluent's API wants a soft deletion first."""
+    for words in ("", "?permanent=true"):
+        try:
+            answer = httpx.delete(f"{settings.registry_url}/subjects/{subject}{words}", timeout=10, verify=tls())
+        except httpx.HTTPError:
+            raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
+        if answer.is_server_error:
+            raise LabkitError(f"The registry answered {answer.status_code} when {subject} was to be removed.")
+
+
+def tidy(settings: Settings) -> None:
+    """End the jobs of a suffix, and wait until they have gone: what every notebook does last."""
+    rest = FlinkRest(settings.flink_url)
+    mine = [job for job in rest.jobs() if job.name.endswith(settings.suffix) and not job.is_over]
+    for job in mine:
+        with suppress(LabkitError):  # it ended in between
+            rest.cancel(job.id)
+    deadline = time.monotonic() + _GONE_WITHIN_S
+    while any(job.name.endswith(settings.suffix) and not job.is_over for job in rest.jobs()):
+        if time.monotonic() > deadline:
+            raise LabkitError(f"The jobs {', '.join(job.name for job in mine)} did not end.", "Type: labkit down")
+        time.sleep(0.1)
+
+
+def _own_folders(settings: Settings) -> Iterable[Path]:
+    yield settings.parquet_dir
+    for folder in (settings.savepoints_dir, settings.checkpoints_dir):
+        yield from folder.glob(f"*{settings.suffix}")
+
+
+def _what_is_there(settings: Settings, chosen: Lesson) -> str:
+    there = {
+        Start.SERVICES: "the services are up",
+        Start.TOPICS: "topics and schema are there",
+        Start.SNAPSHOTS: f"snapshots are in {settings.snapshots_topic}",
+        Start.METRICS: f"metrics are in {settings.metrics_topic}",
+        Start.ROWS: f"rows are in {settings.parquet_dir.name}",
+    }
+    return there[chosen.start] + "."

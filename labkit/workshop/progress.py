@@ -1,0 +1,39 @@
+"""Which exercises are solved: work/progress.json, written by every check.
+
+{"01a": {"passed": true, "at": "2026-11-22T20:15:00+00:00"}, …}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from labkit.settings import Settings
+
+__all__ = ["note", "solved"]
+
+
+def note(settings: Settings, exercise: str, *, passed: bool) -> None:
+    """Write down the newest verdict on an exercise. A later failure takes the tick away."""
+    file = settings.work_dir / "progress.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = _read(settings)
+    known[exercise] = {"passed": passed, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    part = file.with_name(f".progress.{os.getpid()}.part")
+    part.write_text(json.dumps(known, indent=1, sort_keys=True))
+    part.replace(file)
+
+
+def solved(settings: Settings) -> set[str]:
+    """The exercises whose newest check passed: {"01a"}."""
+    return {exercise for exercise, entry in _read(settings).items() if entry.get("passed")}
+
+
+def _read(settings: Settings) -> dict[str, dict[str, Any]]:
+    try:
+        known = json.loads((settings.work_dir / "progress.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return known if isinstance(known, dict) else {}
