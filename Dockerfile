@@ -29,8 +29,8 @@ FROM python:3.11-slim-bookworm
 # to the group lab, and what has to be written belongs to that group; a new volume takes that over.
 RUN groupadd --gid 1000 lab && useradd --uid 1000 --gid lab --create-home --home-dir /home/lab lab \
     && mkdir /lab && cd /lab \
-    && mkdir -p .lab/log .lab/kafka/data .lab/flink/checkpoints .lab/flink/savepoints .lab/jupyter output notebooks \
-    && chown -R root:lab .lab output /home/lab && chmod -R 2775 .lab output /home/lab \
+    && mkdir -p .lab/log .lab/kafka/data .lab/flink/checkpoints .lab/flink/savepoints .lab/jupyter output notebooks exercises work \
+    && chown -R root:lab .lab output work /home/lab && chmod -R 2775 .lab output work /home/lab \
     && chgrp lab /etc/passwd && chmod 664 /etc/passwd
 ENV PATH=/lab/.venv/bin:$PATH HOME=/home/lab LANG=C.UTF-8 PYTHONUNBUFFERED=1
 WORKDIR /lab

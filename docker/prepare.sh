@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the compose lab needs beside its image: .env with its secrets, and folders that its user can write.
 #
-#     docker/prepare.sh [ENV-FILE [OUTPUT-FOLDER [NOTEBOOKS-FOLDER]]]
+#     docker/prepare.sh [ENV-FILE [OUTPUT-FOLDER [WORK-FOLDER]]]
 #
 # The containers run as you, so what they write is yours. They never run as root: where root calls this,
 # they run as user 1000, to whom the folders are given.
@@ -9,12 +9,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 env_file=${1:-.env}
 output=${2:-output}
-notebooks=${3-notebooks}
+work=${3:-work}
 
 uid=$(id -u) gid=$(id -g)
 if [ "$uid" = 0 ]; then uid=1000 gid=1000; fi
-mkdir -p "$output/cpu_metrics" "$output/plots"
-if [ "$(id -u)" = 0 ]; then chown -R "$uid:$gid" "$output" ${notebooks:+"$notebooks"}; fi
+mkdir -p "$output/cpu_metrics" "$output/plots" "$work"
+if [ "$(id -u)" = 0 ]; then chown -R "$uid:$gid" "$output" "$work"; fi
 
 secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
 if [ ! -e "$env_file" ]; then

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -452,22 +452,92 @@ def plot(
 
 @command("lab", "labkit lab")
 def lab() -> None:
-    """JupyterLab on 127.0.0.1 with its token, the services up. Ctrl-C ends it; the services stay up."""
+    """JupyterLab on 127.0.0.1 with its token, the services up. Ctrl-C ends it; the services stay up.
+
+    It opens your own copies of the notebooks, in work/; what you wrote there is never overwritten.
+    """
     from labkit.ops.jupyter import address, require_free_port, serve
+    from labkit.workshop import folder, index
 
     settings = load_settings()
     if settings.in_containers:
         out.print(f"JupyterLab: {address(settings)}", markup=False)
         return
     require_free_port(settings)
+    folder.fill(settings)
     up()
+    index.write(settings)
     status = serve(settings, lambda text: out.print(text, markup=False))
     out.print("JupyterLab has ended; the services are still up. To stop them: labkit down")
     raise typer.Exit(status)
 
 
+@command("goto", "labkit goto 05")
+def goto(
+    number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")],
+    live: Annotated[bool, typer.Option("--live", help="A minute of this machine instead of the recording.")] = False,
+) -> None:
+    """Bring services, topics, schema, jobs and data to the start of a lesson, as its first cell does."""
+    from labkit.workshop.contents import Start, lesson
+    from labkit.workshop.lesson import begin
+
+    chosen = lesson(number)
+    begin(chosen.no, "live" if live else "replay", lambda text: out.print(text, markup=False))
+    if chosen.start == Start.NOTHING:
+        out.print(f"{chosen.no} {chosen.title} needs nothing to be there.")
+    out.print(f"Open {chosen.filename} in JupyterLab: make lab")
+
+
+@command("check", "labkit check 05")
+def check(number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")]) -> None:
+    """Run your exercises of a lesson in a fresh kernel and judge them. Exit status 1 where one is not solved."""
+    from labkit.workshop.contents import lesson
+    from labkit.workshop.folder import exercise_copy
+    from labkit.workshop.headless import judged
+
+    chosen = lesson(number)
+    file = exercise_copy(load_settings(), chosen)
+    with out.status(f"running {_shown(file)} in a fresh kernel"):
+        said = judged(file, chosen)
+    for verdict in said:
+        out.print(str(verdict), markup=False)
+    if not all(verdict.passed for verdict in said):
+        raise typer.Exit(1)
+
+
+@command("restore", "labkit restore 05")
+def restore(number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")]) -> None:
+    """Bring back a lesson's notebook and exercises as they were; yours are kept beside them."""
+    from labkit.workshop import folder
+    from labkit.workshop.contents import lesson
+
+    done = folder.restore(load_settings(), lesson(number))
+    for copy, kept in done:
+        out.print(f"{_shown(copy)} is as it was" + (f"; yours is {kept.name} now." if kept else "."), markup=False)
+    if not done:
+        out.print("Nothing was changed in it; there is nothing to bring back.")
+
+
+@command("burn", "labkit burn --cpu 1 --seconds 20")
+def burn(
+    cpu: Annotated[int, typer.Option("--cpu", help="Which CPU: 0, 1, …")] = 0,
+    seconds: Annotated[float, typer.Option("--seconds", help="For how long.")] = 20.0,
+    kind: Annotated[str, typer.Option("--kind", help="user or system")] = "user",
+) -> None:
+    """Keep one CPU of this machine busy, so that there is something to find in the data. Ctrl-C ends it."""
+    from labkit.ops.burn import burn as burning
+
+    _positive("--seconds", seconds)
+    with _stop_signals("the burn ends", lambda: True) as stop, burning(cpu, kind):
+        out.print(f"CPU {cpu} is busy for {seconds:g} s, from {datetime.now(UTC):%H:%M:%S} UTC on …")
+        stop.wait(seconds)
+
+
 @command("reset", "labkit reset")
-def reset(yes: Yes = False) -> None:
+def reset(
+    yes: Yes = False,
+    work: Annotated[bool, typer.Option("--work", help="Your copies of the notebooks and your ticks, too.")] = False,
+) -> None:
     """Back to nothing: stop the services, remove topics, schemas, job state and output/."""
     from labkit.ops.reset import reset as remove
     from labkit.ops.reset import what_goes
@@ -478,12 +548,12 @@ def reset(yes: Yes = False) -> None:
             "In the compose lab topics, schemas and job state are in Docker's volumes; nothing was removed.",
             "On the host, type: docker compose down --volumes",
         )
-    goes = what_goes(settings)
+    goes = what_goes(settings, work=work)
     if not goes:
         out.print("There is nothing to remove.")
         return
     _confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
-    remove(settings)
+    remove(settings, work=work)
     out.print("Removed.")
 
 

@@ -44,6 +44,7 @@ def lab_environment(folder: Path) -> dict[str, str]:
         "LABKIT_DEPLOYMENT": "local",  # a compose lab of this folder may be up; it is not to be touched
         "LABKIT_STATE_DIR": str(folder / "state"),
         "LABKIT_OUTPUT_DIR": str(folder / "output"),
+        "LABKIT_WORK_DIR": str(folder / "work"),
         "LABKIT_HOSTNAME": "testhost",
         "LABKIT_CHECKPOINT_INTERVAL_S": "2",
     }

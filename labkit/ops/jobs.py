@@ -26,7 +26,8 @@ from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
 __all__ = [
-    "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit", "submit_when_ready", "what_fresh_empties",
+    "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit",
+    "submit_when_ready", "what_fresh_empties",
 ]  # fmt: skip
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}

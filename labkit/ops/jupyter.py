@@ -20,12 +20,14 @@ from labkit.settings import LOOPBACK, REPOSITORY, Settings
 
 __all__ = ["address", "command", "require_free_port", "serve", "token"]
 
-_FIRST_NOTEBOOK = "notebooks/00_preflight.ipynb"
+#: The learner's way in, made by labkit.workshop.index.
+_INDEX = "index.ipynb"
 
 
 def address(settings: Settings) -> str:
     """The one address to open, its token included."""
-    return f"http://{LOOPBACK}:{settings.jupyter_port}/lab/tree/{_FIRST_NOTEBOOK}?token={token(settings)}"
+    page = (settings.work_dir / _INDEX).relative_to(_root(settings))
+    return f"http://{LOOPBACK}:{settings.jupyter_port}/lab/tree/{page}?token={token(settings)}"
 
 
 def command(settings: Settings) -> list[str]:
@@ -33,9 +35,14 @@ def command(settings: Settings) -> list[str]:
     return [
         sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.bind_host}",
         f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--log-level=WARN",
-        f"--ServerApp.root_dir={REPOSITORY}", f"--LabApp.app_settings_dir={_lab_settings(settings)}",
+        f"--ServerApp.root_dir={_root(settings)}", f"--LabApp.app_settings_dir={_lab_settings(settings)}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
+
+
+def _root(settings: Settings) -> Path:
+    """What JupyterLab shows: this repository, or the learner's folder alone where that lies elsewhere."""
+    return REPOSITORY if settings.work_dir.is_relative_to(REPOSITORY) else settings.work_dir
 
 
 def token(settings: Settings) -> str:

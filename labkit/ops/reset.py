@@ -13,14 +13,18 @@ from labkit.settings import Settings
 __all__ = ["reset", "what_goes"]
 
 
-def what_goes(settings: Settings) -> list[Path]:
-    """The folders that `reset` removes, those that exist. Raises `BadInput` for a folder that is no lab's."""
+def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
+    """The folders that `reset` removes, those that exist; with `work` the learner's too.
+
+    Raises `BadInput` for a folder that is no lab's.
+    """
     state = settings.state_dir
     if state.exists() and not _is_a_labs(state):
         raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
+    own = [settings.work_dir] if work else []
     lessons = sorted(settings.output_dir.glob(f"{settings.parquet_dir.name}_*"))
     rows = [settings.parquet_dir, work_folder(settings), *lessons]
-    return [folder for folder in (state, *rows, settings.plots_dir) if folder.exists()]
+    return [folder for folder in (state, *rows, settings.plots_dir, *own) if folder.exists()]
 
 
 def _is_a_labs(state: Path) -> bool:
@@ -30,10 +34,10 @@ def _is_a_labs(state: Path) -> bool:
     return "supervisord.conf" in names or names <= {"lock", "run.lock", "compact.lock", "jupyter-token"}
 
 
-def reset(settings: Settings) -> None:
+def reset(settings: Settings, *, work: bool = False) -> None:
     """Stop the services and remove what `what_goes` names."""
     services.down(settings)
-    for folder in what_goes(settings):
+    for folder in what_goes(settings, work=work):
         shutil.rmtree(folder.resolve())
         if folder.is_symlink():
             folder.unlink()

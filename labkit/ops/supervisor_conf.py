@@ -19,7 +19,6 @@ import psutil
 
 from labkit.flink.home import flink_home, java, service_environment
 from labkit.kafka_admin import MAX_MESSAGE_BYTES
-from labkit.ops import jupyter
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = [
@@ -146,7 +145,7 @@ def _client_programs(settings: Settings) -> list[Program]:
             "producer",
             [sys.executable, "-m", "labkit.cli", "produce", "--heartbeat", str(heartbeat_file(settings))],
         ),
-        Program("jupyterlab", jupyter.command(settings)),
+        Program("jupyterlab", [sys.executable, "-m", "labkit.workshop.serve"]),
     ]
 
 

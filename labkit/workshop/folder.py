@@ -19,7 +19,7 @@ from labkit.errors import BadInput
 from labkit.settings import Settings
 from labkit.workshop.contents import LESSONS, Lesson
 
-__all__ = ["copies", "fill", "restore"]
+__all__ = ["copies", "exercise_copy", "fill", "restore"]
 
 
 def copies(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path]]:
@@ -28,6 +28,16 @@ def copies(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path]]:
     if lesson.exercises:
         pairs.append((lesson.exercise_notebook, settings.work_dir / "exercises" / lesson.filename))
     return pairs
+
+
+def exercise_copy(settings: Settings, lesson: Lesson) -> Path:
+    """The learner's exercises of a lesson. Raises `BadInput` where there are none, or no copy of them yet."""
+    if not lesson.exercises:
+        raise BadInput(f"Lesson {lesson.no} has no exercises.")
+    copy = settings.work_dir / "exercises" / lesson.filename
+    if not copy.exists():
+        raise BadInput(f"{copy} is not there yet.", f"To make it: make lab, or labkit restore {lesson.no}")
+    return copy
 
 
 def fill(settings: Settings) -> list[Path]:

@@ -29,9 +29,9 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
     try:
         read = nbformat.read(notebook, as_version=4)
     except FileNotFoundError:
-        raise BadInput(f"There is no {notebook}.", "labkit lab copies what is missing.") from None
+        raise BadInput(f"There is no {notebook}.", "To get it back: labkit restore NUMBER") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):
-        raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore") from None
+        raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore NUMBER") from None
     client = NotebookClient(read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}})
     return client.execute()
 

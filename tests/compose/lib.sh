@@ -18,11 +18,12 @@ free_port() {
 }
 
 while IFS= read -r name; do unset "$name"; done < <(compgen -e | grep '^LABKIT_' || true)
-docker/prepare.sh "$work/env" "$output" ""
+docker/prepare.sh "$work/env" "$output" "$work/learner"
 set -a
 . "$work/env"
 LAB_IMAGE=streaming-lab-smoke
 LAB_OUTPUT=$output
+LAB_WORK=$work/learner
 LABKIT_KAFKA_PORT=$(free_port)
 LABKIT_REGISTRY_PORT=$(free_port)
 LABKIT_FLINK_PORT=$(free_port)

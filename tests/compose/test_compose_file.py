@@ -100,14 +100,16 @@ def test_heaps_fit_into_their_containers(tmp_path: Path) -> None:
 
 
 def test_what_has_to_last_is_in_volumes_and_output_is_the_hosts_folder() -> None:
-    mounts = {name: dict(filled(volume).split(":") for volume in service["volumes"])
+    mounts = {name: dict(filled(volume).split(":", 1) for volume in service["volumes"])
               for name, service in SERVICES.items()}  # fmt: skip
     assert mounts["kafka"]["kafka-data"] == "/lab/.lab/kafka/data"
     for name in ("jobmanager", "taskmanager", "jupyterlab"):
         assert mounts[name]["./output"] == "/lab/output"
         for state in ("checkpoints", "savepoints"):
             assert mounts[name][state] == f"/lab/.lab/flink/{state}"
-    assert mounts["jupyterlab"]["./notebooks"] == "/lab/notebooks"
+    assert mounts["jupyterlab"]["./notebooks"] == "/lab/notebooks:ro"
+    assert mounts["jupyterlab"]["./exercises"] == "/lab/exercises:ro"
+    assert mounts["jupyterlab"]["./work"] == "/lab/work"
     named = {source for mount in mounts.values() for source in mount if not source.startswith(".")}
     assert named == set(COMPOSE["volumes"])
 
@@ -156,7 +158,8 @@ def test_the_image_gets_nothing_but_what_it_is_made_from() -> None:
 
 
 def prepare(folder: Path) -> dict[str, str]:
-    subprocess.run([REPOSITORY / "docker" / "prepare.sh", folder / "env", folder / "output", ""], check=True)
+    words = (folder / name for name in ("env", "output", "work"))
+    subprocess.run([REPOSITORY / "docker" / "prepare.sh", *words], check=True)
     lines = (folder / "env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 

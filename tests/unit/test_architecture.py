@@ -33,7 +33,7 @@ def module_name(file: Path) -> str:
 
 MODULES = {module_name(file): file for file in sorted(ROOT.rglob("*.py")) if file.parent != ROOT or file.stem[0] != "_"}
 TREES = {name: ast.parse(file.read_text()) for name, file in MODULES.items()}
-AROUND = {name for name in MODULES if name in ("cli", "view") or name.split(".")[0] == "ops"}
+AROUND = {name for name in MODULES if name in ("cli", "view") or name.split(".")[0] in ("ops", "workshop")}
 DATA_PATH = sorted(set(MODULES) - AROUND)
 
 
@@ -61,6 +61,11 @@ def test_every_module_of_the_data_path_has_its_place_in_the_reading_order() -> N
 @pytest.mark.parametrize("name", READING_ORDER)
 def test_a_module_imports_only_what_is_read_before_it(name: str) -> None:
     assert own_imports(name) <= set(READING_ORDER[: READING_ORDER.index(name)])
+
+
+def test_what_runs_the_lab_knows_nothing_of_the_workshop() -> None:
+    around = {name for name in MODULES if name == "view" or name.split(".")[0] == "ops"}
+    assert {name for name in around if any(used.split(".")[0] == "workshop" for used in own_imports(name))} == set()
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -1,0 +1,97 @@
+"""Every exercise on trial: its stub fails, its solution passes, each typical wrong answer gets the words meant for it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from labkit.settings import Settings
+from labkit.workshop.contents import LESSONS, Lesson, Start
+from labkit.workshop.exercises import answered, notebook_text, source_of, stub
+from tests.conftest import Labkit
+from tests.exercises.bench import Bench
+
+WITH_EXERCISES = [lesson for lesson in LESSONS if lesson.exercises]
+Wrong = list[tuple[str, str, str]]
+
+
+def wrong_answers(lesson: Lesson) -> dict[str, Wrong]:
+    """{exercise: [(what is wrong, code, what the verdict has to say)]}"""
+    return importlib.import_module(f"tests.exercises.wrong.lesson_{lesson.no}").WRONG
+
+
+@pytest.fixture(scope="module", params=WITH_EXERCISES, ids=lambda lesson: lesson.no)
+def bench(request: pytest.FixtureRequest) -> Iterator[tuple[Lesson, Bench]]:
+    if request.param.start > Start.NOTHING:
+        request.getfixturevalue("lab")
+    with Bench(request.param) as bench:
+        yield request.param, bench
+
+
+def test_the_stub_fails_the_solution_passes_and_wrong_answers_hear_what_is_wrong(bench: tuple[Lesson, Bench]) -> None:
+    lesson, on_trial = bench
+    source = source_of(lesson).read_text()
+    for exercise in lesson.exercises:
+        unsolved = on_trial.verdict(exercise, stub(source))
+        assert not unsolved.passed
+        assert "not solved" in unsolved.reason
+        for what, code, words in wrong_answers(lesson)[exercise]:
+            verdict = on_trial.verdict(exercise, answered(source, {exercise: code}))
+            assert not verdict.passed, f"{exercise}, {what}: passed"
+            assert re.search(words, f"{verdict.reason} {verdict.hint}"), f"{exercise}, {what}: {verdict}"
+            assert verdict.hint, f"{exercise}, {what}: no hint"
+        solved = on_trial.verdict(exercise, answered(source))
+        assert solved.passed, f"{exercise}: {solved}"
+
+
+@pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)
+def test_an_exercise_has_at_least_three_typical_wrong_answers(lesson: Lesson) -> None:
+    assert len(lesson.exercises) >= 2
+    wrong = wrong_answers(lesson)
+    assert set(wrong) == set(lesson.exercises)
+    assert min(map(len, wrong.values())) >= 3
+
+
+@pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)
+def test_the_learners_notebook_is_made_from_the_source_and_holds_no_solution(lesson: Lesson) -> None:
+    source = source_of(lesson).read_text()
+    text = lesson.exercise_notebook.read_text()
+    assert text == notebook_text(stub(source)), "type: python -m labkit.workshop.exercises"
+    assert "BEGIN" not in text
+    for exercise in lesson.exercises:
+        assert f'raise NotSolved(\\"{exercise}\\")' in text
+
+
+def test_labkit_check_judges_headless_and_the_ticks_are_kept(settings: Settings, labkit: Labkit) -> None:
+    lesson = next(lesson for lesson in WITH_EXERCISES if lesson.start == Start.NOTHING)
+    copy = settings.work_dir / "exercises" / lesson.filename
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(lesson.exercise_notebook.read_text())
+    unsolved = labkit("check", lesson.no)
+    assert unsolved.returncode == 1
+    assert [line[:5] for line in unsolved.stdout.splitlines()[-2:]] == [f"✗ {name}" for name in lesson.exercises]
+    copy.write_text(notebook_text(answered(source_of(lesson).read_text())))
+    done = labkit("check", lesson.no.lstrip("0"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line[:5] for line in done.stdout.splitlines()[-2:]] == [f"✓ {name}" for name in lesson.exercises]
+    from labkit.workshop.progress import solved
+
+    assert set(lesson.exercises) <= solved(settings)
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("check", "99"), "There is no lesson '99'"),
+    (("check", "00"), "has no exercises"),
+    (("goto", "x"), "There is no lesson 'x'"),
+    (("restore", ""), "There is no lesson"),
+    (("burn", "--cpu", "4096"), "There is no CPU 4096"),
+    (("burn", "--kind", "heat"), "A burn is one of user, system"),
+])  # fmt: skip
+def test_a_word_that_does_not_fit_is_one_sentence(labkit: Labkit, words: tuple[str, ...], said: str) -> None:
+    done = labkit(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
