@@ -9,7 +9,7 @@ BIN := .venv/bin
 export LAB_IMAGE ?= streaming-lab
 
 .PHONY: help install install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
-.PHONY: all docker-images smoke check clean lock
+.PHONY: notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
 	@sed -nE 's/^([a-z-]+):.*## *(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
@@ -55,6 +55,12 @@ register-schema:       ## the snapshot schema
 
 smoke:                 ## the compose lab from nothing, looked at step by step; never touches yours
 	@tests/compose/smoke.sh
+
+notebooks: install     ## run every notebook; leaves them with their outputs, and as HTML, in output/notebooks
+	@$(BIN)/python -m labkit.workshop.executed $(LESSONS)
+
+exercises: install-dev ## make the learner's exercises anew from exercises/source
+	@$(BIN)/python -m labkit.workshop.exercises
 
 lock: install-dev      ## make requirements*.txt and jars.lock anew
 	@for name in requirements requirements-dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \

@@ -1,4 +1,7 @@
-"""What a person does first: `labkit lab`, open the address, run notebook 00 with Run > Run All Cells."""
+"""What a learner does first: `labkit lab`, open the address, click a lesson, Run > Run All Cells, solve an exercise.
+
+What the browser showed is kept in test-output/ of the repository, to be looked at.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import jupytext
 import nbformat
 import pytest
 
 from labkit.ops import services
 from labkit.settings import REPOSITORY, Settings
+from labkit.workshop.contents import LESSONS, lesson
+from labkit.workshop.exercises import answered, source_of, stub
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Locator, Page
 
 pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-NOTEBOOK = REPOSITORY / "notebooks" / "00_preflight.ipynb"
+PICTURES = REPOSITORY / "test-output"
+SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 
 
 @pytest.fixture
@@ -42,42 +49,114 @@ def address(lab: Settings, tmp_path: Path) -> Iterator[str]:
         process.communicate(timeout=60)
 
 
-def never_save(route: Route) -> None:
-    """JupyterLab saves by itself every two minutes; the notebook in the repository stays as it is."""
-    if route.request.method != "PUT":
-        route.continue_()
-    else:
-        route.abort()
+class Learner:
+    """A person before JupyterLab: opens, clicks, runs, looks."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def opens(self, link: str, heading: str) -> None:
+        """Follow that link of the index, and wait until its notebook can run."""
+        self._page.locator(f"{SHOWN} .jp-OutputArea-output a", has_text=link).first.click()
+        self.is_ready(heading)
+
+    def is_ready(self, title: str) -> None:
+        """Wait until the notebook with this heading is on top, its kernel idle."""
+        self._page.locator(f"{SHOWN} h1", has_text=title).first.wait_for(timeout=60_000)
+        self._page.locator(f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+
+    def runs_all(self) -> None:
+        """Run > Run All Cells."""
+        self._page.get_by_role("menuitem", name="Run", exact=True).click()
+        self._page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def sees(self, text: str) -> None:
+        """Wait until an output of the notebook on top has this text."""
+        self._page.locator(f"{SHOWN} .jp-OutputArea-output").get_by_text(text).first.wait_for(timeout=180_000)
+
+    def cell(self, text: str) -> Locator:
+        """The code cell with this text in it."""
+        return self._page.locator(f"{SHOWN} .jp-CodeCell", has_text=text).first
+
+    def writes(self, cell: Locator, text: str) -> None:
+        """Put `text` in place of what the cell has."""
+        cell.locator(".cm-content").click()
+        self._page.keyboard.press("Control+A")
+        self._page.keyboard.insert_text(text)
+
+    def errors(self) -> int:
+        """How many cells of the notebook on top raised."""
+        return self._page.locator(f"{SHOWN} .jp-OutputArea-output[data-mime-type*=error]").count()
+
+    def pictures(self) -> int:
+        """How many pictures the notebook on top shows, each wide enough to be one."""
+        shown = self._page.locator(f"{SHOWN} .jp-OutputArea-output img")
+        widths = [shown.nth(number).evaluate("image => image.naturalWidth") for number in range(shown.count())]
+        return sum(width > 500 for width in widths)
+
+    def keeps(self, name: str, cell: Locator | None = None) -> None:
+        """Keep what is on the screen, `cell` in the middle of it."""
+        if cell is not None:
+            cell.scroll_into_view_if_needed()
+        PICTURES.mkdir(exist_ok=True)
+        self._page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def last_code(lesson_file: Path) -> str:
+    """The first line of a notebook's last code cell."""
+    cells = nbformat.read(lesson_file, as_version=4).cells
+    return next(cell for cell in reversed(cells) if cell.cell_type == "code").source.splitlines()[0]
 
 
 @pytest.mark.usefixtures("chromium")  # before the lab: without a browser nothing is started
-def test_notebook_00_opens_in_a_browser_and_run_all_cells_ends_in_its_check(
+def test_a_learner_opens_the_index_runs_00_and_05_and_turns_a_check_green(
     lab: Settings, address: str, page: Page
 ) -> None:
-    before = NOTEBOOK.read_bytes()
-    cells = nbformat.reads(before.decode(), as_version=4).cells
-    last = next(cell for cell in reversed(cells) if cell.cell_type == "code")
     elsewhere: set[str | None] = set()
     failures: list[str] = []
     page.on("request", lambda request: elsewhere.add(urlsplit(request.url).hostname))
     page.on("pageerror", lambda error: failures.append(str(error)))
-    page.route("**/api/contents/**", never_save)
+    originals = {each.notebook: each.notebook.read_bytes() for each in LESSONS}
+    learner = Learner(page)
 
     page.goto(address)
-    page.locator(".jp-MarkdownCell h1", has_text="00 Preflight").wait_for(timeout=60_000)
-    page.locator(".jp-CodeCell", has_text="load_settings()").first.wait_for()
+    learner.is_ready("The streaming lab")
     assert "token" not in page.url, "the token does not stay in the address bar"
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+    learner.keeps("1_index")
 
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    done = page.locator(".jp-CodeCell", has_text=last.source.splitlines()[0]).locator(".jp-OutputArea-output")
-    done.get_by_text("the schema still has the id").wait_for(timeout=120_000)
+    learner.opens("00 Preflight", "00 Preflight")
+    learner.runs_all()
+    learner.sees("the schema still has the id")
+    assert learner.errors() == 0
+    assert learner.pictures() >= 3, "the status, the registry stopped, all well again"
+    learner.keeps("2_preflight", learner.cell(last_code(lesson("00").notebook)))
 
-    assert page.locator(".jp-OutputArea-output[data-mime-type*=error]").count() == 0
-    pictures = page.locator(".jp-OutputArea-output img")
-    assert pictures.count() >= 3, "the status, the registry stopped, all well again"
-    assert pictures.first.evaluate("image => image.naturalWidth") > 500
+    page.get_by_role("tab", name="index.ipynb").click()
+    learner.opens("05 Enrichment", "05 Enrichment with keyed state")
+    learner.runs_all()
+    page.locator(f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=busy]").wait_for(timeout=60_000)
+    page.locator(f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=240_000)
+    assert learner.errors() == 0
+    assert learner.pictures() >= 1
+    learner.keeps("3_enrichment", page.locator(f"{SHOWN} .jp-OutputArea-output img").first)
+
+    page.get_by_role("tab", name="index.ipynb").click()
+    learner.opens("01a, 01b", "01 Counters")
+    learner.runs_all()
+    learner.sees("Exercise 01a is not solved yet.")
+    stubs = jupytext.reads(stub(source_of(lesson("01")).read_text()), fmt="py:percent").cells
+    solved = jupytext.reads(answered(source_of(lesson("01")).read_text()), fmt="py:percent").cells
+    (place,) = (number for number, cell in enumerate(stubs) if 'raise NotSolved("01a")' in cell.source)
+    learner.writes(learner.cell('raise NotSolved("01a")'), solved[place].source)
+    learner.runs_all()
+    learner.sees("✓ 01a")
+    learner.keeps("4_solved", learner.cell('check("01a"'))
+    page.keyboard.press("Control+S")
+
+    page.get_by_role("tab", name="index.ipynb").click()
+    learner.runs_all()
+    learner.sees("✓ 01a")
+    learner.keeps("5_index_with_a_tick")
     assert (elsewhere, failures) == ({"127.0.0.1"}, [])
     assert all(row.healthy for row in services.status(lab))
-    assert NOTEBOOK.read_bytes() == before
+    assert {file: file.read_bytes() for file in originals} == originals, "a learner works on copies"

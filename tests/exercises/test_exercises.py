@@ -1,4 +1,4 @@
-"""Every exercise on trial: its stub fails, its solution passes, each typical wrong answer gets the words meant for it."""
+"""Every exercise on trial: its stub fails, its solution passes, each wrong answer gets the words meant for it."""
 
 from __future__ import annotations
 

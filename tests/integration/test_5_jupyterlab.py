@@ -51,11 +51,13 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
 ) -> None:
     process, address = jupyterlab
     base = f"http://127.0.0.1:{lab.jupyter_port}"
-    assert address.startswith(f"{base}/lab/tree/notebooks/00_preflight.ipynb?token=")
+    assert address.startswith(f"{base}/lab/tree/index.ipynb?token=")
     secret = address.split("token=")[1]
     assert httpx.get(f"{base}/api/contents").status_code == 403
-    names = {entry["name"] for entry in httpx.get(f"{base}/api/contents/notebooks?token={secret}").json()["content"]}
-    assert "00_preflight.ipynb" in names
+    names = {entry["name"] for entry in httpx.get(f"{base}/api/contents?token={secret}").json()["content"]}
+    assert {"index.ipynb", "00_preflight.ipynb", "exercises", "logs"} <= names
+    kafka_log = httpx.get(f"{base}/api/contents/logs/kafka.log?token={secret}")
+    assert "KafkaRaftServer nodeId" in kafka_log.json()["content"]
     assert httpx.get(address).status_code == 200
 
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]

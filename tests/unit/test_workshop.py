@@ -117,7 +117,7 @@ def test_the_same_source_gives_the_same_notebook() -> None:
 @pytest.mark.parametrize(("raised", "reason", "hint"), [
     (NotSolved("01a"), "not solved yet", "your answer"),
     (NotYet("cpu0 has 3.", "Look at cpu0."), "cpu0 has 3.", "Look at cpu0."),
-    (LabkitError("Kafka does not answer.", "Type: labkit up"), "could not be checked. Kafka does not answer", "labkit up"),
+    (LabkitError("Kafka does not answer.", "Type: labkit up"), "It could not be checked. Kafka", "labkit up"),
     (ZeroDivisionError("division by zero"), "raised ZeroDivisionError: division by zero", "in a cell"),
 ])  # fmt: skip
 def test_a_verdict_says_why(
