@@ -47,7 +47,7 @@ def snapshots(settings: Settings, source: str = "replay", seconds: float = LIVE_
         return ReplaySource(RECORDING)
     if source == "live":
         return LiveSource(settings.hostname, 1.0, threading.Event(), limit_s=seconds)
-    raise BadInput(f"The source is one of {', '.join(SOURCES)}, not {source!r}.")
+    raise _unknown(source)
 
 
 def begin(
@@ -59,6 +59,8 @@ def begin(
     exercise has one too). Services that are not up are started. Raises `LabkitError` where that does not work.
     """
     chosen = lesson(no)
+    if source not in SOURCES:
+        raise _unknown(source)
     settings = load_settings(suffix=suffix or chosen.suffix, **values)
     if chosen.start == Start.NOTHING:
         return settings
@@ -69,6 +71,10 @@ def begin(
     _bring_to(settings, chosen.start, source)
     say(f"{chosen.no} {chosen.title}: {_what_is_there(settings, chosen)}")
     return settings
+
+
+def _unknown(source: str) -> BadInput:
+    return BadInput(f"The source is one of {', '.join(SOURCES)}, not {source!r}.")
 
 
 def _bring_to(settings: Settings, start: Start, source: str) -> None:
