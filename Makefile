@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 export LAB_IMAGE ?= streaming-lab
+# Tests run on that many labs side by side, 2 GB of memory each.
+TEST_LABS ?= 3
 
 .PHONY: help install install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
 .PHONY: notebooks exercises all docker-images smoke check clean lock
@@ -21,7 +23,7 @@ lab:                   ## JupyterLab with the services up; says its address, als
 	@docker/labkit.sh lab
 
 test: check            ## installs what it needs, then all the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_LABS) --dist loadgroup
 
 check: install-dev     ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

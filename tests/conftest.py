@@ -50,6 +50,24 @@ def lab_environment(folder: Path) -> dict[str, str]:
     }
 
 
+#: Tests that need services wait most of the time. Each of these has services of its own, beside the others.
+GROUPS = {
+    "services": ("browser", "integration/test_1", "integration/test_2", "integration/test_3", "integration/test_4",
+                 "integration/test_5"),
+    "numbers": ("integration/test_6", "integration/test_7", "integration/test_8", "integration/test_9_semantics"),
+    "workshop": ("notebooks", "exercises", "integration/test_9"),
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a group together: `pytest -n 3 --dist loadgroup` runs the groups side by side."""
+    for item in items:
+        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        group = next((name for name, places in GROUPS.items() if place.startswith(places)), None)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def lab_folder() -> Iterator[Path]:
     """A folder for the test lab; every test, and every command it runs, sees that lab's settings."""
