@@ -10,7 +10,7 @@ export LAB_IMAGE ?= streaming-lab
 # Tests run on that many labs side by side, 2 GB of memory each.
 TEST_LABS ?= 3
 
-.PHONY: help install install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
+.PHONY: help install bundle install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
 .PHONY: notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
@@ -28,8 +28,11 @@ test: check            ## installs what it needs, then all the tests
 check: install-dev     ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-install:               ## what the lab needs, into .venv; a second call does nothing
-	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py
+install:               ## what the lab needs, into .venv; a second call does nothing; BUNDLE=file: with no network
+	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py $(if $(BUNDLE),--bundle "$(BUNDLE)")
+
+bundle: install        ## all that install downloads, in one file, for machines without a network
+	@$(BIN)/python -m labkit.ops.bundle
 
 install-dev:           ## and what the tests need
 	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py --dev

@@ -23,7 +23,7 @@ import httpx
 
 from labkit.errors import LabkitError
 
-__all__ = ["Artifact", "fetch_all", "missing", "read_lock", "unpack_registry"]
+__all__ = ["Artifact", "copy_all", "fetch_all", "missing", "read_lock", "unpack_registry"]
 
 MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 _CHUNK = 1 << 18
@@ -127,6 +127,28 @@ def _fetch(
                     "Check the network, HTTPS_PROXY or your Maven mirror, and run the same command again: "
                     "it goes on where it stopped.",
                 ) from None
+    _keep(part, artifact, target)
+
+
+def copy_all(artifacts: Iterable[Artifact], jars: Path, install_dir: Path) -> None:
+    """Copy `artifacts` from `jars`, a folder kafka/, flink/, registry/, and check every SHA-256.
+
+    Raises `LabkitError` where one is missing or another one, and where it cannot be written.
+    """
+    for artifact in artifacts:
+        target = artifact.path(install_dir)
+        part = target.with_name(target.name + ".part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(jars / artifact.set / artifact.filename, part)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise LabkitError(f"{artifact.filename} could not be copied from {jars}: {error.strerror}.") from None
+        _keep(part, artifact, target)
+
+
+def _keep(part: Path, artifact: Artifact, target: Path) -> None:
+    """The finished file, where it is the one that jars.lock names."""
     if _sha256(part) != artifact.sha256:
         part.unlink()
         raise LabkitError(

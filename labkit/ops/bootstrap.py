@@ -2,6 +2,7 @@
 
     python3.11 labkit/ops/bootstrap.py              what the lab needs
     python3.11 labkit/ops/bootstrap.py --dev        and what only its tests need
+    python3.11 labkit/ops/bootstrap.py --bundle X   what the lab needs, from an offline bundle, with no network
 
 Makes .venv, installs uv into it and with uv everything that requirements.txt pins, checked by hash;
 then `python -m labkit.ops.install` fetches the Java parts. Every step can be broken off and run again.
@@ -15,12 +16,14 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import Dict, List, Optional, Sequence
+import time
+from typing import Any, Dict, List, Optional, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".labkit-installed")
+SCRATCH = VENV + ".bundle"
 DEV_STAMP = os.path.join(VENV, ".labkit-dev-installed")
 LOCKS = ("requirements.txt", "jars.lock", "pyproject.toml")
 DEV_LOCKS = (*LOCKS, "requirements-dev.txt")
@@ -30,7 +33,8 @@ NEEDED_MEMORY_MB = 3000
 
 def main() -> int:
     """Bring .venv to what the lock files say; does nothing where it is there already."""
-    dev = "--dev" in sys.argv[1:]
+    options = sys.argv[1:]
+    dev = "--dev" in options
     wanted, wanted_dev = fingerprint(LOCKS), fingerprint(DEV_LOCKS)
     if read(DEV_STAMP) == wanted_dev if dev else read(STAMP) == wanted:
         return 0
@@ -38,46 +42,91 @@ def main() -> int:
     if problem:
         sys.stderr.write(problem + "\n")
         return 2
+    bundle = None
     try:
-        if not (os.path.exists(PYTHON) and os.path.exists(os.path.join(VENV, "bin", "pip"))):
-            say("making .venv")
-            run([sys.executable, "-m", "venv", "--clear", VENV])
-        say("installing uv")
-        run(
-            [
-                PYTHON,
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "--disable-pip-version-check",
-                "--require-hashes",
-                "-r",
-                one_requirement("uv"),
-            ]
-        )
-        say("installing the Python packages (about 680 MB to download, 1.4 GB on disk)")
-        uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON]
-        environment = uv_environment()
-        run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements.txt")], environment)
-        if "--packages-only" in sys.argv[1:]:
-            return 0
-        if dev:
-            run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements-dev.txt")], environment)
-        run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", ROOT], environment)
-        run([PYTHON, "-m", "labkit.ops.install"])
+        if "--bundle" in options:
+            bundle = checked_bundle(options[options.index("--bundle") + 1])
+            if bundle is None:
+                return 2
+        install(bundle, dev, "--packages-only" in options)
     except subprocess.CalledProcessError as error:
         sys.stderr.write(
             "Set-up stopped (exit status %d). " % error.returncode + "The same command goes on where this one was.\n"
         )
         return 1
+    except OSError as error:
+        sys.stderr.write("Set-up stopped: %s. The same command goes on where this one was.\n" % error)
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
         return 130
+    finally:
+        if "--bundle" in options:
+            shutil.rmtree(SCRATCH, ignore_errors=True)
+    if "--packages-only" in options:
+        return 0
     for stamp, text in ((STAMP, wanted), (DEV_STAMP, wanted_dev))[: 2 if dev else 1]:
         with open(stamp, "w") as file:
             file.write(text)
     return 0
+
+
+def install(bundle: Any, dev: bool, packages_only: bool) -> None:
+    """The steps, from what an index and a Maven repository have, or from a bundle."""
+    began = time.monotonic()
+    if not (os.path.exists(PYTHON) and os.path.exists(os.path.join(VENV, "bin", "pip"))):
+        say("making .venv")
+        run([sys.executable, "-m", "venv", "--clear", VENV])
+    wheels = ["--no-index", "--find-links", str(bundle.folder / "wheels")] if bundle else []
+    pip = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wheels]
+    say("installing uv")
+    run([*pip, "--require-hashes", "-r", one_requirement("uv")], offline_environment() if bundle else None)
+    size = "1.4 GB on disk" if bundle else "about 680 MB to download, 1.4 GB on disk"
+    say("installing the Python packages (%s)" % size)
+    uv = [os.path.join(VENV, "bin", "uv"), "pip", "install", "--python", PYTHON, *wheels]
+    environment = offline_environment() if bundle else uv_environment()
+    run([*uv, "--require-hashes", "-r", requirements_with(bundle)], environment)
+    if packages_only:
+        return
+    if dev:
+        run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements-dev.txt")], environment)
+    run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", ROOT], environment)
+    run([PYTHON, "-m", "labkit.ops.install", *([str(bundle.folder / "jars")] if bundle else [])])
+    if bundle:
+        say("installed in %d s, without a network" % (time.monotonic() - began))
+
+
+def checked_bundle(path: str) -> Any:
+    """The bundle, every file of it checked; None where it does not fit, which has been said then."""
+    sys.path.insert(0, ROOT)
+    from pathlib import Path
+
+    from labkit.errors import BadInput
+    from labkit.ops.bundle import open_bundle
+
+    began = time.monotonic()
+    say("checking the bundle (about a gigabyte has to be read)")
+    try:
+        bundle = open_bundle(Path(path).expanduser().absolute(), Path(ROOT), Path(SCRATCH))
+    except BadInput as error:
+        sys.stderr.write("%s\n" % error)
+        return None
+    sizes = (len(bundle.manifest.files), bundle.manifest.size // 10**6, time.monotonic() - began)
+    say("%d files, %d MB, each with its SHA-256: %d s" % sizes)
+    return bundle
+
+
+def requirements_with(bundle: Any) -> str:
+    """requirements.txt; for a bundle a copy, with the hashes of the wheels that were built from source."""
+    lock = os.path.join(ROOT, "requirements.txt")
+    if bundle is None:
+        return lock
+    from labkit.ops.bundle import requirements
+
+    path = os.path.join(VENV, "bundle-requirements.txt")
+    with open(path, "w") as file:
+        file.write(requirements(bundle, read(lock)))
+    return path
 
 
 def python_problem() -> Optional[str]:
@@ -162,6 +211,14 @@ def uv_environment() -> Dict[str, str]:
             environment.setdefault(variable, pip[option])
     environment.setdefault("UV_SYSTEM_CERTS", "true")
     environment.setdefault("UV_HTTP_TIMEOUT", "180")
+    return environment
+
+
+def offline_environment() -> Dict[str, str]:
+    """No index, no settings and no cache of the person's: a bundle has all there is."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    environment.update(PIP_CONFIG_FILE=os.devnull, UV_NO_CONFIG="1", UV_OFFLINE="1", UV_PYTHON_DOWNLOADS="never")
+    environment["UV_CACHE_DIR"] = os.path.join(SCRATCH, "uv-cache")  # on .venv's disk: linked, not copied
     return environment
 
 

@@ -1,6 +1,7 @@
 """The Java half of set-up, run by bootstrap.py once the Python packages are there. Also importable.
 
     python -m labkit.ops.install        fetch the jars and the registry, make the class archive
+    python -m labkit.ops.install JARS   copy them from that folder, which an offline bundle has
 
 Leaves, below `install_dir` (.venv/share/labkit): jars/, registry/, flink-lib/ (what a Flink process
 loads: the wheel's own jars, PyFlink's and the connectors), class-archives/.
@@ -32,8 +33,11 @@ def require_installed(settings: Settings) -> None:
         raise LabkitError("The Java parts are not installed.", "Type: make install")
 
 
-def install(settings: Settings, console: Console) -> None:
-    """Bring `settings.install_dir` to what jars.lock names; does nothing where it already is."""
+def install(settings: Settings, console: Console, jars: Path | None = None) -> None:
+    """Bring `settings.install_dir` to what jars.lock names; does nothing where it already is.
+
+    `jars` is a folder to copy from; nothing is fetched then.
+    """
     wanted = artifacts.read_lock(LOCK)
     done = settings.install_dir / "installed"
     lock_text = LOCK.read_text()
@@ -41,7 +45,10 @@ def install(settings: Settings, console: Console) -> None:
     if not absent and done.exists() and done.read_text() == lock_text:
         return
     done.unlink(missing_ok=True)
-    if absent:
+    if absent and jars:
+        console.print(f"copying {len(absent)} Java archives from the bundle")
+        artifacts.copy_all(absent, jars, settings.install_dir)
+    elif absent:
         _fetch(absent, settings.install_dir, console)
     console.print("unpacking the registry")
     artifacts.unpack_registry(wanted, settings.install_dir)
@@ -93,10 +100,13 @@ def main() -> int:
     """Entry point of `python -m labkit.ops.install`."""
     console = Console(highlight=False)
     try:
-        install(load_settings(), console)
+        install(load_settings(), console, Path(sys.argv[1]) if sys.argv[1:] else None)
     except LabkitError as error:
         console.print(f"{error}", soft_wrap=True, markup=False)
         return error.exit_status
+    except OSError as error:
+        console.print(f"The Java parts could not be written: {error}.", soft_wrap=True, markup=False)
+        return 1
     except KeyboardInterrupt:
         console.print("Stopped. The same command goes on where this one was.")
         return 130
