@@ -65,7 +65,7 @@ def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merge
     prepared: Settings, labkit: Labkit
 ) -> None:
     folder = prepared.parquet_dir / f"date={DATE}"
-    feed = hosts(["late"], 40, seed=32, start_ms=BEGIN_MS + 3_600_000)
+    feed = hosts(["compacted-late"], 40, seed=32, start_ms=BEGIN_MS + 3_600_000)
     through(prepared, feed[:20])  # beside the merged file of before
     jobs.submit(prepared, ENRICHMENT)
     # No checkpoint while the test looks: the file in the making stays one until the job is stopped.
