@@ -68,6 +68,10 @@ def begin(
         say("Starting the services (half a minute) …")
         services.up(settings)
     clear(settings)
+    if source == "live" and chosen.start >= Start.SNAPSHOTS:
+        say(f"Taking {LIVE_S:.0f} s of this machine …")
+    if chosen.start >= Start.METRICS:
+        say("The pipeline of the lessons before runs first …")
     _bring_to(settings, chosen.start, source)
     say(f"{chosen.no} {chosen.title}: {_what_is_there(settings, chosen)}")
     return settings
