@@ -217,7 +217,9 @@ def uv_environment() -> Dict[str, str]:
 def offline_environment() -> Dict[str, str]:
     """No index, no settings and no cache of the person's: a bundle has all there is."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
-    environment.update(PIP_CONFIG_FILE=os.devnull, UV_NO_CONFIG="1", UV_OFFLINE="1", UV_PYTHON_DOWNLOADS="never")
+    environment.update(
+        PIP_CONFIG_FILE=os.devnull, PIP_NO_CACHE_DIR="1", UV_NO_CONFIG="1", UV_OFFLINE="1", UV_PYTHON_DOWNLOADS="never"
+    )
     environment["UV_CACHE_DIR"] = os.path.join(SCRATCH, "uv-cache")  # on .venv's disk: linked, not copied
     return environment
 

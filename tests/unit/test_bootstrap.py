@@ -36,8 +36,8 @@ def bootstrap(venv: Path) -> ModuleType:
     return module
 
 
-def run(python: Path | str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(python), str(SCRIPT)], capture_output=True, text=True, timeout=30, check=False)
+def run(python: Path | str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(python), str(SCRIPT), *options], capture_output=True, text=True, timeout=30, check=False)
 
 
 @pytest.mark.parametrize("version", ["3.6", "3.7", "3.8", "3.9", "3.10", "3.13", "3.14"])
@@ -95,6 +95,35 @@ def test_a_machine_that_is_too_small_is_told_so_and_nothing_is_made(
     assert word in sentence
     assert "nothing was changed" in sentence
     assert not venv.exists()
+
+
+def test_a_bundle_that_cannot_be_used_is_refused_in_one_sentence_and_nothing_is_made(venv: Path) -> None:
+    done = run(sys.executable, "--bundle", str(venv.parent / "nowhere.tar"))
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert sentence == f"There is no bundle at {venv.parent}/nowhere.tar. Nothing was changed."
+    assert os.listdir(venv.parent) == []
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.10", "3.13"])
+def test_an_unfit_python_is_told_so_before_a_bundle_is_looked_at(version: str, venv: Path) -> None:
+    python = next(PYENV.glob(f"{version}.*/bin/python"), None)
+    if python is None:
+        pytest.skip(f"there is no Python {version} below {PYENV}")
+    done = run(python, "--bundle", str(venv.parent / "nowhere.tar"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "needs Python 3.11 or 3.12" in done.stderr
+
+
+def test_what_is_installed_from_a_bundle_asks_no_index_and_no_settings_of_the_person(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://index.example/simple")
+    environment = bootstrap.offline_environment()
+    assert "https://index.example/simple" not in environment.values()
+    assert (environment["UV_OFFLINE"], environment["PIP_CONFIG_FILE"]) == ("1", os.devnull)
+    assert environment["UV_CACHE_DIR"].startswith(bootstrap.SCRATCH)
 
 
 def test_uv_is_pinned_by_hash_as_requirements_txt_has_it(bootstrap: ModuleType, venv: Path) -> None:
