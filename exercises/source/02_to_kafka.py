@@ -1,0 +1,130 @@
+# %% [markdown]
+# # Exercises 02: To Kafka
+#
+# Two exercises to notebook 02. Write your answer in place of the line with `NotSolved`; the check cell says whether
+# it does what it should, and why not. Ask it as often as you like. The first cell makes topics and groups that end in
+# `_ex02`; nothing else is touched.
+
+# %%
+import json
+from dataclasses import asdict, replace
+
+from confluent_kafka import Consumer, Producer
+
+from labkit.consumer import read_topic
+from labkit.kafka_admin import Topic, create_topics
+from labkit.workshop.check import NotSolved, check
+from labkit.workshop.lesson import begin, snapshots
+
+settings = begin("02", suffix="_ex02")
+
+# %% [markdown]
+# ## 02a Send readings so that they keep their order
+#
+# Write `send_all(bootstrap, topic, readings)`. `readings` are snapshots, of several hosts. Each becomes one record:
+#
+# - value: what `as_json` makes of the snapshot (it is given),
+# - key: the host's name,
+# - timestamp: the snapshot's, so in ms,
+# - partition: where Java's clients would put that key.
+#
+# When it returns, Kafka has every record. It returns how many Kafka has acknowledged. `bootstrap` is the broker's
+# address, `"127.0.0.1:9092"`, and `topic` a name.
+#
+#     send_all("127.0.0.1:9092", "some_topic", readings)   ->   601
+
+
+# %%
+def as_json(snapshot):
+    """A snapshot -> JSON text as bytes."""
+    cpus = [cpu._asdict() for cpu in snapshot.cpus]
+    return json.dumps({**asdict(snapshot), "cpus": cpus}, separators=(",", ":")).encode()
+
+
+# %%
+def send_all(bootstrap, topic, readings):
+    """Send every reading to `topic`; how many Kafka has acknowledged."""
+    # BEGIN 02a
+    acknowledged = []
+
+    def report(error, message):
+        if error is None:
+            acknowledged.append(message.offset())
+
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random"})
+    for reading in readings:
+        producer.produce(
+            topic,
+            value=as_json(reading),
+            key=reading.hostname,
+            timestamp=reading.timestamp,
+            on_delivery=report,
+        )
+        producer.poll(0)
+    producer.flush()
+    return len(acknowledged)
+    # END 02a
+
+
+# %% [markdown]
+# To try it: twenty readings, as two hosts, and what is in the topic then. This cell is for you; change it as you
+# like.
+
+# %%
+few = list(snapshots(settings))[:20]
+create_topics(settings, [Topic("try_02a_ex02", 4)])
+try:
+    send_all(settings.kafka_bootstrap, "try_02a_ex02", [replace(few[n], hostname=f"db-{n % 2}") for n in range(20)])
+    for record in list(read_topic(settings, "try_02a_ex02"))[:4]:
+        print(record.partition(), record.offset(), record.key(), record.timestamp()[1], record.value()[:40])
+except NotSolved as error:
+    print(error)
+
+# %%
+check("02a", send_all)
+
+# %% [markdown]
+# ## 02b Skip nothing
+#
+# Write `handle_all(bootstrap, topic, group, count, handle)`: read records of `topic` as a member of `group`, and call
+# `handle(record)` for each, where `record` is confluent_kafka's message. `handle` may raise an error. Then
+# `handle_all` lets the error out, and the next call for the same group begins with the record that failed: *no record
+# is ever skipped*. A record whose `handle` came back without an error should not be handed out again.
+#
+# - A group that is new begins at the start of the topic.
+# - It returns how many records were handled: when there were `count` of them, or when nothing came for 5 seconds.
+# - However it ends, its consumer has left the group: the next call must not wait for a member that is gone.
+#
+# Example: the topic has 10 records, and `handle` raises at the fourth.
+#
+#     handle_all(bootstrap, "some_topic", "some_group", 10, handle)   raises handle's error; three records are done
+#     handle_all(bootstrap, "some_topic", "some_group", 7, print)     ->   7, with the fourth among them
+
+
+# %%
+def handle_all(bootstrap, topic, group, count, handle):
+    """Hand up to `count` records of `topic` to `handle`, as `group`; how many were handled."""
+    # BEGIN 02b
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([topic])
+    handled = 0
+    try:
+        while handled < count and (record := consumer.poll(5)) is not None:
+            handle(record)
+            consumer.commit(record, asynchronous=False)
+            handled += 1
+    finally:
+        consumer.close()
+    return handled
+    # END 02b
+
+
+# %%
+check("02b", handle_all)

@@ -1,0 +1,188 @@
+"""Judges of lesson 03: Avro numbers, and framed records whose schema is asked of the registry."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fastavro
+import httpx
+
+from labkit.avro_codec import HEADER_BYTES
+from labkit.errors import LabkitError
+from labkit.ops.flink_rest import tls
+from labkit.registry import Registry
+from labkit.settings import Settings, load_settings
+from labkit.workshop.check import NotYet
+
+__all__ = ["JUDGES", "judge_03a", "judge_03b"]
+
+_SUFFIX = "_ex03"
+#: From the small to what breaks a guess: one byte, two, signs, a timestamp, the ends of 64 bits.
+_NUMBERS = (
+    0, 5, 8, -1, 1, -3, 63, -64, 64, -65, 150, 4673, 4705, -4705, 1_795_368_345_547,
+    2**63 - 1, -(2**63),
+)  # fmt: skip
+
+Read = Callable[[bytes, int], tuple[int, int]]
+Framed = Callable[[str, str, dict[str, Any], dict[str, Any]], bytes]
+
+
+def judge_03a(answer: Read, _: Settings) -> str:
+    """Numbers that fastavro wrote, at the start of the bytes and further on."""
+    for number in _NUMBERS:
+        written = _avro("long", number)
+        for before in (b"", b"\x82\x01"):
+            _judge_number(answer, number, written, before)
+    return f"{len(_NUMBERS)} numbers from -2⁶³ to 2⁶³ - 1, at the start of the bytes and further on."
+
+
+def _judge_number(answer: Read, number: int, written: bytes, before: bytes) -> None:
+    data, start, end = before + written + b"\x02", len(before), len(before) + len(written)
+    asked = f"read_long(bytes.fromhex('{data.hex(' ')}'), {start})"
+    try:
+        said = answer(data, start)
+    except (IndexError, TypeError) as error:
+        raise NotYet(f"{asked} raised {type(error).__name__}: {error}.", f"It should give {(number, end)}.") from None
+    if not isinstance(said, tuple) or len(said) != 2:
+        raise NotYet(f"{asked} gave {said!r}.", "Return two things: the number, and the place after it.")
+    if said[0] != number:
+        raise NotYet(f"{asked} gave the number {said[0]}; it is {number}.", _why(said[0], number, written, data))
+    if said[1] != end:
+        hint = "Count from the beginning of data, not from start." if said[1] == len(written) else _PLACE
+        raise NotYet(f"{asked} gave the place {said[1]}; the number ends before place {end}.", hint)
+
+
+_PLACE = "It is the place of the first byte that does not belong to the number any more."
+
+
+def _why(said: object, number: int, written: bytes, data: bytes) -> str:
+    """What a wrong number looks like."""
+    unsigned = number << 1 if number >= 0 else ~number << 1 | 1
+    big_end_first = 0
+    for byte in written:
+        big_end_first = big_end_first << 7 | byte & 0x7F
+    if said == unsigned:
+        return "That is the number before zig-zag: 0, 1, 2, 3, 4 stand for 0, -1, 1, -2, 2."
+    if said in (unsigned >> 1, -(unsigned >> 1)):
+        return "Odd numbers stand for negative ones: 1 is -1, 3 is -2, 5 is -3."
+    if said in (big_end_first, big_end_first >> 1 ^ -(big_end_first & 1)) and len(written) > 1:
+        return "The first byte has the lowest seven bits, not the highest."
+    if len(written) > 1 and said in (written[0] & 0x7F, (written[0] & 0x7F) >> 1 ^ -(written[0] & 1), written[0]):
+        return "A byte of 0x80 or more says that another one follows."
+    if data[0] != written[0] and said == 65:
+        return "The number begins at data[start]."
+    return "Take seven bits of each byte, the first byte's lowest, until one is below 0x80; then zig-zag."
+
+
+_DISK = {
+    "type": "record",
+    "name": "Disk",
+    "namespace": "judge.lesson03",
+    "fields": [{"name": "device", "type": "string"}, {"name": "free", "type": "long"}],
+}
+_FAN = {
+    "type": "record",
+    "name": "Fan",
+    "namespace": "judge.lesson03",
+    "fields": [{"name": "place", "type": "int"}, {"name": "turns", "type": {"type": "array", "items": "long"}}],
+}
+_ASKED: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("disks", _DISK, {"device": "sda1", "free": 123_456_789}),
+    ("fans", _FAN, {"place": -2, "turns": [900, 905, 0]}),
+)
+
+
+def judge_03b(answer: Framed, _: Settings) -> str:
+    """Two schemas that it has not seen, under two subjects; what the registry knows then has to read the bytes."""
+    settings = load_settings(suffix=_SUFFIX)
+    ids = []
+    for name, schema, record in _ASKED:
+        with _subject(settings, f"asked_{name}{_SUFFIX}-value") as subject:
+            value = answer(settings.registry_url, subject, schema, record)
+            ids.append(_judge_value(settings, subject, schema, record, value))
+    return f"Two records with the schema ids {ids[0]} and {ids[1]}: the registry's schemas read them back."
+
+
+def _judge_value(
+    settings: Settings, subject: str, schema: dict[str, Any], record: dict[str, Any], value: object
+) -> int:
+    wanted = _registered_id(settings, subject)
+    if not isinstance(value, bytes):
+        raise NotYet(f"Your function returned {type(value).__name__}, not bytes.", "A Kafka value is bytes.")
+    body = _avro(schema, record)
+    start = value[: HEADER_BYTES + 1].hex(" ")
+    if value == body:
+        raise NotYet(
+            f"The value begins with {start}: that is the Avro body alone.",
+            "Put the magic byte 0x00 and the schema id, 4 bytes, before it: nobody could read it otherwise.",
+        )
+    if not value or value[0] != 0:
+        raise NotYet(f"The value begins with {start}; the first byte has to be the magic byte 0x00.", "b'\\0' + …")
+    found = int.from_bytes(value[1:HEADER_BYTES], "big")
+    if found != wanted and value[1:HEADER_BYTES] == wanted.to_bytes(4, "little"):
+        raise NotYet(
+            f"The value begins with {start}; a reader takes that for the schema id {found}, not {wanted}.",
+            'The id has its highest byte first: to_bytes(4, "big").',
+        )
+    if found != wanted:
+        raise NotYet(
+            f"The value begins with {start}, the schema id {found}; the registry gave {subject} the id {wanted}.",
+            'The id is in the registry\'s answer: answer.json()["id"].',
+        )
+    if value[HEADER_BYTES:].startswith(b"Obj\x01"):
+        raise NotYet(
+            "After the header comes 4f 62 6a 01, `Obj`: that is an Avro file with its schema inside.",
+            "A message has the body only: fastavro.schemaless_writer.",
+        )
+    if value[HEADER_BYTES:] != body:
+        raise NotYet(
+            f"The body is {value[HEADER_BYTES:][:12].hex(' ')} …; as Avro {record} is {body[:12].hex(' ')} ….",
+            "fastavro.schemaless_writer writes it into an io.BytesIO.",
+        )
+    if Registry.of(settings).schema(wanted) is None:
+        raise NotYet(f"The registry does not know the schema id {wanted}.", "Register the schema that it was given.")
+    return wanted
+
+
+def _registered_id(settings: Settings, subject: str) -> int:
+    answer = _ask("GET", settings, f"/subjects/{subject}/versions/latest")
+    if answer.is_client_error:
+        raise NotYet(
+            f"Nothing is registered under the subject {subject}.",
+            "POST the schema to /subjects/{subject}/versions, with the subject that your function was given.",
+        )
+    return int(answer.json()["id"])
+
+
+@contextmanager
+def _subject(settings: Settings, subject: str) -> Iterator[str]:
+    """A subject that has no schema before, and none afterwards. The API wants a soft deletion first."""
+
+    def forget() -> None:
+        for words in ("", "?permanent=true"):
+            _ask("DELETE", settings, f"/subjects/{subject}{words}")
+
+    forget()
+    try:
+        yield subject
+    finally:
+        forget()
+
+
+def _ask(method: str, settings: Settings, path: str) -> httpx.Response:
+    try:
+        return httpx.request(method, f"{settings.registry_url}{path}", timeout=10, verify=tls())
+    except httpx.HTTPError:
+        raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
+
+
+def _avro(schema: Any, value: Any) -> bytes:
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, fastavro.parse_schema(schema), value)
+    return body.getvalue()
+
+
+JUDGES = {"03a": judge_03a, "03b": judge_03b}
