@@ -316,15 +316,17 @@ def _collect_wheels(lock: Path, folder: Path, say: Callable[[str], None]) -> Non
     say("collecting the wheels; what comes as source is built")
     options = ["--no-build-isolation", "--use-pep517", "--wheel-dir", str(folder)]
     _pip(["wheel", *options, "--requirement", str(lock)], say)
+    # pip wheel has this option too, but does not heed it
+    options = ["--ignore-requires-python", "--only-binary", ":all:", "--dest", str(folder)]
     for number, requirement in enumerate(_for_other_patches(lock.read_text())):
         one = folder / f"{number}.txt"
         one.write_text(requirement)
-        _pip(["wheel", *options, "--ignore-requires-python", "--requirement", str(one)], say)
+        _pip(["download", *options, "--requirement", str(one)], say)
 
 
 def _pip(words: list[str], say: Callable[[str], None]) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
-    tail: deque[str] = deque(maxlen=12)
+    tail: deque[str] = deque(maxlen=20)
     collected = 0
     with subprocess.Popen(
         [*command, "--no-deps", "--require-hashes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -338,7 +340,10 @@ def _pip(words: list[str], say: Callable[[str], None]) -> None:
             elif built := re.match(r"Building wheel for (\S+) .*: started", line.strip()):
                 say(f"  building {built[1]}")
     if pip.returncode:
-        raise LabkitError(f"pip could not collect the wheels:\n{''.join(tail)}", "The same command tries again.")
+        why = " ".join(line.strip() for line in tail if line.startswith("ERROR: ")) or "".join(tail)
+        if f"[Errno {errno.ENOSPC}]" in why:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise LabkitError(f"pip could not collect the wheels. {why}", "The same command tries again.")
 
 
 def _for_other_patches(lock: str) -> list[str]:

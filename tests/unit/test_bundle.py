@@ -38,6 +38,7 @@ from labkit.settings import REPOSITORY, load_settings
 
 FILES = {"wheels/toy-1.0-py3-none-any.whl": b"w" * 3000, "jars/kafka/broker-1.0.jar": b"j" * 700}
 TOP = "streaming-lab-bundle-of-a-test"
+LATE = "{}.{}.29".format(*sys.version_info)  # a patch of this Python that is still to come
 PINNED = "toy==1.0 \\\n    --hash=sha256:{}\n"
 
 
@@ -325,6 +326,22 @@ def sdist_of_toy(folder: Path) -> Path:
     return path
 
 
+def wheel_for_a_later_patch(folder: Path) -> Path:
+    """A package that this Python does not need and must not have, but a later one of the same minor version."""
+    info = "lab_late-1.0.dist-info"
+    parts = {
+        "lab_late.py": "",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: lab-late\nVersion: 1.0\nRequires-Python: >={LATE}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    path = folder / "lab_late-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, text in parts.items():
+            wheel.writestr(name, text)
+    return path
+
+
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of two packages and one jar, with the real bootstrap.py; pip knows no index, only a folder."""
@@ -333,13 +350,14 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     index.mkdir()
     for name in ("__init__.py", "errors.py", "ops/__init__.py", "ops/bootstrap.py", "ops/bundle.py"):
         shutil.copyfile(REPOSITORY / "labkit" / name, clone / "labkit" / name)
-    pins = {"uv": wheel_of_uv(index), "lab-toy": sdist_of_toy(index)}
-    versions = {name: file.name.removesuffix(".tar.gz").split("-")[1] for name, file in pins.items()}
+    late = f"lab-late==1.0 ; python_full_version >= '{LATE}'"
+    pins = {
+        f"uv=={importlib.metadata.version('uv')}": wheel_of_uv(index),
+        "lab-toy==1.0": sdist_of_toy(index),
+        late: wheel_for_a_later_patch(index),
+    }
     (clone / "requirements.txt").write_text(
-        "".join(
-            f"{name}=={versions[name]} \\\n    --hash=sha256:{sha256(file.read_bytes())}\n"
-            for name, file in pins.items()
-        )
+        "".join(f"{pin} \\\n    --hash=sha256:{sha256(file.read_bytes())}\n" for pin, file in pins.items())
     )
     smallest = min(read_lock(REPOSITORY / "jars.lock"), key=lambda artifact: artifact.size)
     (clone / "jars.lock").write_text(f"{smallest.set} {smallest.coordinates} {smallest.size} {smallest.sha256}\n")
@@ -374,13 +392,14 @@ def test_a_bundle_is_made_and_installed_with_no_network_and_no_cache(clone: Path
         [*without_network(), *command], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"3 files, \d+ MB, each with its SHA-256: \d+ s", done.stdout)
+    assert re.search(r"4 files, \d+ MB, each with its SHA-256: \d+ s", done.stdout)
     answer = [clone / ".venv" / "bin" / "python", "-c", "import lab_toy; print(lab_toy.ANSWER)"]
     assert subprocess.run(answer, capture_output=True, text=True, check=True).stdout == "42\n"
     assert not (clone / ".venv.bundle").exists()
     assert not (tmp_path / "home" / ".cache").exists()
 
     opened = open_bundle(tar, clone, clone / ".venv.bundle")
+    assert "wheels/lab_late-1.0-py3-none-any.whl" in opened.manifest.files
     assert opened.built == ["wheels/lab_toy-1.0-py3-none-any.whl"]
     copy_all(read_lock(clone / "jars.lock"), opened.folder / "jars", clone / "share")
     assert missing(read_lock(clone / "jars.lock"), clone / "share") == []
@@ -390,7 +409,7 @@ def test_a_package_that_pip_cannot_get_is_said_and_no_bundle_is_left(clone: Path
     with (clone / "requirements.txt").open("a") as lock:
         lock.write(PINNED.format("0" * 64))
     before = sorted(clone.rglob("*"))
-    with pytest.raises(LabkitError, match=r"(?s)pip could not collect the wheels:.*toy==1.0") as caught:
+    with pytest.raises(LabkitError, match=r"^pip could not collect the wheels\. ERROR: .*toy==1\.0") as caught:
         make(clone, load_settings().install_dir, lambda _: None)
     assert caught.value.exit_status == 1
     assert sorted(clone.rglob("*")) == before
