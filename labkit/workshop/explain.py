@@ -1,0 +1,290 @@
+"""Long traces -> one sentence and what to type.
+
+    %load_ext labkit.workshop.explain      in a notebook: from then on each error that is known is explained
+
+    ValidationException: Unable to create a source …  (90 lines)
+    ->  Flink knows no connector or format called 'kafak'. It knows: blackhole, datagen, filesystem, kafka, print.
+        Check the spelling; …                           and below it, folded, the 90 lines
+
+`explained` is the pure function behind it, `KINDS` the table of what is known. An error that is not known is shown as
+IPython always shows it. The cell has failed either way: whoever runs the notebook gets its error message.
+"""
+
+from __future__ import annotations
+
+import html
+import linecache
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from labkit.errors import LabkitError
+
+__all__ = ["KINDS", "Explanation", "Kind", "explained", "load_ipython_extension", "unload_ipython_extension"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What happened, and what to do or type about it (may be empty)."""
+
+    what: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.todo}".rstrip()
+
+
+Words = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of trace: `pattern` finds it, its groups and what `see` reads from the trace fill the two texts."""
+
+    name: str
+    pattern: str
+    what: str
+    todo: str
+    see: Callable[[str], Words] = lambda _: {}
+
+
+# ------------------------------------------------------------------------------------- what is read from a trace
+
+
+def _available(trace: str) -> Words:
+    """Flink lists what it knows, one a line, below "Available factory identifiers are:"; not for every format."""
+    found = re.search(r"Available factory identifiers are:\s+((?:[\w-]+\s*\n)+)", trace)
+    return {"known": f" It knows: {', '.join(found[1].split())}." if found else ""}
+
+
+_FRAME = re.compile(
+    r'File "(?P<file>[^"]+)", line (?P<number>\d+), in (?P<function>\S+)\n(?P<rest>(?:[ \t]+(?!File|[ \t]).*\n)*)'
+)
+_RAISED = re.compile(r"^(?P<error>[A-Za-z_][\w.]*(?:: .*)?)$", re.M)
+_NOT_THE_LEARNERS = ("site-packages", "dist-packages", "/lib/python3", "apache_beam/", "pyflink/", "<frozen")
+
+
+def _own_line(trace: str) -> Words:
+    """The last line of the learner's own in a worker's trace, and what was raised there.
+
+    A function of a cell has travelled to the worker without its text; this kernel still has it.
+    """
+    frames = [frame for frame in _FRAME.finditer(trace) if not any(part in frame["file"] for part in _NOT_THE_LEARNERS)]
+    begin = frames[-1].end() if frames else trace.rfind("Traceback (most recent call last)") + 40
+    raised = _RAISED.search(trace, begin)
+    error = re.sub(r" \[while running .*", "", raised["error"]) if raised else "an error"
+    if not frames:
+        return {"error": error, "where": ""}
+    last = frames[-1]
+    line = linecache.getline(last["file"], int(last["number"])).strip() or last["rest"].strip().split("\n")[0]
+    return {"error": error, "where": f", in line {last['number']} of {last['function']}: {line}".rstrip(": ")}
+
+
+def _root_cause(trace: str) -> Words:
+    """The last "Caused by" of a Java trace (of one without any, its first line), with short names of classes."""
+    causes = re.findall(r"^Caused by: (.+)$", trace, re.M)
+    first = re.search(r"^(?::\s*|[\w.]+: )?((?:java|javax|org|com)\.[\w.$]+(?:Exception|Error).*)$", trace, re.M)
+    last = causes[-1] if causes else first[1] if first else trace.strip().split("\n")[-1]
+    return {"cause": re.sub(r"\b(?:[a-z]\w*\.)+(?=[A-Z])", "", last).strip().rstrip(".")}
+
+
+# ------------------------------------------------------------------------------------------- what is known, in order
+
+_WORKER = r"(?s)Error received from SDK harness.*"
+_REFUSED = r"(?:Connection refused|ConnectError|ConnectTimeout|ConnectException|Failed to establish)"
+
+#: The first whose pattern is found explains the trace, so the narrow ones stand above the wide ones.
+KINDS = (
+    Kind(
+        "a worker without a module",
+        _WORKER + r"ModuleNotFoundError: No module named '(?P<module>\w+)[^']*'",
+        "A Python worker of Flink cannot import {module}: it has what is installed, not your own files.",
+        'Ship the file before you submit: env.add_python_file("{module}.py"), or put its functions into a cell.',
+    ),
+    Kind(
+        "a Python error in a function of yours",
+        _WORKER,
+        "Your function raised {error} in a Python worker of Flink{where}.",
+        "Call it here with such a record, until it works; then submit again.",
+        _own_line,
+    ),
+    Kind(
+        "no connector or format",
+        r"Could not find any (?:format )?factory for identifier '(?P<name>[^']*)'",
+        "Flink knows no connector or format called {name!r} here.{known}",
+        "Check the spelling. If it is right: restart the kernel, and make the first environment with "
+        "labkit.flink.session.remote_environment, which brings the lab's jars.",
+        _available,
+    ),
+    Kind(
+        "no slots",
+        r"NoResourceAvailableException|Could not acquire the minimum required resources",
+        "The cluster has no free slot for this job: other jobs hold them, or it asks for more than there are.",
+        "End a job that you do not need (tidy(settings), or Cancel on Flink's page), or call env.set_parallelism(1).",
+    ),
+    Kind(
+        "exactly once without a name",
+        r"transactional-?[iI]d-?[pP]refix(?: must be specified| to be set)",
+        "A Kafka sink that delivers exactly once needs a name for its transactions, and checkpoints to commit them.",
+        "Add 'sink.transactional-id-prefix' = 'some-name', and call env.enable_checkpointing(10_000).",
+    ),
+    Kind(
+        "no visible Parquet file",
+        r"No files found that match the pattern \"(?P<where>[^\"]+)\"",
+        "There is no visible file at {where}: Flink shows its files when a checkpoint completes, never before.",
+        "Flink's page shows a job's checkpoints. If it makes none: env.enable_checkpointing(10_000), and submit again.",
+    ),
+    Kind(
+        "the JobManager is away",
+        rf"(?s)(?:JobSubmissionException|Failed to submit|RestClusterClient|runtime\.rest\.).*{_REFUSED}",
+        "Flink's JobManager does not answer, so nobody took the job.",
+        "Type: labkit status; then labkit up starts what is stopped.",
+    ),
+    Kind(
+        "the registry is away",
+        rf"(?s)(?:schema_registry|apis/ccompat).*{_REFUSED}",
+        "The schema registry does not answer.",
+        "Type: labkit status; then labkit up starts what is stopped.",
+    ),
+    Kind(
+        "a schema that was refused",
+        r"HTTP status code:? 409|409 Conflict",
+        "The registry refuses this schema: with it, records that are in the topic already could not be read any more.",
+        "Give every new field a default, and leave the types of the old ones as they are.",
+    ),
+    Kind(
+        "a topic that is not there",
+        r"UNKNOWN_TOPIC_OR_PART|_UNKNOWN_TOPIC|UnknownTopicOrPartition|does not host this topic-partition",
+        "Kafka has no topic of that name.",
+        "Type: kafka-topics --list. The pipeline's own are made by make setup, a lesson's by begin(…).",
+    ),
+    Kind(
+        "the broker is away",
+        r"Broker transport failure|_TRANSPORT|_ALL_BROKERS_DOWN|brokers? are down"
+        r"|Timed out waiting for a node assignment|Failed to (?:get metadata|list subscribed topic partitions)"
+        r"|Call\(callName=\w+.*timed out",
+        "Kafka does not answer.",
+        "Type: labkit status; then labkit up starts what is stopped.",
+    ),
+    Kind(
+        "a port that is taken",
+        r"Address already in use|java\.net\.BindException",
+        "Another program listens on that port already.",
+        "Type: labkit doctor, which names it. To move the whole lab: port_offset = 100 in labkit.toml.",
+    ),
+    Kind(
+        "no Parquet among the Parquet files",
+        r"(?:'(?P<file>[^']+)'[^']*)Parquet magic bytes not found",
+        "{file} is no Parquet file, and whoever reads the whole folder stumbles over it.",
+        "Move it elsewhere (pictures belong into output/plots), then read again.",
+    ),
+    Kind(
+        "PyFlink's JVM is gone",
+        r"Py4JNetworkError|Answer from Java side is empty|Java gateway process exited",
+        "The Java process behind this notebook's PyFlink has ended.",
+        "Restart the kernel (menu Kernel), then run the cells from the top.",
+    ),
+    Kind(
+        "cells out of order",
+        r"(?m)^NameError: name '(?P<name>\w+)' is not defined",
+        "There is no {name} in this kernel: the cell that makes it has not run.",
+        "Menu Run → Run All Above Selected Cell.",
+    ),
+    Kind(
+        "Flink's own words",
+        r"Py4JJavaError|An error occurred while calling|pyflink\.util\.exceptions|org\.apache\.flink",
+        "Flink says: {cause}.",
+        "If that is not enough: labkit logs taskmanager.",
+        _root_cause,
+    ),
+)
+
+
+def explained(error: BaseException | str) -> Explanation | None:
+    """An error, or the text of a trace -> one sentence and what to type; None where the kind is not known.
+
+    An error of labkit is its own sentence already.
+    """
+    if isinstance(error, LabkitError):
+        return Explanation(error.what, error.todo)
+    trace = error if isinstance(error, str) else _evidence(error)
+    for kind in KINDS:
+        found = re.search(kind.pattern, trace)
+        if found is not None:
+            words = {**found.groupdict(), **kind.see(trace)}
+            return Explanation(kind.what.format_map(words), kind.todo.format_map(words))
+    return None
+
+
+def _evidence(error: BaseException) -> str:
+    """The whole trace, and the address that was asked: httpx keeps that beside its message."""
+    asked = ""
+    with suppress(Exception):  # httpx raises where an error has no request
+        asked = f"request to {error.request.url}\n"  # type: ignore[attr-defined]
+    return asked + "".join(traceback.format_exception(error))
+
+
+# ------------------------------------------------------------------------------------------------- IPython's part
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """%load_ext labkit.workshop.explain: explain what a cell raises."""
+    shell.set_custom_exc((Exception,), _show)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """%unload_ext: show errors as IPython does by itself."""
+    shell.set_custom_exc((), None)
+
+
+def _show(
+    shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType, tb_offset: int | None = None
+) -> None:
+    """IPython calls this for what a cell raised, and leaves the showing to it.
+
+    A notebook gets an error message of a sentence, and the trace folded below; a terminal, which is read from its
+    end, the trace and then the sentence. %tb shows the trace in both.
+    """
+    told = None
+    with suppress(Exception):  # a trace that cannot be had (the JVM is gone) must not hide the error
+        told = explained(error)
+    if told is None or getattr(shell, "kernel", None) is None:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        if told is not None:
+            print(f"\n{_BOLD}{told.what}{_PLAIN}\n{told.todo}")
+        return
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    whole = "".join(traceback.format_exception(kind, error, trace.tb_next))  # the first frame is IPython's own
+    # What `showtraceback` does in the end: it sends the error message, for which a cell counts as failed.
+    shell._showtraceback(kind, str(told), _sentence(kind, told, trace))
+    _display(told, whole)
+
+
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+
+
+def _sentence(kind: type[BaseException], told: Explanation, trace: TracebackType) -> list[str]:
+    where = _line_of_the_cell(trace)
+    return [f"{_BOLD}{told.what}{_PLAIN}", *filter(None, [told.todo]), "", f"({kind.__name__}{where})"]
+
+
+def _line_of_the_cell(trace: TracebackType | None) -> str:
+    """Which line of the cell led there: ", line 3 of this cell: env.execute()"; "" where that cannot be found."""
+    while trace is not None:
+        file, number = trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        if "ipykernel_" in file or "<ipython-input" in file:
+            return f", line {number} of this cell: {linecache.getline(file, number).strip()}"
+        trace = trace.tb_next
+    return ""
+
+
+def _display(told: Explanation, whole: str) -> None:
+    from IPython.display import display
+
+    folded = f"<details><summary>The whole trace</summary><pre>{html.escape(whole)}</pre></details>"
+    display({"text/html": folded, "text/plain": f"{whole}\n{told}"}, raw=True)  # type: ignore[no-untyped-call]
