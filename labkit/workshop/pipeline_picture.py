@@ -141,7 +141,7 @@ def drawn(now: Pipeline, suffix: str = "") -> Figure:
     axes.text(0.25, 4.9, f"{title}, now", size=19, weight="bold", va="center")
     _box(axes, "producer", "producer", _PLAIN, "", "reads\n/proc/stat")
     _count(axes, "snapshots", "snapshots", "topic", _KAFKA, now.snapshots, "records")
-    _count(axes, "metrics", "metrics", "topic", _KAFKA, now.metrics, "records")
+    _count(axes, "metrics", "metrics", "topic", _KAFKA, now.metrics, "committed records")
     _count(axes, "dead letters", "dead letters", "topic", _KAFKA, now.dead_letters, "records")
     _count(axes, "rows", "Parquet", "files", _FILES, now.rows, "rows")
     _job(axes, "enrichment", now.enrichment)
