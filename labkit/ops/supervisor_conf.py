@@ -300,6 +300,9 @@ log.dirs={settings.state_dir}/kafka/data
 auto.create.topics.enable=false
 num.partitions={settings.partitions}
 offsets.topic.replication.factor=1
+# Kafka looks for old records 30 s after its start and then every five minutes; a lesson shows it and should not wait.
+log.initial.task.delay.ms=5000
+log.retention.check.interval.ms=5000
 offsets.topic.num.partitions=8
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
