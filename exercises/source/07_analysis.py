@@ -1,0 +1,113 @@
+# %% [markdown]
+# # Exercises of 07: Analysis
+#
+# Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise checks it, on rows that you have
+# not seen.
+#
+# No service is needed: `rows` below are made from the recording as the two jobs make them. The function is that of
+# the notebook.
+
+# %%
+from dataclasses import asdict
+
+import duckdb
+import pandas as pd
+
+from labkit.metrics import compare
+from labkit.recording import ReplaySource
+from labkit.workshop.check import NotSolved, check
+from labkit.workshop.lesson import RECORDING
+
+
+def rows_of(snapshots):
+    """Snapshots of a host -> rows like those of `read_metrics`."""
+    found, before = [], None
+    for snapshot in snapshots:
+        _, before, metrics = compare(before, snapshot)
+        when = pd.Timestamp(snapshot.timestamp, unit="ms", tz="UTC")
+        for cpu in metrics.cpu_metrics if metrics else ():
+            length = metrics.time_delta_ms
+            found.append({"hostname": metrics.hostname, "ts": when, "time_delta_ms": length, **asdict(cpu)})
+    return pd.DataFrame(found)
+
+
+rows = rows_of(ReplaySource(RECORDING))
+duckdb.sql("SELECT hostname, count(*) AS rows FROM rows GROUP BY hostname").df()
+
+# %% [markdown]
+# ## 07a Who worked most, in SQL
+#
+# Write `query()`. It returns the text of *one* SELECT for DuckDB. The rows are in a table `rows`, with the columns
+# that you know.
+#
+# - **Out:** the columns `hostname`, `cpu_id` and `mean_busy`, one row for each CPU of each host, the busiest first.
+# - `mean_busy` is the mean of `total_busy_pct` over time: an interval of a minute counts sixty times as much as one
+#   of a second.
+# - There may be several hosts. The line `cpu` is no CPU.
+#
+# For the recording the answer is:
+#
+#     hostname  cpu_id  mean_busy
+#     two-cpus  cpu1    21.2
+#     two-cpus  cpu0    18.4
+#
+# (`duckdb.sql(query()).df()` in a cell of your own tries it.)
+
+
+# %%
+def query():
+    """One SELECT: hostname, cpu_id, mean_busy."""
+    # BEGIN 07a
+    return """
+        SELECT hostname, cpu_id, sum(total_busy_pct * time_delta_ms) / sum(time_delta_ms) AS mean_busy
+        FROM rows WHERE cpu_id <> 'cpu' GROUP BY hostname, cpu_id ORDER BY mean_busy DESC
+    """
+    # END 07a
+
+
+# %%
+check("07a", query)
+
+# %% [markdown]
+# ## 07b Burns, and pauses
+#
+# Write `burns(rows)`: the burns in the rows of one or more hosts.
+#
+# - **In:** a table of rows, in any order.
+# - **Out:** a list of tuples `(hostname, cpu_id, begin, end, kind)`, in any order. `begin` and `end` are pandas
+#   Timestamps, `kind` is "user" or "system", whichever was more.
+# - A burn is a stretch of 10 s or more in which a CPU's `total_busy_pct` is 40 or above in every interval. It
+#   begins where its first interval *begins*. The line `cpu` is no CPU.
+# - An interval of more than 3 s is a pause. Nobody knows what happened inside it, so it belongs to no burn, and a
+#   burn ends where it begins. It is the same where rows are missing: the intervals of a burn follow each other
+#   without a hole.
+#
+# In the recording there are six. The first one is
+#
+#     ("two-cpus", "cpu1",
+#      Timestamp("2026-11-22 17:26:45.547+0000"), Timestamp("2026-11-22 17:27:45.547+0000"), "user")
+
+
+# %%
+def burns(rows):
+    """Rows -> [(hostname, cpu_id, begin, end, kind), …]."""
+    # BEGIN 07b
+    cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] <= 3000)]
+    cpus = cpus.sort_values(["hostname", "cpu_id", "ts"])
+    cpus["begin"] = cpus["ts"] - pd.to_timedelta(cpus["time_delta_ms"], unit="ms")
+    high = cpus["total_busy_pct"] >= 40
+    goes_on = (high == high.shift()) & (cpus["begin"] == cpus["ts"].shift())
+    cpus["stretch"] = (~goes_on).cumsum()
+    found = (
+        cpus[high]
+        .groupby(["hostname", "cpu_id", "stretch"], as_index=False)
+        .agg(begin=("begin", "min"), end=("ts", "max"), user=("user_pct", "sum"), system=("system_pct", "sum"))
+    )
+    found = found[found["end"] - found["begin"] >= pd.Timedelta("10s")]
+    kind = found[["user", "system"]].idxmax(axis=1)
+    return list(zip(found["hostname"], found["cpu_id"], found["begin"], found["end"], kind, strict=True))
+    # END 07b
+
+
+# %%
+check("07b", burns)
