@@ -185,7 +185,8 @@ KINDS = (
     ),
     Kind(
         "PyFlink's JVM is gone",
-        r"Py4JNetworkError|Answer from Java side is empty|Java gateway process exited",
+        r"Py4JNetworkError|Answer from Java side is empty"
+        r"|Java gateway process exited|: (?:org|java) does not exist in the JVM",
         "The Java process behind this notebook's PyFlink has ended.",
         "Restart the kernel (menu Kernel), then run the cells from the top.",
     ),
