@@ -1,0 +1,110 @@
+# %% [markdown]
+# # Exercises 04: First Flink job
+#
+# Two exercises to notebook 04. Write your answer in place of the line with `NotSolved`; the check cell says whether it
+# does what it should, and why not. It runs your answer on the lab's cluster, which takes some ten seconds, with topics
+# and jobs that end in `_ex04`. Ask it as often as you like.
+
+# %%
+from pyflink.common import Row, Types
+
+from labkit.flink.session import remote_environment
+from labkit.workshop.check import NotSolved, check
+
+# %% [markdown]
+# ## 04a Records and bytes
+#
+# The job of the notebook counted records by host. Let it count bytes as well. It runs
+#
+# ```
+# records.map(measure, …).key_by(lambda row: row[0], …).reduce(add)
+# ```
+#
+# Write `functions()`, which returns those two:
+#
+# - `measure(record)` takes a row of `host` (text) and `value` (bytes, or `None` where a record has no value). It
+#   returns a `Row` of host, 1, and the number of bytes. No value is 0 bytes.
+# - `add(left, right)` takes two such rows of the same host and returns their sum. Flink may have added to either of
+#   them before.
+#
+#       measure(("lab", b"abcde"))                     ->   Row("lab", 1, 5)
+#       add(Row("lab", 2, 10), Row("lab", 3, 7))       ->   Row("lab", 5, 17)
+
+
+# %%
+def functions():
+    """The functions measure and add."""
+
+    # BEGIN 04a
+    def measure(record):
+        host, value = record
+        return Row(host, 1, len(value or b""))
+
+    def add(left, right):
+        return Row(left[0], left[1] + right[1], left[2] + right[2])
+
+    return measure, add
+    # END 04a
+
+
+# %%
+check("04a", functions)
+
+# %% [markdown]
+# ## 04b A job of your own
+#
+# Write a whole job that counts records by **partition** instead of by host. Source and sink are here already; look at
+# the third column of the source.
+
+
+# %%
+def source(settings):
+    """The snapshots: host, value and partition of each record."""
+    return f"""
+        CREATE TABLE snapshots (host STRING, `value` BYTES, `partition` INT METADATA VIRTUAL) WITH (
+            'connector' = 'kafka',
+            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
+            'topic' = '{settings.snapshots_topic}', 'scan.startup.mode' = 'earliest-offset',
+            'key.format' = 'raw', 'key.fields' = 'host',
+            'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY')"""
+
+
+def sink(settings):
+    """The topic of counts."""
+    return f"""
+        CREATE TABLE counts (`partition` INT, records BIGINT) WITH (
+            'connector' = 'kafka',
+            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
+            'topic' = 'procstat_counts{settings.suffix}', 'format' = 'json',
+            'sink.delivery-guarantee' = 'exactly-once',
+            'sink.transactional-id-prefix' = 'counts{settings.suffix}')"""
+
+
+# %% [markdown]
+# `build(settings)` makes the job and returns its environment, ready to execute. It does not execute it: the check does.
+#
+# - The job goes to the lab's cluster, and runs with parallelism 2.
+# - For each record one row goes to the table `counts`: its partition, and the count so far. In the topic that is
+#   `{"partition": 3, "records": 17}`.
+
+
+# %%
+def build(settings):
+    """The environment of the job, ready to execute."""
+    # BEGIN 04b
+    env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+    tables.execute_sql(source(settings))
+    tables.execute_sql(sink(settings))
+    records = tables.to_data_stream(tables.from_path("snapshots"))
+    pair = Types.ROW_NAMED(["partition", "records"], [Types.INT(), Types.LONG()])
+    ones = records.map(lambda record: Row(record[2], 1), pair)
+    counts = ones.key_by(lambda row: row[0], Types.INT()).reduce(lambda left, right: Row(left[0], left[1] + right[1]))
+    statements = tables.create_statement_set()
+    statements.add_insert("counts", tables.from_data_stream(counts))
+    statements.attach_as_datastream()
+    return env
+    # END 04b
+
+
+# %%
+check("04b", build)

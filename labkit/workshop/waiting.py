@@ -1,0 +1,80 @@
+"""Waiting for a thing that is on its way, never for a time.
+
+records = wait_for_records(settings, "procstat_counts_nb04", 601)      601 committed records, or a sentence why not
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from confluent_kafka import Message
+
+from labkit.consumer import read_topic
+from labkit.errors import LabkitError
+from labkit.ops.flink_rest import FlinkRest
+from labkit.settings import Settings
+
+__all__ = ["WITHIN_S", "cause", "wait_for_records", "wait_for_start", "wait_until"]
+
+WITHIN_S = 60.0
+_POLL_S = 0.1
+_READ_AGAIN_S = 0.3
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], what: str, within_s: float = WITHIN_S) -> T:
+    """Ask `condition` until its answer is true, and return that answer.
+
+    Raises `LabkitError` with `what` (a sentence without its full stop) where that takes more than `within_s`.
+    """
+    deadline = time.monotonic() + within_s
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise LabkitError(f"{what}: not within {within_s:.0f} s.", "Look at Flink's page, and at: labkit status")
+        time.sleep(_POLL_S)
+    return answer
+
+
+def wait_for_start(rest: FlinkRest, job_id: str, within_s: float = WITHIN_S) -> None:
+    """Wait until every task of the job runs. Raises `LabkitError` where one fails, with the cause."""
+
+    def runs() -> bool:
+        trace = rest.root_exception(job_id)
+        if trace:
+            raise LabkitError(f"The job fails: {cause(trace)}", "Its page has the whole trace, under Exceptions.")
+        return rest.state(job_id) == "RUNNING" and set(rest.tasks(job_id)) == {"RUNNING"}
+
+    wait_until(runs, f"Job {job_id} is running", within_s)
+
+
+def wait_for_records(settings: Settings, topic: str, count: int, within_s: float = WITHIN_S) -> list[Message]:
+    """Read `topic` again and again until it has `count` committed records; all that are there then.
+
+    Raises `LabkitError` where that takes more than `within_s`, and says how many there were.
+    """
+    deadline = time.monotonic() + within_s
+    while len(found := list(read_topic(settings, topic))) < count:
+        if time.monotonic() > deadline:
+            raise LabkitError(
+                f"{topic} has {len(found)} committed records after {within_s:.0f} s; {count} were waited for.",
+                "Look at the job on Flink's page: is it running, has it had a checkpoint?",
+            )
+        time.sleep(_READ_AGAIN_S)
+    return found
+
+
+def cause(trace: str) -> str:
+    """Flink's trace of a failure -> the one line that says why.
+
+    Where a Python function failed, that is the last line of its traceback; else the last "Caused by".
+    """
+    lines = [line for line in trace.splitlines() if line.strip()]
+    for number in range(len(lines) - 1, -1, -1):
+        if lines[number].endswith("Traceback (most recent call last):"):
+            after = (line for line in lines[number + 1 :] if not line[0].isspace())
+            return next(after, lines[number])
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return causes[-1] if causes else (lines[0] if lines else "no reason given")
