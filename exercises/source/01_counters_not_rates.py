@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Exercises of 01: Counters, not rates
+# # Exercises 01: Counters, not rates
 #
 # Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise checks it, and says what is not
 # right yet. It tries your function with machines that you have not seen.

@@ -24,6 +24,7 @@ from labkit.workshop.check import NotSolved, check
 # rows into *hidden* files and closes them. `commit` runs when the checkpoint is complete: it renames them. This is
 # `commit`; it is finished:
 
+
 # %%
 def commit(files):
     """Show hidden files: .part-7f.parquet -> part-7f.parquet"""

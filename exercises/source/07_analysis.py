@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Exercises of 07: Analysis
+# # Exercises 07: Analysis
 #
 # Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise checks it, on rows that you have
 # not seen.

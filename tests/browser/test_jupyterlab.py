@@ -141,7 +141,7 @@ def test_a_learner_opens_the_index_runs_00_and_05_and_turns_a_check_green(
     learner.keeps("3_enrichment", page.locator(f"{SHOWN} .jp-OutputArea-output img").first)
 
     page.get_by_role("tab", name="index.ipynb").click()
-    learner.opens("01a, 01b", "01 Counters")
+    learner.opens("01a, 01b", "Exercises 01")
     learner.runs_all()
     learner.sees("Exercise 01a is not solved yet.")
     stubs = jupytext.reads(stub(source_of(lesson("01")).read_text()), fmt="py:percent").cells

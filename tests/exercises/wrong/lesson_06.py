@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_PREPARE = '''
+_PREPARE = """
 table = pd.DataFrame(rows, columns=["hostname", "timestamp", "cpu_id", "total_busy_pct"])
 table["ts"] = pd.to_datetime(table.pop("timestamp"), unit="ms", utc=True)
 files = []
@@ -12,7 +12,7 @@ for date, of_date in table.groupby(table["ts"].dt.strftime("%Y-%m-%d")):
     of_date.to_parquet(file, index=False)
     files.append(file)
 return files
-'''
+"""
 
 _STATEMENTS = '''
 topic = f"""CREATE TABLE metrics (
