@@ -65,9 +65,13 @@ class FlinkRest:
         """The job of that name that is not over, or None."""
         return next((job for job in self.jobs() if job.name == name and not job.is_over), None)
 
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job in full: {"name": …, "state": …, "vertices": […], "plan": {"nodes": […]}, …}"""
+        return self._call("GET", f"/jobs/{job_id}")
+
     def tasks(self, job_id: str) -> dict[str, int]:
         """How many subtasks are in which state: {"RUNNING": 5, …}; those with none are left out."""
-        vertices = self._call("GET", f"/jobs/{job_id}")["vertices"]
+        vertices = self.job(job_id)["vertices"]
         counts: dict[str, int] = {}
         for vertex in vertices:
             for state, count in vertex["tasks"].items():
@@ -77,7 +81,7 @@ class FlinkRest:
 
     def state(self, job_id: str) -> str:
         """The job's state, such as RUNNING."""
-        return str(self._call("GET", f"/jobs/{job_id}")["state"])
+        return str(self.job(job_id)["state"])
 
     def root_exception(self, job_id: str) -> str:
         """The trace of what made the job fail last, or "" ."""
@@ -95,7 +99,7 @@ class FlinkRest:
         source's metric currentOffset: the offsets that it commits to Kafka can be 10 s late.
         """
         offsets: dict[int, int] = {}
-        for vertex in self._call("GET", f"/jobs/{job_id}")["vertices"]:
+        for vertex in self.job(job_id)["vertices"]:
             path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
             found = [_CURRENT_OFFSET.fullmatch(metric["id"]) for metric in self._list(path)]
             wanted = [match[0] for match in found if match and match["topic"] == topic]

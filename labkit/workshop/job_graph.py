@@ -97,9 +97,9 @@ class Arrow:
 def job_graph(rest: FlinkRest, job_id: str) -> Figure:
     """Ask Flink about a job, and draw it. Raises `LabkitError` where Flink or the job is not there."""
     for wait_s in _ASK_AGAIN_S:
-        rest._call("GET", f"/jobs/{job_id}")
+        rest.job(job_id)
         time.sleep(wait_s)
-    return draw(rest._call("GET", f"/jobs/{job_id}"))
+    return draw(rest.job(job_id))
 
 
 def boxes(job: dict[str, Any]) -> tuple[list[Box], list[Arrow]]:

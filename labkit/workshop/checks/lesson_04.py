@@ -99,7 +99,7 @@ def judge_04b(build: Any, settings: Settings) -> str:
     rest = FlinkRest(own.flink_url)
     try:
         job_id = str(env.execute_async(own.job_name("partitions")).get_job_id())
-        job = rest._call("GET", f"/jobs/{job_id}")
+        job = rest.job(job_id)
         _judge_graph(job)
         found = [json.loads(record.value()) for record in committed(own, job_id, topic, snapshots.total())]
     finally:

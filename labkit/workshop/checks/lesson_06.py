@@ -24,6 +24,7 @@ from labkit.ops import jobs, services
 from labkit.ops.flink_rest import FlinkRest
 from labkit.settings import Settings, load_settings
 from labkit.workshop.check import Judge, NotSolved, NotYet
+from labkit.workshop.checks.calling import shown
 from labkit.workshop.explain import explained
 from labkit.workshop.lesson import tidy
 from labkit.workshop.timeline import checkpoint_times
@@ -96,7 +97,7 @@ def _prepared(prepare: Callable[[Rows, Path], Any], rows: Rows, folder: Path) ->
     visible = set(_visible(folder))
     files = prepare([dict(row) for row in rows], folder)
     if not isinstance(files, list) or not all(isinstance(file, Path) for file in files):
-        raise NotYet(f"prepare returned {_short(files)}.", "It returns a list of the files that it wrote, as Paths.")
+        raise NotYet(f"prepare returned {shown(files)}.", "It returns a list of the files that it wrote, as Paths.")
     early = sorted(file for file in _visible(folder) if file not in visible)
     if early:
         raise NotYet(
@@ -169,12 +170,7 @@ def _commit(files: list[Path]) -> set[Path]:
 def _require_nothing_of_nothing(prepare: Callable[[Rows, Path], Any], folder: Path) -> None:
     files = prepare([], folder)
     if files != []:
-        raise NotYet(f"A checkpoint without rows made {_short(files)}.", "No rows, no file: return [].")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+        raise NotYet(f"A checkpoint without rows made {shown(files)}.", "No rows, no file: return [].")
 
 
 # ------------------------------------------------------------------------------------------------------------ 06b
@@ -195,7 +191,7 @@ def judge_06b(answer: Any, settings: Settings) -> str:
     folder = own.parquet_dir
     given = answer(own, folder)
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 3:
-        raise NotYet(f"statements returned {_short(given)}.", "A list of three texts: topic, folder, INSERT.")
+        raise NotYet(f"statements returned {shown(given)}.", "A list of three texts: topic, folder, INSERT.")
     tidy(own)
     shutil.rmtree(folder, ignore_errors=True)
     try:
