@@ -59,6 +59,7 @@ GROUPS = {
 }  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist puts the group into the test's name; it has to be known by then
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a group together: `pytest -n 3 --dist loadgroup` runs the groups side by side."""
     for item in items:

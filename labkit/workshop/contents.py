@@ -72,8 +72,7 @@ LESSONS = (
 
 def lesson(no: str) -> Lesson:
     """The lesson of that number; "5" and "05" are the same. Raises `BadInput` where there is none."""
-    wanted = no.strip().zfill(2)
     for known in LESSONS:
-        if known.no == wanted:
+        if no.strip() in (known.no, known.no.lstrip("0") or "0"):
             return known
     raise BadInput(f"There is no lesson {no!r}; there are {LESSONS[0].no} to {LESSONS[-1].no}.")

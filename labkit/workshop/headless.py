@@ -6,6 +6,7 @@ judged(Path("work/exercises/01_….ipynb"))   ->   {"01a": Verdict(…), "01b": 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):
         raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore NUMBER") from None
     client = NotebookClient(read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}})
-    return client.execute()
+    # What the kernel itself writes there is for its developers; what a cell writes comes as its output.
+    return client.execute(stderr=subprocess.DEVNULL)
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> dict[str, Verdict]:
