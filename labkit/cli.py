@@ -200,8 +200,9 @@ def record(
     from labkit.recording import Reading
     from labkit.sources import live_readings
 
-    settings = _with(interval_s=interval)
+    _positive("--interval", interval)
     _positive("--seconds", seconds)
+    settings = _with(interval_s=interval)
 
     def shown(readings: Iterator[Reading]) -> Iterator[Reading]:
         with _rare_lines() as line:
@@ -218,7 +219,9 @@ def record(
 @command("produce", "labkit produce --interval 0.5 --seconds 30")
 def produce(
     interval: Interval = None,
-    seconds: Seconds = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after this many seconds; of a fleet, simulate this many.")
+    ] = None,
     replay: Annotated[Path | None, typer.Option("--replay", help="Send this recording instead.")] = None,
     speed: Annotated[
         str | None, typer.Option("--speed", help="Of a replay or a fleet: 1, 10, … times as fast, or max.")
@@ -243,15 +246,18 @@ def produce(
 ) -> None:
     """Send snapshots to Kafka: this machine's /proc/stat until Ctrl-C, a recording, or a simulated fleet."""
     from labkit.ops.feed import choose
+    from labkit.producer import Counts
     from labkit.producer import produce as send
 
-    settings = _with(interval_s=interval)
+    _positive("--interval", interval)
     _positive("--seconds", seconds)
+    settings = _with(interval_s=interval)
     feed = choose(
         settings, interval_given=interval is not None, seconds=seconds, replay=replay, speed=speed, as_now=as_now,
         fleet=fleet, cpus=cpus, seed=seed, scenario=scenario, start=start,
     )  # fmt: skip
     beats = 0
+    known = Counts()
     limit = None if feed.has_its_own_end else seconds
     with (
         _stop_signals("flushing what was sent") as stop,
@@ -260,7 +266,8 @@ def produce(
     ):
 
         def on_sent(snapshot: Any, counts: Any) -> None:
-            nonlocal beats
+            nonlocal beats, known
+            known = counts
             line(
                 f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
                 f"{counts.sent} sent, {counts.acknowledged} acknowledged"
@@ -269,9 +276,14 @@ def produce(
                 heartbeat.touch()
                 beats = counts.acknowledged
 
-        counts = send(settings, feed.source(stop), on_sent, lambda text: err.print(text, markup=False), stop)
-    out.print(f"{counts.acknowledged} of {counts.sent} snapshots acknowledged by Kafka.")
-    if not counts.sent:
+        try:
+            known = send(settings, feed.source(stop), on_sent, lambda text: err.print(text, markup=False), stop)
+        except LabkitError:  # a recording that ends in the middle: what was sent is sent
+            if known.sent:
+                out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
+            raise
+    out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
+    if not known.sent:
         raise typer.Exit(1)
 
 
@@ -383,7 +395,9 @@ def dead_letters(
     settings = load_settings()
     if resend and (number is not None or repair or export is not None or everything):
         raise BadInput("--resend takes its letters from the files, and goes with nothing else.")
-    if export is not None and (number is None or repair):
+    if export is not None and repair:
+        raise BadInput("--export and --repair do not go together.")
+    if export is not None and number is None:
         raise BadInput("--export is for one letter.", "For example: labkit dead-letters 17 --export letter-17.json")
     if everything and (number is not None or repair):
         raise BadInput("--all is for the table.")
@@ -430,9 +444,12 @@ def watch(
 
 @command("compact", "labkit compact 2026-11-22")
 def compact(
-    date: Annotated[str | None, typer.Argument(help="One date; else every date before today (UTC).")] = None,
+    date: Annotated[str | None, typer.Argument(help="One date; else every one before today (UTC).")] = None,
 ) -> None:
-    """Merge a past date's Parquet files into few. Readers see the old files or the new ones, never both."""
+    """Merge a date's Parquet files into few. Readers see the old files or the new ones, never both.
+
+    Today's is merged only where you name it, and left alone while the Parquet job has a file of it open.
+    """
     from labkit.ops.compact import compact as merge
 
     done = merge(load_settings(), date)

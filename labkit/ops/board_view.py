@@ -30,6 +30,8 @@ _WIDEST = 120
 _NARROWEST_CELL = 32
 #: In a small terminal these lines are kept for hosts; what is said above them is cut.
 _LEAST_FOR_HOSTS = 6
+#: A host's clock that is ahead of ours by no more than this is not worth a word.
+_CLOCKS_APART_MS = 1000
 _PERCENT = 8  # " 100.0 %"
 
 
@@ -97,12 +99,18 @@ def bar_cells(cpu: CpuShares, width: int) -> dict[str, int]:
 
 
 def ago(age_ms: int) -> str:
-    """How long ago: 640 -> "0.6 s ago", 125_000 -> "2 min ago". A clock ahead of ours is "0.0 s ago"."""
-    seconds = max(0, age_ms) / 1000
+    """How long ago: 640 -> "0.6 s ago", 125_000 -> "2 min ago", -600_000 -> "10 min ahead of this clock"."""
+    where = "ago" if age_ms > -_CLOCKS_APART_MS else "ahead of this clock"
+    seconds = max(0, age_ms) / 1000 if where == "ago" else -age_ms / 1000
     for unit, size, most in (("min", 60, 7200), ("h", 3600, 172_800), ("days", 86_400, float("inf"))):
         if seconds >= 100 and seconds < most:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.1f} s ago"
+            return f"{seconds / size:.0f} {unit} {where}"
+    return f"{seconds:.1f} s {where}"
+
+
+def _busy(metrics: Metrics) -> str:
+    """ "busy 34.2 %"; an interval in which no CPU could be measured says so."""
+    return f"busy {busy_pct(metrics):.1f} %" if metrics.cpu_metrics else "nothing measured"
 
 
 def plain_line(metrics: Metrics, now_ms: int) -> str:
@@ -110,7 +118,7 @@ def plain_line(metrics: Metrics, now_ms: int) -> str:
     ended = datetime.fromtimestamp(metrics.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
     cpus = " ".join(f"{cpu.cpu_id} {cpu.total_busy_pct:.1f}" for cpu in metrics.cpu_metrics if cpu.cpu_id != TOTAL)
     return (
-        f"{ended.replace('+00:00', 'Z')} {metrics.hostname} busy {busy_pct(metrics):.1f} % ({cpus}), "
+        f"{ended.replace('+00:00', 'Z')} {metrics.hostname} {_busy(metrics)} ({cpus}), "
         f"{metrics.time_delta_ms / 1000:g} s that ended {ago(now_ms - metrics.timestamp)}"
     )
 
@@ -120,7 +128,7 @@ def _block(metrics: Metrics, now_ms: int, width: int, plain: bool) -> list[Text]
     total = [cpu for cpu in metrics.cpu_metrics if cpu.cpu_id == TOTAL]
     cpus = [cpu for cpu in metrics.cpu_metrics if cpu.cpu_id != TOTAL]
     head = Text(metrics.hostname, "bold")
-    head.append(f"  busy {busy_pct(metrics):.1f} %", "bold")
+    head.append(f"  {_busy(metrics)}", "bold")
     head.append(
         f"  {len(cpus)} CPU{'s' if len(cpus) != 1 else ''}"
         f"  {metrics.time_delta_ms / 1000:.1f} s that ended {ago(now_ms - metrics.timestamp)}",

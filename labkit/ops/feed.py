@@ -109,5 +109,5 @@ def _factor(given: str | None) -> float | None:
     except ValueError:
         raise BadInput(f"--speed is a number such as 10, or max (given: {given}).") from None
     if not 0 < factor < float("inf"):
-        raise BadInput(f"--speed has to be more than 0 (given: {given}).")
+        raise BadInput(f"--speed is a number of more than 0, or max to send without waiting (given: {given}).")
     return factor

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,16 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_acknowledged_is_missing
     assert len(arrived) >= acknowledged
     stamps = [snapshot.timestamp for snapshot in arrived]
     assert stamps == sorted(set(stamps)), "in order, none twice"
+
+
+def test_of_a_recording_that_ends_in_the_middle_it_says_what_was_sent(
+    before: dict[int, int], lab: Settings, labkit: Labkit, tmp_path: Path
+) -> None:
+    whole = (REPOSITORY / "labkit" / "recordings" / "two_cpus.gz").read_bytes()
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 10])
+    done = labkit("produce", "--replay", str(tmp_path / "cut.gz"), "--speed", "max")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f"{tmp_path / 'cut.gz'} is no whole gzip file of text."]
+    sent = len(sent_since(lab, before))
+    assert sent
+    assert done.stdout.splitlines()[-1] == f"{sent} of {sent} snapshots acknowledged by Kafka."

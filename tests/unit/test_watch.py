@@ -173,7 +173,9 @@ def test_hosts_that_all_fit_are_all_shown_to_the_last_line() -> None:
 @pytest.mark.parametrize(
     ("age_ms", "words"),
     [
-        (-5000, "0.0 s ago"),
+        (-900, "0.0 s ago"),
+        (-5000, "5.0 s ahead of this clock"),
+        (-600_000, "10 min ahead of this clock"),
         (640, "0.6 s ago"),
         (99_000, "99.0 s ago"),
         (180_000, "3 min ago"),
@@ -204,3 +206,7 @@ def test_it_says_whether_it_reads_uncommitted_and_what_that_means() -> None:
     uncommitted, committed = (how_it_reads(settings, committed) for committed in (False, True))
     assert re.search(r"procstat_metrics, read uncommitted.*shows twice.*--committed", uncommitted)
     assert re.search(r"procstat_metrics, read committed.*every 7 s.*commit", committed)
+
+
+def test_an_interval_in_which_no_cpu_was_measured_says_so() -> None:
+    assert "web-1 nothing measured ()" in plain_line(Metrics("web-1", 1000, 1, ()), 1000)
