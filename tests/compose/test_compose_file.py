@@ -50,7 +50,7 @@ def test_only_127_0_0_1_is_published_and_never_the_control_port() -> None:
     published = {name: [filled(port) for port in service.get("ports", [])] for name, service in SERVICES.items()}
     assert published == {
         "kafka": [f"127.0.0.1:9092:{KAFKA_HOST_LISTENER_PORT}"],
-        "schema-registry": ["127.0.0.1:8081:8081"],
+        "schema-registry": ["127.0.0.1:8081:8081", "127.0.0.1:8083:8083"],
         "producer": [],
         "jobmanager": ["127.0.0.1:8082:8082"],
         "taskmanager": [],
