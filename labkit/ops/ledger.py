@@ -162,7 +162,7 @@ class _Expected:
     """What must come out of procstat_snapshots. Keeps the last good snapshot of each host, and counts."""
 
     def __init__(self, settings: Settings, books: Books) -> None:
-        self._codec = SnapshotCodec(read_schema(settings.schema_dir), Registry.of(settings).wait_for_schema)
+        self._codec = SnapshotCodec(read_schema(settings.schema_dir), Registry.of(settings).schema)
         self._books = books
         self._last_good: dict[str, Snapshot] = {}
         self.snapshots = 0

@@ -20,7 +20,7 @@ saw "$(docker compose ps --format '{{.Service}}: {{.Status}}')"
 step kafka "only 127.0.0.1 is published"
 published=$(docker compose ps --format '{{.Service}} {{.Ports}}')
 ports=$(grep -oE '[^ ,]+->' <<<"$published")
-[ "$(wc -l <<<"$ports")" = 4 ] || wrong "not four ports: $published"
+[ "$(wc -l <<<"$ports")" = 5 ] || wrong "not five ports: $published"
 if grep -v '^127\.0\.0\.1:' <<<"$ports"; then wrong "open to the network: $published"; fi
 if grep -q ':9001->' <<<"$published"; then wrong "the control port is published"; fi
 for name in $(docker compose ps --services); do

@@ -50,7 +50,7 @@ def test_only_127_0_0_1_is_published_and_never_the_control_port() -> None:
     published = {name: [filled(port) for port in service.get("ports", [])] for name, service in SERVICES.items()}
     assert published == {
         "kafka": [f"127.0.0.1:9092:{KAFKA_HOST_LISTENER_PORT}"],
-        "schema-registry": ["127.0.0.1:8081:8081"],
+        "schema-registry": ["127.0.0.1:8081:8081", "127.0.0.1:8083:8083"],
         "producer": [],
         "jobmanager": ["127.0.0.1:8082:8082"],
         "taskmanager": [],
@@ -61,10 +61,11 @@ def test_only_127_0_0_1_is_published_and_never_the_control_port() -> None:
 
 
 def test_a_port_that_is_set_moves_on_both_sides_so_that_a_page_has_one_address() -> None:
-    for name, variable in (("schema-registry", "REGISTRY"), ("jobmanager", "FLINK"), ("jupyterlab", "JUPYTER")):
-        (port,) = SERVICES[name]["ports"]
-        assert filled(port, {f"LABKIT_{variable}_PORT": "12345"}) == "127.0.0.1:12345:12345"
-        assert f"LABKIT_{variable}_PORT" in SERVICES[name]["environment"]
+    ways = {"schema-registry": ["REGISTRY", "REGISTRY_MANAGEMENT"], "jobmanager": ["FLINK"], "jupyterlab": ["JUPYTER"]}
+    for name, variables in ways.items():
+        for port, variable in zip(SERVICES[name]["ports"], variables, strict=True):
+            assert filled(port, {f"LABKIT_{variable}_PORT": "12345"}) == "127.0.0.1:12345:12345"
+            assert f"LABKIT_{variable}_PORT" in SERVICES[name]["environment"]
 
 
 @pytest.mark.parametrize("name", SERVICES)

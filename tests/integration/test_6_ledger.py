@@ -34,7 +34,7 @@ from labkit.ops.ledger import Ledger, measure
 from labkit.procfs import Snapshot
 from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.conftest import Labkit
+from tests.conftest import Labkit, free_ports
 from tests.integration.feeds import hosts
 from tests.integration.test_1_services import wait_for
 
@@ -339,3 +339,11 @@ def test_a_terminal_shows_a_bar_that_goes_away_and_a_pipe_shows_the_line_alone(
     assert "━" in shown.decode(), "a bar"
     after_the_bar = re.split(rb"\x1b\[[0-9;?]*[A-Za-z]", shown)[-1].decode()
     assert "".join(after_the_bar.split()) == "".join(piped.stdout.split())
+
+
+def test_without_the_registry_it_says_so_and_does_not_wait(balanced: Settings, labkit: Labkit) -> None:
+    nobody = str(free_ports(1)[0])
+    done = labkit("ledger", LABKIT_REGISTRY_MANAGEMENT_PORT=nobody, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"The registry does not answer at {balanced.registry_url}.")
+    assert done.stdout == ""
