@@ -286,7 +286,7 @@ BAD = {
     "--resend nowhere.json": "cannot be read",
     "99999999 --repair": "no dead letter 99999999",
     "--export x.json": "--export is for one letter",
-    "17 --export x.json --repair": "--export is for one letter",
+    "17 --export x.json --repair": "--export and --repair do not go together",
     "17 --resend x.json": "goes with nothing else",
     "17 --all": "--all is for the table",
     "-1": "-1",
