@@ -15,6 +15,7 @@ import orjson
 
 from labkit.analysis import TOTAL
 from labkit.metrics import SHARE_COLUMNS, CpuShares, Metrics
+from labkit.ops.printable import printable
 
 __all__ = ["FORGET_S", "Board", "Heard", "busy_pct", "parse"]
 
@@ -56,17 +57,13 @@ def parse(value: bytes | None) -> Metrics | None:
     try:
         record = orjson.loads(value or b"")
         cpus = tuple(_shares(cpu) for cpu in record["cpu_metrics"])
-        return Metrics(_printable(record["hostname"]), int(record["timestamp"]), int(record["time_delta_ms"]), cpus)
+        return Metrics(printable(record["hostname"]), int(record["timestamp"]), int(record["time_delta_ms"]), cpus)
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def _shares(cpu: dict[str, Any]) -> CpuShares:
-    return CpuShares(_printable(cpu["cpu_id"]), *(float(cpu[name]) for name in SHARE_COLUMNS))
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in name)
+    return CpuShares(printable(cpu["cpu_id"]), *(float(cpu[name]) for name in SHARE_COLUMNS))
 
 
 def busy_pct(metrics: Metrics) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from operator import attrgetter
 
@@ -106,8 +106,9 @@ class _Reading:
             find_metrics(self._books, record.topic(), record.value(), (record.partition(), record.offset()))
             new = True
         for record in self._dead_letters.new():
-            position = _find_dead_letter(self._books, record)
-            if (dict(record.headers() or []).get("reason") or b"").endswith(NOT_REGISTERED.encode()):
+            headers = dict(record.headers() or [])
+            position = _find_dead_letter(self._books, record, headers)
+            if (headers.get("reason") or b"").endswith(NOT_REGISTERED.encode()):
                 self._expected.schema_was_unknown.add(position)
             new = True
         for record in self._snapshots.new():
@@ -208,10 +209,9 @@ def find_metrics(books: Books, topic: str, value: bytes | None, position: Positi
     books.add("found_metrics", (host, ts, digest(orjson.dumps(metrics)), *position))
 
 
-def _find_dead_letter(books: Books, record: Message) -> str:
-    headers = dict(record.headers() or [])
+def _find_dead_letter(books: Books, record: Message, headers: Mapping[str, bytes | None]) -> str:
     try:
-        position = str((int(headers["partition"]), int(headers["offset"])))
+        position = str((int(headers["partition"] or b""), int(headers["offset"] or b"")))
     except (ValueError, KeyError, TypeError):
         position = f"a record without its position at {(record.partition(), record.offset())}"
     books.add("found_dead_letters", (position, digest(record.value())))

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from labkit.avro_codec import HEADER_BYTES, MAGIC
 from labkit.ops.dead_letters import Examination, Letter
+from labkit.ops.printable import printable
 from labkit.ops.resend import identity
 
 __all__ = ["letter_lines", "letters_table"]
@@ -35,7 +36,7 @@ def letters_table(letters: Iterable[Letter], sent_again: Mapping[str, str]) -> T
     for letter in letters:
         cells = [
             str(letter.number), _time(letter.time_ms), letter.came_from or "–", _key(letter), _size(letter),
-            _printable(letter.reason), sent_again.get(identity(letter), ""),
+            printable(letter.reason), sent_again.get(identity(letter), ""),
         ]  # fmt: skip
         table.add_row(*map(Text, cells))  # a Text is shown as it is, a str would be read as markup
     return table
@@ -47,10 +48,10 @@ def letter_lines(examination: Examination, sent_again: Mapping[str, str]) -> Ite
     yield f"dead letter {letter.number}, since {_time(letter.time_ms)} UTC"
     yield f"came from  {letter.came_from or 'nobody said where'}"
     yield f"key        {_key(letter)}"
-    yield f"reason     {_printable(letter.reason)}"
+    yield f"reason     {printable(letter.reason)}"
     if examination.still != letter.reason:
-        yield f"by now     {_printable(examination.still) or 'it can be read'}"
-    yield "headers    " + ", ".join(f"{name}={_printable(text)}" for name, text in letter.headers if name != "reason")
+        yield f"by now     {printable(examination.still) or 'it can be read'}"
+    yield "headers    " + ", ".join(f"{name}={printable(text)}" for name, text in letter.headers if name != "reason")
     yield f"value      {_size(letter)} bytes" if letter.value is not None else "value      null"
     yield from _frame(examination)
     yield from _body(examination)
@@ -90,7 +91,7 @@ def _frame(examination: Examination) -> Iterator[str]:
 def _text(value: bytes) -> Iterator[str]:
     """What was sent without a frame is often JSON or another text."""
     with suppress(UnicodeDecodeError):
-        yield f"As text: {_printable(value.decode())[:_WIDTH]}"
+        yield f"As text: {printable(value.decode())[:_WIDTH]}"
 
 
 def _body(examination: Examination) -> Iterator[str]:
@@ -115,7 +116,7 @@ def _field(name: str, value: Any, *, as_cpus: bool) -> Iterator[str]:
     if as_cpus and isinstance(value, list):
         yield f"  {name:<14} {len(value)}"
         for cpu in value[:_CPU_LINES]:
-            yield "    " + _printable(" ".join(map(str, cpu.values())))
+            yield "    " + printable(" ".join(map(str, cpu.values())))
         if len(value) > _CPU_LINES:
             yield f"    … and {len(value) - _CPU_LINES} more"
     elif name == "timestamp" and isinstance(value, int):
@@ -131,7 +132,7 @@ def _hex(value: bytes, begin: int, end: int, what: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = _printable(json.dumps(value[:_WIDTH] if isinstance(value, list) else value, ensure_ascii=False, default=str))
+    text = printable(json.dumps(value[:_WIDTH] if isinstance(value, list) else value, ensure_ascii=False, default=str))
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
@@ -143,13 +144,8 @@ def _time(time_ms: int) -> str:
 
 
 def _key(letter: Letter) -> str:
-    return "null" if letter.key is None else _printable(letter.key.decode(errors="backslashreplace"))
+    return "null" if letter.key is None else printable(letter.key.decode(errors="backslashreplace"))
 
 
 def _size(letter: Letter) -> str:
     return "null" if letter.value is None else f"{len(letter.value):,}"
-
-
-def _printable(text: str) -> str:
-    """A terminal obeys control characters; these come from strangers."""
-    return "".join(char if char.isprintable() else "�" for char in text)

@@ -24,15 +24,16 @@ from labkit.avro_codec import MAX_SNAPSHOT_BYTES, SnapshotCodec, read_schema
 from labkit.consumer import read_topic
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.metrics import SHARE_COLUMNS, Verdict
-from labkit.ops import jobs, pipeline, services
+from labkit.ops import jobs, services
 from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.ledger import Ledger, measure
+from labkit.ops.ledger import measure
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.producer import produce, register_snapshot_schema
 from labkit.registry import Registry
 from labkit.settings import REPOSITORY, Settings
 from tests.conftest import Labkit
 from tests.integration.feeds import hosts, in_order, shares_by_pandas
+from tests.integration.pipelines import finish, idle
 from tests.integration.test_1_services import wait_for
 from tests.integration.test_3_producer import ends, sent_since
 
@@ -43,9 +44,7 @@ SUM_BOUND = 1e-9
 @pytest.fixture(scope="module")
 def empty(lab: Settings) -> Settings:
     """The lab, with topics and schema there and no job at work."""
-    pipeline.prepare(lab)
-    assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
-    return lab
+    return idle(lab)
 
 
 @pytest.fixture
@@ -55,16 +54,6 @@ def both_jobs(empty: Settings) -> Iterator[Settings]:
     yield empty
     for job in JOBS:
         jobs.stop_with_savepoint(empty, job)
-
-
-def finish(settings: Settings) -> Ledger:
-    """Everything read, both jobs stopped, and the account of it."""
-    for job in JOBS:
-        jobs.finish(settings, job)
-    account = measure(settings)
-    assert account.balances, account.faults
-    assert account.in_flight == 0
-    return account
 
 
 def rows_of(settings: Settings, names: set[str], since_ms: int = 0) -> pd.DataFrame:

@@ -27,15 +27,15 @@ from labkit import kafka_admin, parquet_io
 from labkit.consumer import read_topic
 from labkit.errors import BadInput
 from labkit.flink.names import JOBS
-from labkit.ops import jobs, pipeline
+from labkit.ops import jobs
 from labkit.ops.compact import compact
-from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import Ledger, measure
 from labkit.procfs import Snapshot
 from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.conftest import Labkit, free_ports
 from tests.integration.feeds import hosts
+from tests.integration.pipelines import balanced_account, idle
 from tests.integration.test_1_services import wait_for
 
 HOSTS = [f"ledger{number}" for number in range(5)]
@@ -51,8 +51,7 @@ def raw_producer(settings: Settings) -> Producer:
 @pytest.fixture(scope="module")
 def balanced(lab: Settings) -> Settings:
     """The lab with five hosts' results in topics and Parquet, two files a date or more, and no job at work."""
-    pipeline.prepare(lab)
-    assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
+    idle(lab)
     jobs.submit(lab, *JOBS)
     feed = hosts(HOSTS, 20, seed=6)
     try:
@@ -68,9 +67,7 @@ def balanced(lab: Settings) -> Settings:
     finally:
         for job in JOBS:
             jobs.stop_with_savepoint(lab, job)
-    account = measure(lab)
-    assert account.balances, account.faults
-    assert account.in_flight == 0
+    account = balanced_account(lab)
     assert account.dead_letters.found >= 1
     return lab
 
@@ -303,9 +300,7 @@ def test_on_a_pipeline_at_work_nothing_is_ever_missing_twice_or_unexpected(balan
     finally:
         for job in JOBS:
             jobs.stop_with_savepoint(balanced, job)
-    last = measure(balanced)
-    assert last.balances, last.faults
-    assert last.in_flight == 0
+    balanced_account(balanced)
 
 
 def test_progress_is_told_of_everything_that_is_read_and_the_scratch_folder_is_gone(balanced: Settings) -> None:

@@ -34,8 +34,9 @@ from labkit.registry import Registry, RegistryAway
 from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.conftest import Labkit
 from tests.integration.feeds import hosts, shares_by_pandas
+from tests.integration.pipelines import finish, idle
 from tests.integration.test_1_services import wait_for
-from tests.integration.test_4_pipeline import corrupt_values, finish, rows_of
+from tests.integration.test_4_pipeline import corrupt_values, rows_of
 
 EXAMPLES = REPOSITORY / "schemas" / "examples"
 V2: Schema = json.loads((EXAMPLES / "procstat_snapshot.v2.avsc").read_text())
@@ -50,9 +51,7 @@ def wider(name: str) -> Schema:
 @pytest.fixture(scope="module")
 def ready(lab: Settings) -> Settings:
     """The lab, with topics and schema there and no job at work."""
-    pipeline.prepare(lab)
-    assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
-    return lab
+    return idle(lab)
 
 
 @pytest.fixture
@@ -286,7 +285,7 @@ BAD = {
     "--resend nowhere.json": "cannot be read",
     "99999999 --repair": "no dead letter 99999999",
     "--export x.json": "--export is for one letter",
-    "17 --export x.json --repair": "--export is for one letter",
+    "17 --export x.json --repair": "--export and --repair do not go together",
     "17 --resend x.json": "goes with nothing else",
     "17 --all": "--all is for the table",
     "-1": "-1",

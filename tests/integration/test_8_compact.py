@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.ops import jobs, pipeline
+from labkit.ops import jobs
 from labkit.ops.compact import compact, work_folder
-from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import measure
 from labkit.parquet_io import parquet_files, read_metrics
 from labkit.procfs import Snapshot
@@ -19,6 +18,7 @@ from labkit.producer import produce
 from labkit.settings import Settings
 from tests.conftest import Labkit
 from tests.integration.feeds import hosts
+from tests.integration.pipelines import balanced_account, finish, idle
 from tests.integration.test_1_services import wait_for
 
 #: 2025-10-01T00:00:00Z, a date that no other test writes.
@@ -29,9 +29,7 @@ DATE = "2025-10-01"
 @pytest.fixture(scope="module")
 def prepared(lab: Settings) -> Iterator[Settings]:
     """The lab, with topics and schema there and, before and after, no job at work."""
-    pipeline.prepare(lab)
-    assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
-    yield lab
+    yield idle(lab)
     for job in JOBS:
         jobs.stop_with_savepoint(lab, job)
 
@@ -76,11 +74,8 @@ def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merge
     (result,) = compact(prepared, DATE)
     assert "the Parquet job writes it now" in result.left_alone
     assert parquet_files(folder) == before
-    for job in JOBS:
-        jobs.finish(prepared, job)
+    finish(prepared)
     compact(prepared, DATE)
     assert len(parquet_files(folder)) == 1
-    account = measure(prepared)
-    assert account.balances, account.faults
-    assert account.in_flight == 0
+    balanced_account(prepared)
     assert not work_folder(prepared).exists()

@@ -14,16 +14,16 @@ from collections.abc import Iterator
 import pytest
 
 from labkit.consumer import read_topic
-from labkit.flink.names import ENRICHMENT, JOBS
+from labkit.flink.names import ENRICHMENT
 from labkit.kafka_admin import admin_client
 from labkit.metrics import Metrics
-from labkit.ops import jobs, pipeline, services
-from labkit.ops.flink_rest import FlinkRest
+from labkit.ops import jobs, services
 from labkit.ops.watch import follow, show
 from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.conftest import Labkit
 from tests.integration.feeds import hosts
+from tests.integration.pipelines import idle
 from tests.integration.test_1_services import wait_for
 
 #: Far more than it takes on a busy machine; a bound for a test that would hang otherwise.
@@ -33,8 +33,7 @@ WITHIN_S = 60.0
 @pytest.fixture(scope="module")
 def enriching(lab: Settings) -> Iterator[Settings]:
     """The lab with its enrichment job at work, which makes no checkpoint by itself as long as these tests last."""
-    pipeline.prepare(lab)
-    assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
+    idle(lab)
     jobs.submit(load_settings(checkpoint_interval_s=3600), ENRICHMENT)
     yield lab
     jobs.stop_with_savepoint(lab, ENRICHMENT)

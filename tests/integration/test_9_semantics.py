@@ -25,6 +25,7 @@ from labkit.producer import produce
 from labkit.recording import ReplaySource
 from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.integration.feeds import hosts, in_order, shares_by_pandas
+from tests.integration.pipelines import balanced_account
 from tests.integration.test_1_services import wait_for
 
 FIXTURES = sorted((REPOSITORY / "tests" / "fixtures" / "proc_stat").glob("*.txt"))
@@ -117,9 +118,7 @@ def through_the_pipeline(settings: Settings, snapshots: Iterator[Snapshot] | lis
     finally:
         for job in JOBS:
             jobs.finish(settings, job)
-    account = measure(settings)
-    assert account.balances, account.faults
-    assert account.in_flight == 0
+    balanced_account(settings)
     return in_order(read_metrics(settings.parquet_dir))
 
 
