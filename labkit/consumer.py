@@ -8,9 +8,10 @@ Always read_committed: what an open or aborted transaction wrote is not there (K
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka_admin import kafka_away, topic_partitions
@@ -87,11 +88,24 @@ def partitions_of(settings: Settings, topic: str) -> range:
 
 
 def _end(consumer: Consumer, topic: str, partition: int, *, whole: bool) -> int:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=POLL_S)
+    low, high = _watermarks(consumer, TopicPartition(topic, partition))
     if whole and low > 0:
         raise BadInput(
             f"Topic {topic} no longer starts at offset 0 (partition {partition} starts at {low}); "
             "what was deleted cannot be counted.",
             "Begin anew: labkit reset",
         )
-    return int(high)
+    return high
+
+
+def _watermarks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """First offset and end. A topic that was made just now is asked again: its broker is told a little later."""
+    until = time.monotonic() + POLL_S
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(place, timeout=POLL_S)
+            return int(first), int(end)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+                raise
+        time.sleep(0.05)

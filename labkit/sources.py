@@ -1,6 +1,6 @@
 """Where snapshots come from. A source is anything that can be looped over for `Snapshot`s.
 
-for snapshot in LiveSource(hostname="lab", interval_s=1.0, stop=event): …
+for snapshot in live_snapshots(hostname="lab", interval_s=1.0, stop=event): …
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from labkit.errors import BadInput
 from labkit.procfs import Snapshot, parse_stat
 from labkit.recording import Reading
 
-__all__ = ["PROC_STAT", "LiveSource", "live_readings", "read_snapshot", "read_text"]
+__all__ = ["PROC_STAT", "live_readings", "live_snapshots", "read_snapshot", "read_text"]
 
 PROC_STAT = Path("/proc/stat")
 
@@ -57,19 +57,9 @@ def live_readings(
         stop.wait(max(0.0, due - now))
 
 
-class LiveSource:
+def live_snapshots(
+    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, path: Path = PROC_STAT
+) -> Iterator[Snapshot]:
     """The snapshots of this machine; see `live_readings`."""
-
-    def __init__(
-        self,
-        hostname: str,
-        interval_s: float,
-        stop: threading.Event,
-        limit_s: float | None = None,
-        path: Path = PROC_STAT,
-    ) -> None:
-        self._readings = live_readings(hostname, interval_s, stop, limit_s, path)
-
-    def __iter__(self) -> Iterator[Snapshot]:
-        for timestamp, hostname, text in self._readings:
-            yield parse_stat(text, hostname, timestamp)
+    for timestamp, _, text in live_readings(hostname, interval_s, stop, limit_s, path):
+        yield parse_stat(text, hostname, timestamp)

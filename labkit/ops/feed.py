@@ -18,7 +18,7 @@ from labkit.ops.simulator import FleetSource
 from labkit.procfs import Snapshot
 from labkit.recording import ReplaySource
 from labkit.settings import Settings
-from labkit.sources import LiveSource, read_snapshot
+from labkit.sources import live_snapshots, read_snapshot
 
 __all__ = ["Feed", "choose"]
 
@@ -70,7 +70,9 @@ def choose(
     if speed is not None:
         raise BadInput("--speed is for --replay and --fleet.")
     read_snapshot(settings.hostname)  # says at once where there is no /proc/stat
-    return Feed(lambda stop: LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds), is_live=True)
+    return Feed(
+        lambda stop: live_snapshots(settings.hostname, settings.interval_s, stop, limit_s=seconds), is_live=True
+    )
 
 
 def _fleet(

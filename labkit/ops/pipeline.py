@@ -22,7 +22,7 @@ from labkit.ops.ledger import Ledger, measure
 from labkit.procfs import Snapshot
 from labkit.producer import Counts, produce, register_snapshot_schema
 from labkit.settings import Settings
-from labkit.sources import LiveSource, read_snapshot
+from labkit.sources import live_snapshots, read_snapshot
 
 __all__ = ["Progress", "Run", "prepare", "run"]
 
@@ -121,7 +121,7 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
                 result.since_ms = result.since_ms or snapshot.timestamp + 1
                 progress.live(counts.sent, counts.acknowledged, time.monotonic() - begin)
 
-            source = LiveSource(settings.hostname, settings.interval_s, stop, limit_s=seconds)
+            source = live_snapshots(settings.hostname, settings.interval_s, stop, limit_s=seconds)
             counts = produce(settings, source, on_sent, progress.say, stop)
             result.snapshots = counts.acknowledged
             told(f"{counts.acknowledged} snapshots of {settings.hostname} acknowledged by Kafka")

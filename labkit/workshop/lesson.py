@@ -26,7 +26,7 @@ from labkit.procfs import Snapshot
 from labkit.producer import produce
 from labkit.recording import ReplaySource
 from labkit.settings import REPOSITORY, Settings, load_settings
-from labkit.sources import LiveSource
+from labkit.sources import live_snapshots
 from labkit.workshop.contents import Lesson, Start, lesson
 
 __all__ = ["RECORDING", "begin", "clear", "snapshots", "tidy"]
@@ -46,7 +46,7 @@ def snapshots(settings: Settings, source: str = "replay", seconds: float = LIVE_
     if source == "replay":
         return ReplaySource(RECORDING)
     if source == "live":
-        return LiveSource(settings.hostname, 1.0, threading.Event(), limit_s=seconds)
+        return live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=seconds)
     raise _unknown(source)
 
 

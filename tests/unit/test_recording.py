@@ -17,7 +17,7 @@ from labkit.ops.record import write_recording
 from labkit.procfs import parse_stat
 from labkit.recording import Reading, ReplaySource, read_recording
 from labkit.settings import REPOSITORY
-from labkit.sources import LiveSource, live_readings
+from labkit.sources import live_readings, live_snapshots
 
 STAT = (REPOSITORY / "tests" / "fixtures" / "proc_stat" / "linux_6_18_2_cpus.txt").read_text()
 READINGS = [Reading(1_764_000_000_000 + 1000 * second, "a host", STAT) for second in range(3)]
@@ -82,7 +82,7 @@ def test_what_is_recorded_live_is_what_a_live_source_would_have_given(tmp_path: 
     path = tmp_path / "live.gz"
     assert write_recording(path, live_readings("here", 0.05, threading.Event(), limit_s=0.2)) == 5
     replayed = list(ReplaySource(path))
-    live = next(iter(LiveSource("here", 1, threading.Event())))
+    live = next(iter(live_snapshots("here", 1, threading.Event())))
     assert [snapshot.hostname for snapshot in replayed] == ["here"] * 5
     assert [cpu.id for cpu in replayed[0].cpus] == [cpu.id for cpu in live.cpus]
     assert all(one.timestamp < two.timestamp for one, two in pairwise(replayed))

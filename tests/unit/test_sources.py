@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -12,15 +13,17 @@ import pytest
 
 from labkit.errors import BadInput
 from labkit.procfs import Snapshot, parse_stat
-from labkit.sources import PROC_STAT, LiveSource, read_snapshot
+from labkit.sources import PROC_STAT, live_snapshots, read_snapshot
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "proc_stat" / "linux_6_18_2_cpus.txt"
 INTERVAL_S = 0.05
 GOES_ON = threading.Event()
 
 
-def live(limit_s: float | None = None, stop: threading.Event = GOES_ON, interval_s: float = INTERVAL_S) -> LiveSource:
-    return LiveSource("host", interval_s, stop, limit_s, FIXTURE)
+def live(
+    limit_s: float | None = None, stop: threading.Event = GOES_ON, interval_s: float = INTERVAL_S
+) -> Iterator[Snapshot]:
+    return live_snapshots("host", interval_s, stop, limit_s, FIXTURE)
 
 
 def lateness_ms(snapshots: list[Snapshot]) -> list[float]:
@@ -45,7 +48,7 @@ def test_a_file_can_take_the_place_of_proc_stat() -> None:
 
 def test_a_system_without_proc_stat_is_told_so_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
-        next(iter(LiveSource("host", 1, GOES_ON, path=tmp_path / "stat")))
+        next(iter(live_snapshots("host", 1, GOES_ON, path=tmp_path / "stat")))
     assert str(tmp_path / "stat") in str(caught.value)
     assert "docker compose" in str(caught.value)
     assert "\n" not in str(caught.value)
