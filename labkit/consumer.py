@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -45,8 +46,7 @@ def read_topic(
             record = consumer.poll(POLL_S)
             if record is None:
                 raise kafka_away(settings.kafka_bootstrap)
-            error = record.error()
-            number = record.partition()
+            error, number = record.error(), record.partition()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise LabkitError(f"Kafka could not be read: {error.str()}.")
             if error is None and number in left and record.offset() < end[number]:
@@ -103,8 +103,7 @@ def _watermarks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
     until = time.monotonic() + POLL_S
     while True:
         try:
-            first, end = consumer.get_watermark_offsets(place, timeout=POLL_S)
-            return int(first), int(end)
+            return cast(tuple[int, int], consumer.get_watermark_offsets(place, timeout=POLL_S))
         except KafkaException as error:
             if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
                 raise
