@@ -350,20 +350,22 @@ def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:
 
 def _producer_health(settings: Settings) -> tuple[bool, str]:
     """Healthy where a snapshot came lately, and where the topic for them has not been made yet."""
-    topic = settings.snapshots_topic.removesuffix(settings.suffix)  # it sends to the pipeline, not to a lesson
-    if topic not in kafka_admin.topic_partitions(settings.kafka_bootstrap, timeout_s=2):
+    # It sends to the pipeline, also where these are the settings of a lesson.
+    topic = settings.snapshots_topic.removesuffix(settings.suffix)
+    partitions = kafka_admin.topic_partitions(settings.kafka_bootstrap, timeout_s=2).get(topic)
+    if partitions is None:
         return True, f"waits for topic {topic}: make setup"
-    newest_ms = _newest_timestamp(settings, topic)
+    newest_ms = _newest_timestamp(settings, topic, partitions)
     if newest_ms < 0:
         return False, "no snapshot yet"
     age_s = time.time() - newest_ms / 1000
     return age_s < max(_STALE_S, 3 * settings.interval_s), f"newest snapshot {age_s:.0f} s old"
 
 
-def _newest_timestamp(settings: Settings, topic: str) -> int:
+def _newest_timestamp(settings: Settings, topic: str, partitions: int) -> int:
     """The newest snapshot's time (ms since the epoch), -1 where there is none."""
     admin = kafka_admin.admin_client(settings.kafka_bootstrap)
-    ends = {TopicPartition(topic, n): OffsetSpec.max_timestamp() for n in range(settings.partitions)}
+    ends = {TopicPartition(topic, n): OffsetSpec.max_timestamp() for n in range(partitions)}
     try:
         asked = admin.list_offsets(ends, request_timeout=2)
         return max(int(future.result().timestamp) for future in asked.values())
