@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from labkit.ops import pipeline, services
 from labkit.ops.offsets import unread
 from labkit.procfs import Snapshot
 from labkit.producer import produce
-from labkit.settings import REPOSITORY, Settings
+from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources import read_snapshot
 from tests.conftest import Labkit
 from tests.integration.feeds import hosts
@@ -42,6 +43,19 @@ def before(lab: Settings) -> dict[int, int]:
     """Where the snapshots topic ended before the test."""
     pipeline.prepare(lab)
     return ends(lab)
+
+
+def test_the_producers_health_is_that_of_the_pipeline_whatever_a_lessons_settings_are(
+    lab: Settings, before: dict[int, int]
+) -> None:
+    now = read_snapshot(lab.hostname)
+    in_an_hour = replace(now, hostname="health-1", timestamp=now.timestamp + 3_600_000)
+    produce(lab, [in_an_hour])
+    assert ends(lab)[0] == before[0], "another host is needed: with this one partition 0 would tell as well"
+    for settings in (lab, load_settings(suffix="_lesson"), load_settings(suffix="_lesson", partitions=1)):
+        healthy, word = services._producer_health(settings)
+        assert healthy
+        assert word.startswith("newest snapshot -3"), word
 
 
 @pytest.fixture
