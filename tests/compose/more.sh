@@ -22,7 +22,7 @@ make docker-images >"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; exit
 
 step kafka "up as user 4321, whom no /etc/passwd knows"
 tear_down
-if [ "$(id -u)" = 0 ]; then export LAB_UID=4321 LAB_GID=4321; chown -R 4321:4321 "$output"; fi
+if [ "$(id -u)" = 0 ]; then export LAB_UID=4321 LAB_GID=4321; chown -R 4321:4321 "$output" "$LAB_WORK"; fi
 since=$(now)
 docker compose --progress quiet up -d --wait
 saw "$(in_lab taskmanager id)"
