@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from labkit.errors import BadInput
+from labkit.errors import BadInput, LabkitError
 
 __all__ = ["KINDS", "burn", "main"]
 
@@ -26,19 +26,23 @@ _SLICE_S = 0.1
 def burn(cpu: int, kind: str, share: float = 1.0, limit_s: float = 3_600) -> Iterator[int]:
     """Keep CPU number `cpu` busy with `share` (0…1) of its time until the block ends; gives the pid.
 
-    Raises `BadInput` for a CPU that this process may not use, an unknown kind or share.
+    Raises `BadInput` for a CPU that this process may not use, an unknown kind or share, and `LabkitError` where
+    the busy process did not live until the block's end.
     """
     if cpu not in os.sched_getaffinity(0):
         raise BadInput(f"There is no CPU {cpu} for this process; there is {sorted(os.sched_getaffinity(0))}.")
     if kind not in KINDS or not 0 < share <= 1:
         raise BadInput(f"A burn is one of {', '.join(KINDS)}, with a share of more than 0 and at most 1.")
-    words = [sys.executable, "-S", __file__, str(cpu), kind, str(limit_s), str(share)]
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+    words = [sys.executable, "-m", "labkit.ops.burn", str(cpu), kind, str(limit_s), str(share)]
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     try:
         yield process.pid
     finally:
+        ended_by_itself = process.poll()
         process.kill()
         process.wait()
+    if ended_by_itself:
+        raise LabkitError(f"The burn of CPU {cpu} ended by itself (exit status {ended_by_itself}).")
 
 
 def main(cpu: int, kind: str, seconds: float, share: float = 1.0) -> None:
