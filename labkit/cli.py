@@ -506,16 +506,18 @@ def goto(
 
 
 @command("check", "labkit check 05")
-def check(number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")]) -> None:
+def check(number: Annotated[str, typer.Argument(help="The lesson's number, such as 05; or 05a.")]) -> None:
     """Run your exercises of a lesson in a fresh kernel and judge them. Exit status 1 where one is not solved."""
-    from labkit.workshop.contents import lesson
+    from labkit.workshop.contents import LESSONS, lesson
     from labkit.workshop.folder import exercise_copy
     from labkit.workshop.headless import judged
 
-    chosen = lesson(number)
+    chosen = next((each for each in LESSONS if number in each.exercises), None) or lesson(number)
     file = exercise_copy(load_settings(), chosen)
     with out.status(f"running {_shown(file)} in a fresh kernel"):
         said = judged(file, chosen)
+    if number in chosen.exercises:
+        said = [verdict for verdict in said if verdict.exercise == number]
     for verdict in said:
         out.print(str(verdict), markup=False)
     if not all(verdict.passed for verdict in said):

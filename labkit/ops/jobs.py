@@ -102,9 +102,10 @@ def require_absent(settings: Settings, *names: str) -> None:
     for name in names:
         job = rest.running(settings.job_name(name))
         if job is not None:
+            stop = f"To stop it: labkit stop {name}" if len(names) == 1 else "To stop everything: labkit down"
             raise BadInput(
-                f"The job {name} is there already ({job.state}); nothing was submitted.",
-                f"To stop it: labkit stop {name}" if len(names) == 1 else "To stop everything: labkit down",
+                f"The job {job.name} is there already ({job.state}); nothing was submitted.",
+                "To stop it: tidy(settings)" if settings.suffix else stop,
             )
 
 

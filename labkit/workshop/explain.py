@@ -181,7 +181,7 @@ KINDS = (
         "no Parquet among the Parquet files",
         r"(?:'(?P<file>[^']+)'[^']*)Parquet magic bytes not found",
         "{file} is no Parquet file, and whoever reads the whole folder stumbles over it.",
-        "Move it elsewhere (pictures belong into output/plots), then read again.",
+        "Move it elsewhere (pictures belong in output/plots), then read again.",
     ),
     Kind(
         "PyFlink's JVM is gone",
@@ -189,6 +189,12 @@ KINDS = (
         r"|Java gateway process exited|: (?:org|java) does not exist in the JVM",
         "The Java process behind this notebook's PyFlink has ended.",
         "Restart the kernel (menu Kernel), then run the cells from the top.",
+    ),
+    Kind(
+        "a plan that was handed over already",
+        r"No operators defined in streaming topology",
+        "There is nothing to hand over: this environment's plan was handed over already, or has no sink yet.",
+        "Run again from the cell that calls remote_environment.",
     ),
     Kind(
         "cells out of order",

@@ -26,7 +26,9 @@ Your machine's `/proc/stat` flows through Kafka, an Avro schema registry, Flink 
 In these notebooks you build that pipeline piece by piece, break it, and mend it.
 
 - Click a title to open it. Begin with **00**. Each notebook starts from a state of its own, so you can begin anywhere.
-- These are your own copies: change what you like. `labkit restore 05` puts one back and keeps yours beside it.
+- These are your own copies: change what you like. `labkit restore 05` puts a notebook and its exercises back as they
+  were, and keeps yours beside them.
+- The minutes are those of the notebook, without its exercises.
 - Exercises have a check in their last cell. `labkit check 05` in a terminal gives the same verdict.
 - Run the cell below to see your ticks as they are now."""
 

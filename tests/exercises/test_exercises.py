@@ -74,6 +74,9 @@ def test_labkit_check_judges_headless_and_the_ticks_are_kept(settings: Settings,
     assert unsolved.returncode == 1
     assert [line[:5] for line in unsolved.stdout.splitlines()[-2:]] == [f"✗ {name}" for name in lesson.exercises]
     copy.write_text(notebook_text(answered(source_of(lesson).read_text())))
+    one = labkit("check", lesson.exercises[0])
+    assert (one.returncode, one.stderr) == (0, "")
+    assert [line[:5] for line in one.stdout.splitlines() if line[0] in "✓✗"] == [f"✓ {lesson.exercises[0]}"]
     done = labkit("check", lesson.no.lstrip("0"))
     assert (done.returncode, done.stderr) == (0, "")
     assert [line[:5] for line in done.stdout.splitlines()[-2:]] == [f"✓ {name}" for name in lesson.exercises]

@@ -199,6 +199,13 @@ registry.register_schema("words_explain-value", Schema(record % wider, "AVRO"))"
             r"Another program listens on that port.*\n.*labkit doctor.*port_offset",
         )
     ],
+    "a plan that was handed over already": [
+        (
+            """env, _ = environment(job="twice")
+env.execute_async("twice_explain")""",
+            r"nothing to hand over.*\n.*remote_environment",
+        )
+    ],
     "cells out of order": [
         ("""produce(settings, snapshots)""", r"There is no produce in this kernel.*\n.*Run All Above")
     ],

@@ -60,7 +60,7 @@ def _same_times(machine: str, got: Any, wanted: Mapping[str, dict[str, Any]], te
         raise NotYet(f"cpu_times gives {shown(got)}; it has to give a dict.", "Is there a return at its end?")
     for name in wanted:
         if name not in got:
-            hint = "The line cpu belongs into it, too." if name == "cpu" else "Every line whose name begins with cpu."
+            hint = "The line cpu belongs in it, too." if name == "cpu" else "Every line whose name begins with cpu."
             raise NotYet(f"On {machine}: {name} is missing.", hint)
     for name in got:
         if name not in wanted:

@@ -15,7 +15,7 @@ from labkit.workshop.lesson import RECORDING, begin, snapshots
 __all__ = ["JUDGES"]
 
 _SUFFIX = "_ex05"
-_FORGOTTEN = "An attribute is gone with its process: what has to last belongs into state, and is got in open."
+_FORGOTTEN = "An attribute is gone with its process: what has to last belongs in state, and is got in open."
 
 
 def judge_05a(switches: Any, settings: Settings) -> str:
