@@ -315,8 +315,7 @@ def submit(
                 jobs.forget(settings, name)
         taken = jobs.submit(settings, *names)
     for job in taken:
-        origin = f"goes on from {job.resumed_from}" if job.resumed_from else "begins at the start of its topic"
-        out.print(f"submitted {job.name}: job id {job.job_id}, {origin}")
+        out.print(str(job), markup=False)
         if job.set_aside is not None:
             out.print(f"  the rows of an earlier lab are in {_shown(job.set_aside)} now")
 

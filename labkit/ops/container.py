@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 from labkit.errors import BadInput, LabkitError
+from labkit.ops import at_work
 from labkit.ops.services import format_kafka_storage
 from labkit.ops.supervisor_conf import CONTAINERS, write_container_configuration
 from labkit.settings import Settings, load_settings
@@ -33,6 +34,8 @@ def main(service: str) -> None:
     conf = write_container_configuration(settings, service, service + _replica())
     if service == "kafka":
         format_kafka_storage(settings)
+    if service == "jobmanager":
+        at_work.forget_all(settings)
     os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)])
 
 

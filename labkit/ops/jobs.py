@@ -19,6 +19,7 @@ from labkit.errors import BadInput, LabkitError
 from labkit.flink import session
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.session import Submitted
+from labkit.ops import at_work, services
 from labkit.ops.compact import nothing_half_done, work_folder
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.offsets import commit_offsets, committed_offsets, unread
@@ -35,6 +36,7 @@ _READ_WITHIN_S = 60
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
 _RETRY_S = 1.0
+_AWAY = "away"
 
 
 def submit(settings: Settings, *names: str) -> list[Submitted]:
@@ -43,35 +45,45 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
     Raises `BadInput` where one is there already, `LabkitError` where one does not start; then those
     that this call submitted are stopped again.
     """
-    require_absent(settings, *names)
-    _require_topics(settings)
-    taken: list[Submitted] = []
-    try:
-        for name in names:
-            module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
-            moved = _set_rows_aside(settings) if name == PARQUET else None
-            taken.append(replace(_hand_over(settings, name, partial(module.build, settings)), set_aside=moved))
-        for job in taken:
-            _wait_until_running(settings, job)
-    except BaseException:
-        for job in taken:
-            with suppress(LabkitError):
-                FlinkRest(settings.flink_url).cancel(job.job_id)
-        raise
+    # One at a time: the lab itself submits too, after a JobManager's death, and a job must not be there twice.
+    with services.exclusive(settings, "submit.lock", wait=True):
+        require_absent(settings, *names)
+        _require_topics(settings)
+        taken: list[Submitted] = []
+        try:
+            for name in names:
+                module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
+                moved = _set_rows_aside(settings) if name == PARQUET else None
+                at_work.note(settings, name)
+                taken.append(replace(_hand_over(settings, name, partial(module.build, settings)), set_aside=moved))
+            for job in taken:
+                _wait_until_running(settings, job)
+        except BaseException:
+            for name in names:
+                at_work.strike_off(settings, name)
+            for job in taken:
+                with suppress(LabkitError):
+                    FlinkRest(settings.flink_url).cancel(job.job_id)
+            raise
     return taken
 
 
-def submit_when_ready(settings: Settings, names: Sequence[str], say: Callable[[str], None]) -> list[Submitted]:
+def submit_when_ready(
+    settings: Settings,
+    names: Sequence[str],
+    say: Callable[[str], None],
+    is_wanted: Callable[[str], bool] = lambda _: True,
+) -> list[Submitted]:
     """Submit those of `names` that are not there, once there are the topics and free slots.
 
-    Kafka, the topics and the cluster are waited for; `say` hears each reason once. Raises `BadInput`
-    where a job's saved state does not fit it.
+    Kafka, the topics and the cluster are waited for, as long as a job `is_wanted`; `say` hears each reason
+    once. Raises `BadInput` where a job's saved state does not fit it.
     """
     told = ""
     while True:
         try:
             rest = FlinkRest(settings.flink_url)
-            absent = [name for name in names if rest.running(settings.job_name(name)) is None]
+            absent = [name for name in names if is_wanted(name) and rest.running(settings.job_name(name)) is None]
             reason = _what_is_missing(settings, rest) if absent else ""
             if not reason:
                 for name in names:
@@ -138,26 +150,27 @@ def forget(settings: Settings, name: str) -> None:
         shutil.rmtree(settings.checkpoints_dir / settings.job_name(job), ignore_errors=True)
 
 
-def finish(settings: Settings, name: str) -> Path:
+def finish(settings: Settings, name: str, within_s: float = _READ_WITHIN_S) -> Path:
     """Wait until the job has read its topic to the end, then stop it with a savepoint; returns that.
 
-    Raises `LabkitError` where the job is gone or does not get there within a minute.
+    A JobManager that died is waited for: its jobs come back. Raises `LabkitError` where the job is gone, or does
+    not get there within `within_s` seconds.
     """
     topic = _topic_of(settings, name)
     rest = FlinkRest(settings.flink_url)
-    job = rest.running(group := settings.job_name(name))
-    if job is None:
-        raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
-    deadline = time.monotonic() + _READ_WITHIN_S
-    committed = committed_offsets(settings, topic, group)
-    while left := unread(settings, topic, positions := _furthest(committed, rest.read_offsets(job.id, topic))):
+    group = settings.job_name(name)
+    deadline = time.monotonic() + within_s
+    while True:
+        committed = committed_offsets(settings, topic, group)
+        state, read = _progress(settings, rest, name, topic)
+        left = unread(settings, topic, positions := _furthest(committed, read))
+        if not left and state != _AWAY:
+            break
         if time.monotonic() > deadline:
             raise LabkitError(
-                f"The job {name} has not read {left} records of {topic} within {_READ_WITHIN_S} s "
-                f"(it is {rest.state(job.id)}).",
+                f"The job {name} has not read {left} records of {topic} within {within_s:g} s (it is {state}).",
                 "Look at: labkit logs taskmanager",
             )
-        committed = committed_offsets(settings, topic, group)
     savepoint = stop_with_savepoint(settings, name)
     if savepoint is None:
         raise LabkitError(f"The job {name} ended by itself.", "Look at: labkit logs taskmanager")
@@ -174,10 +187,31 @@ def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
     if running is None:
         return None
     path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / name}")
+    at_work.strike_off(settings, job)
     deadline = time.monotonic() + _RUNNING_WITHIN_S
     while rest.state(running.id) != "FINISHED" and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     return Path(path.removeprefix("file:"))
+
+
+def _progress(settings: Settings, rest: FlinkRest, name: str, topic: str) -> tuple[str, dict[int, int]]:
+    """The job's state, and how far it has read `topic`. Raises `LabkitError` where the job has ended.
+
+    After the JobManager's death Flink does not answer, or knows no such job; where the job is noted as at work it
+    is only away, and comes back.
+    """
+    try:
+        newest = next((job for job in rest.jobs() if job.name == settings.job_name(name)), None)
+        if newest is not None and not newest.is_over:
+            return newest.state, rest.read_offsets(newest.id, topic)
+    except LabkitError:
+        if not at_work.is_noted(settings, name):
+            raise
+        newest = None
+    if newest is not None or not at_work.is_noted(settings, name):
+        raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
+    time.sleep(_POLL_S)
+    return _AWAY, {}
 
 
 def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:

@@ -29,7 +29,7 @@ from confluent_kafka.admin import OffsetSpec
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
-from labkit.ops import install, ports
+from labkit.ops import at_work, install, ports
 from labkit.ops.control import NOT_THERE, Process, each, is_up, services_of, supervisor
 from labkit.ops.control import processes as controlled
 from labkit.ops.flink_rest import FlinkRest, tls
@@ -79,6 +79,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
             _require_free_ports(settings)
             conf = write_configuration(settings)
             format_kafka_storage(settings)
+            at_work.forget_all(settings)
         try:
             if fresh:
                 _start_supervisord(settings, conf)

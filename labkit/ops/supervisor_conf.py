@@ -59,7 +59,7 @@ def control_socket(settings: Settings) -> Path:
 def write_configuration(settings: Settings) -> Path:
     """Write every configuration file below the state folder; returns supervisord's."""
     text = _supervisord(settings) + "".join(_program(settings, program) for program in programs(settings))
-    return _write(settings, text)
+    return _write(settings, text + _submitter(f"{settings.state_dir}/log/submitter.log"))
 
 
 def write_container_configuration(settings: Settings, service: str, log_name: str) -> Path:
@@ -67,7 +67,7 @@ def write_container_configuration(settings: Settings, service: str, log_name: st
     (program,) = (program for program in [*programs(settings), *_client_programs(settings)] if program.name == service)
     text = _supervisord_of_container(settings) + _program(settings, program, log_name=log_name, autostart=True)
     if service == "jobmanager":
-        text += _submitter()
+        text += _submitter("/dev/fd/2")
     return _write(settings, text + _console(settings, log_name))
 
 
@@ -255,14 +255,15 @@ stdout_logfile_backups=2
 """
 
 
-def _submitter() -> str:
-    """Hears of every start of the JobManager, and submits the jobs then."""
+def _submitter(log: str) -> str:
+    """Hears of every start of the JobManager, and brings back the jobs that were at work."""
     return f"""
 [eventlistener:submitter]
 command="{sys.executable}" -m labkit.ops.submitter
 events=PROCESS_STATE_RUNNING
-stderr_logfile=/dev/fd/2
-stderr_logfile_maxbytes=0
+stderr_logfile={log}
+stderr_logfile_maxbytes={0 if log.startswith("/dev/") else "1MB"}
+stderr_logfile_backups=0
 stopasgroup=true
 killasgroup=true
 """

@@ -20,7 +20,7 @@ import httpx
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import ENRICHMENT, PARQUET
-from labkit.ops import jobs, pipeline, services
+from labkit.ops import at_work, jobs, pipeline, services
 from labkit.ops.flink_rest import FlinkRest, tls
 from labkit.procfs import Snapshot
 from labkit.producer import produce
@@ -120,6 +120,7 @@ def _forget_subject(settings: Settings, subject: str) -> None:
 
 def tidy(settings: Settings) -> None:
     """End the jobs of a suffix, and wait until they have gone: what every notebook does last."""
+    at_work.strike_off_suffix(settings)
     rest = FlinkRest(settings.flink_url)
     mine = [job for job in rest.jobs() if job.name.endswith(settings.suffix) and not job.is_over]
     for job in mine:

@@ -1,0 +1,64 @@
+"""Which jobs are at work, so that they come back when the JobManager has died.
+
+    note(settings, "enrichment")      .lab/flink/checkpoints/enrichment/at-work.json, with the job's settings
+
+A cluster without ZooKeeper or Kubernetes forgets its jobs with its JobManager; their checkpoints stay on the disk.
+A job is noted when it is submitted and struck off when it is stopped. `labkit.ops.submitter` brings back what is
+noted. What was at work before the services were stopped is not: then somebody meant to stop it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from labkit.settings import Settings
+
+__all__ = ["forget_all", "is_noted", "note", "noted", "strike_off", "strike_off_suffix"]
+
+_FILE = "at-work.json"
+
+
+def note(settings: Settings, job: str) -> None:
+    """`job` (enrichment or parquet) runs with these settings."""
+    file = _file(settings, job)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps({"job": job, "settings": settings.model_dump(mode="json")}))
+    draft.rename(file)  # whole or not there: the JobManager may die at any moment
+
+
+def strike_off(settings: Settings, job: str) -> None:
+    """`job` is not to come back."""
+    _file(settings, job).unlink(missing_ok=True)
+
+
+def strike_off_suffix(settings: Settings) -> None:
+    """No job of this suffix is to come back."""
+    for own, job in noted(settings):
+        if own.suffix == settings.suffix:
+            strike_off(own, job)
+
+
+def is_noted(settings: Settings, job: str) -> bool:
+    """Whether `job` would come back."""
+    return _file(settings, job).exists()
+
+
+def noted(settings: Settings) -> list[tuple[Settings, str]]:
+    """Each job that is at work in this lab, of any suffix, with the settings that it was submitted with."""
+    found = []
+    for file in sorted(settings.checkpoints_dir.glob(f"*/{_FILE}")):
+        record = json.loads(file.read_text())
+        found.append((Settings(**record["settings"]), str(record["job"])))
+    return found
+
+
+def forget_all(settings: Settings) -> None:
+    """The services start from nothing: no job is at work."""
+    for file in settings.checkpoints_dir.glob(f"*/{_FILE}"):
+        file.unlink(missing_ok=True)
+
+
+def _file(settings: Settings, job: str) -> Path:
+    return settings.checkpoints_dir / settings.job_name(job) / _FILE
