@@ -245,6 +245,7 @@ def produce(
     ] = None,
 ) -> None:
     """Send snapshots to Kafka: this machine's /proc/stat until Ctrl-C, a recording, or a simulated fleet."""
+    from labkit.ops import producers
     from labkit.ops.feed import choose
     from labkit.producer import Counts
     from labkit.producer import produce as send
@@ -262,6 +263,7 @@ def produce(
     with (
         _stop_signals("flushing what was sent") as stop,
         _set_after(limit, stop),
+        producers.registered(settings),
         _rare_lines(0.0 if feed.is_live else 1.0) as line,
     ):
 
@@ -549,6 +551,50 @@ def burn(
     with _stop_signals("the burn ends", lambda: True) as stop, burning(cpu, kind):
         out.print(f"CPU {cpu} is busy for {seconds:g} s, from {datetime.now(UTC):%H:%M:%S} UTC on …")
         stop.wait(seconds)
+
+
+@command("chaos", "labkit chaos kill taskmanager")
+def chaos(
+    action: Annotated[str, typer.Argument(help="kill, pause or full-disk")],
+    target: Annotated[
+        str | None,
+        typer.Argument(help="taskmanager, jobmanager, kafka, registry or producer; full-disk takes none"),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long a pause or a full disk lasts.")] = 20.0,
+) -> None:
+    """Do harm on purpose, and say what came of it: the ledger before, when it was back, the ledger after.
+
+    kill sends SIGKILL. pause freezes with SIGSTOP. full-disk puts the Parquet files on a small disk (root only).
+    Only processes of this lab are touched. Exit status 0 only where the ledger balances at the end.
+    """
+    from labkit.ops import chaos as harm
+
+    _positive("--seconds", seconds)
+    _one_of("action", action, ("kill", "pause", "full-disk"))
+    if action == "full-disk":
+        if target is not None:
+            raise BadInput("full-disk takes no service.", "For example: labkit chaos full-disk --seconds 20")
+    elif target is None:
+        raise BadInput(f"{action} needs to know what: {', '.join(harm.TARGETS)}.")
+    else:
+        _one_of("target", target, harm.TARGETS)
+    settings = load_settings()
+    harm.require_possible(settings, target)
+    before = harm.account(settings)
+    out.print(f"before: {before or 'no topics yet'}", markup=False)
+    if target is None:
+        fault = harm.full_disk(settings, seconds, say=lambda text: out.print(f"{text} …", markup=False))
+    elif action == "kill":
+        fault = harm.kill(settings, target)
+    else:
+        fault = harm.pause(settings, target, seconds)
+    out.print(str(fault), markup=False)
+    after = harm.account(settings)
+    out.print("after:  ", end="")
+    if after is None:
+        out.print("no topics yet")
+    else:
+        _print_ledger(after)
 
 
 @command("reset", "labkit reset")

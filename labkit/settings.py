@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     )
     enrichment_parallelism: int = Field(2, ge=1, le=64)
     task_slots: int = Field(8, ge=4, le=128)
+    delivery: Literal["exactly-once", "at-least-once", "none"] = Field(
+        "exactly-once", description="what the enrichment's sinks promise; anything else is for comparing"
+    )
 
     @classmethod
     def settings_customise_sources(

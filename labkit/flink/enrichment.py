@@ -157,7 +157,7 @@ def _metrics_sink(settings: Settings) -> str:
         CREATE TABLE metrics (
             key STRING, `value` BYTES, event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
         ) WITH (
-            'topic' = '{settings.metrics_topic}', {_exactly_once(settings, "metrics")}
+            'topic' = '{settings.metrics_topic}', {_delivery(settings, "metrics")}
         )"""
 
 
@@ -166,17 +166,19 @@ def _dead_letter_sink(settings: Settings) -> str:
         CREATE TABLE dead_letters (
             key BYTES, `value` BYTES, headers MAP<STRING, BYTES> METADATA
         ) WITH (
-            'topic' = '{settings.dead_letters_topic}', {_exactly_once(settings, "dead-letters")}
+            'topic' = '{settings.dead_letters_topic}', {_delivery(settings, "dead-letters")}
         )"""
 
 
-def _exactly_once(settings: Settings, sink: str) -> str:
+def _delivery(settings: Settings, sink: str) -> str:
+    """Exactly once needs a transaction for each checkpoint, under a name of its own; the others write at once."""
+    named = f"'sink.transactional-id-prefix' = '{settings.job_name(ENRICHMENT)}-{sink}',"
     return f"""
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
             'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
             'properties.max.request.size' = '{MAX_DEAD_LETTER_BYTES}',
-            'sink.delivery-guarantee' = 'exactly-once',
-            'sink.transactional-id-prefix' = '{settings.job_name(ENRICHMENT)}-{sink}',
+            'sink.delivery-guarantee' = '{settings.delivery}',
+            {named if settings.delivery == "exactly-once" else ""}
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from labkit.errors import LabkitError
-from labkit.ops import install, ports, services
+from labkit.ops import install, jobs, ports, services
 from labkit.settings import Settings
 from labkit.sources import PROC_STAT, read_snapshot
 
@@ -109,3 +110,6 @@ def _services_or_ports(settings: Settings) -> Iterator[Finding]:
     for row in services.status(settings):
         what = f"{row.name} is {row.state.lower()} at {row.address}: {row.detail}."
         yield Finding(row.healthy, what, f"Type: labkit up. If that does not help, labkit logs {row.name} says why.")
+    with suppress(LabkitError):  # a cluster that does not answer was named above
+        for what in jobs.trouble(settings):
+            yield Finding(False, what, "It tries again by itself; mend the cause. More: labkit logs taskmanager")

@@ -79,6 +79,14 @@ class FlinkRest:
                     counts[state] = counts.get(state, 0) + count
         return counts
 
+    def runs_since(self, name: str, since_ms: float) -> bool:
+        """Whether the job of that name came to RUNNING at `since_ms` (ms since the epoch) or later, with all its tasks."""
+        running = self.running(name)
+        if running is None or running.state != "RUNNING":
+            return False
+        reached = self.job(running.id)["timestamps"]["RUNNING"]
+        return bool(reached >= since_ms) and set(self.tasks(running.id)) == {"RUNNING"}
+
     def state(self, job_id: str) -> str:
         """The job's state, such as RUNNING."""
         return str(self.job(job_id)["state"])

@@ -27,8 +27,8 @@ from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
 __all__ = [
-    "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit",
-    "submit_when_ready", "what_fresh_empties",
+    "cause_of", "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit",
+    "submit_when_ready", "trouble", "what_fresh_empties",
 ]  # fmt: skip
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
@@ -214,6 +214,18 @@ def _progress(settings: Settings, rest: FlinkRest, name: str, topic: str) -> tup
     return _AWAY, {}
 
 
+def trouble(settings: Settings) -> list[str]:
+    """A sentence for each job of this lab that is not running as it should, with the cause that Flink gives."""
+    rest = FlinkRest(settings.flink_url)
+    found = []
+    for job in rest.jobs():
+        if job.is_over or (job.state == "RUNNING" and set(rest.tasks(job.id)) == {"RUNNING"}):
+            continue
+        cause = cause_of(rest.root_exception(job.id)) or "no reason given"
+        found.append(f"The job {job.name} is {job.state}: {cause}.")
+    return found
+
+
 def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:
     try:
         return session.submit(settings, settings.job_name(name), build)
@@ -224,11 +236,16 @@ def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any
         raise _job_failure(Submitted(name, "", resumed_from), str(error)) from error
 
 
+def cause_of(trace: str) -> str:
+    """Flink's trace -> its last "Caused by", or its first line, without the full stop; "" for none."""
+    lines = trace.splitlines() or [""]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return (causes or lines)[-1 if causes else 0].rstrip(".")
+
+
 def _job_failure(submitted: Submitted, trace: str) -> LabkitError:
     """Flink's trace of a job that did not start -> one sentence, and what to type."""
-    lines = trace.splitlines() or ["no reason given"]
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    cause = (causes or lines)[-1 if causes else 0].rstrip(".")
+    cause = cause_of(trace) or "no reason given"
     job = submitted.name
     if submitted.resumed_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
         return BadInput(

@@ -31,7 +31,14 @@ def _is_a_labs(state: Path) -> bool:
     if not state.is_dir():
         return False
     names = {file.name for file in state.iterdir()}
-    return "supervisord.conf" in names or names <= {"lock", "run.lock", "compact.lock", "jupyter-token"}
+    return "supervisord.conf" in names or names <= {
+        "lock",
+        "run.lock",
+        "compact.lock",
+        "submit.lock",
+        "jupyter-token",
+        "producers",
+    }
 
 
 def reset(settings: Settings, *, work: bool = False) -> None:
