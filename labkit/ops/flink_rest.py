@@ -80,7 +80,7 @@ class FlinkRest:
         return counts
 
     def runs_since(self, name: str, since_ms: float) -> bool:
-        """Whether the job of that name came to RUNNING at `since_ms` (ms since the epoch) or later, with all its tasks."""
+        """Whether that job came to RUNNING at `since_ms` (ms since the epoch) or later, and all its tasks run."""
         running = self.running(name)
         if running is None or running.state != "RUNNING":
             return False

@@ -24,7 +24,7 @@ _FOLDER = "producers"
 
 @contextmanager
 def registered(settings: Settings) -> Iterator[None]:
-    """This process is a producer of the lab until the block ends. It is one all the same where nothing can be written."""
+    """This process is a producer of the lab until the block ends, known as one if the state folder can be written."""
     file = settings.state_dir / _FOLDER / str(os.getpid())
     handle = None
     with suppress(OSError):

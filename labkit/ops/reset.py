@@ -13,6 +13,10 @@ from labkit.settings import Settings
 __all__ = ["reset", "what_goes"]
 
 
+#: What a state folder may hold whose services were never up.
+_WITHOUT_SERVICES = {"lock", "run.lock", "compact.lock", "submit.lock", "jupyter-token", "producers"}
+
+
 def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
     """The folders that `reset` removes, those that exist; with `work` the learner's too.
 
@@ -31,14 +35,7 @@ def _is_a_labs(state: Path) -> bool:
     if not state.is_dir():
         return False
     names = {file.name for file in state.iterdir()}
-    return "supervisord.conf" in names or names <= {
-        "lock",
-        "run.lock",
-        "compact.lock",
-        "submit.lock",
-        "jupyter-token",
-        "producers",
-    }
+    return "supervisord.conf" in names or names <= _WITHOUT_SERVICES
 
 
 def reset(settings: Settings, *, work: bool = False) -> None:

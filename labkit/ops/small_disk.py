@@ -32,7 +32,7 @@ def require_root() -> None:
 
 @contextmanager
 def small_disk(folder: Path, room_mib: int) -> Iterator[None]:
-    """`folder` on a tmpfs that has `room_mib` MiB more than it needs now. Raises `BadInput` where none can be mounted."""
+    """`folder` on a tmpfs with at least `room_mib` MiB free. Raises `BadInput` where none can be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
     disk = folder.with_name(f".{folder.name}.small-disk")
     disk.mkdir(exist_ok=True)
@@ -61,9 +61,7 @@ def filled(folder: Path) -> Iterator[None]:
     """No room is left on the disk of `folder` until the block ends. Raises `BadInput` where it is not a small one."""
     room = shutil.disk_usage(folder).free
     if room > 1024 * _MIB:
-        raise BadInput(
-            f"The disk of {folder} has {room // _MIB} MiB of room: that is no small disk, and is not filled."
-        )
+        raise BadInput(f"The disk of {folder} has {room // _MIB} MiB of room: no small disk, and not filled.")
     ballast = folder / _BALLAST
     try:
         with ballast.open("wb", buffering=0) as file:
