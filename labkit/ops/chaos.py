@@ -38,6 +38,7 @@ TARGETS = ("taskmanager", "jobmanager", "kafka", "registry", "producer")
 ROOM_MIB = 16
 _BACK_WITHIN_S = 240.0
 _NOTICED_WITHIN_S = 120.0
+_READABLE_WITHIN_S = 60.0
 _POLL_S = 0.2
 _NO_SPACE = "No space left on device"
 
@@ -70,11 +71,16 @@ class Fault:
 
 
 def account(settings: Settings) -> Ledger | None:
-    """The ledger, or None where there are no topics to count yet."""
-    try:
-        return measure(settings)
-    except BadInput:
-        return None
+    """The ledger, or None where there are no topics to count yet. A broker that has just come back is waited for."""
+    deadline = time.monotonic() + _READABLE_WITHIN_S
+    while True:
+        try:
+            return measure(settings)
+        except BadInput:
+            return None
+        except LabkitError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def require_possible(settings: Settings, target: str | None) -> None:
