@@ -12,6 +12,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
@@ -29,16 +30,17 @@ MAGIC = 0
 HEADER_BYTES = 5
 #: A snapshot of 4,096 CPUs with 20,000 interrupt lines stays below this; more is not a snapshot.
 MAX_SNAPSHOT_BYTES = 1024 * 1024
+#: The most that a kernel is built for (8,192 CPUs, and the total line), and names as long as they may be: what is
+#: worked out of it still fits into a message, or the job would try for ever to write it.
+MAX_CPU_LINES, MAX_CPU_NAME, MAX_HOSTNAME = 8193, 16, 255
+#: The last ms of the year 9999: no date of four digits is later, and Kafka takes no time before 1970.
+LAST_TIMESTAMP = 253_402_300_799_999
 #: For this long an id that the registry did not know is not asked for again; it may be registered later.
 ASK_AGAIN_S = 60.0
 #: How the reason ends where the registry did not know the schema id. It alone may be otherwise later.
 NOT_REGISTERED = "is not in the registry"
 
-_SNAPSHOT_FIELDS = (
-    "hostname", "timestamp", "cpus", "intr", "softirq",
-    "ctxt", "btime", "processes", "procs_running", "procs_blocked",
-)  # fmt: skip
-
+_SNAPSHOT_FIELDS = tuple(field.name for field in fields(Snapshot))  # in the order of the schema
 _SINGLE_COUNTERS = _SNAPSHOT_FIELDS[5:]
 _cpu_values = itemgetter(*CpuTimes._fields)
 
@@ -80,15 +82,13 @@ class SnapshotCodec:
         record = {name: getattr(snapshot, name) for name in _SNAPSHOT_FIELDS}
         record["cpus"] = [cpu._asdict() for cpu in snapshot.cpus]
         buffer = io.BytesIO()
-        buffer.write(bytes([MAGIC]) + schema_id.to_bytes(4, "big"))
         fastavro.schemaless_writer(buffer, self._schema, record)
-        return buffer.getvalue()
+        return bytes([MAGIC]) + schema_id.to_bytes(4, "big") + buffer.getvalue()
 
     def decode(self, value: bytes | None) -> Snapshot:
         """The bytes of a Kafka value -> `Snapshot`; raises `UnreadableRecord` with the reason."""
         writer = self._writer_of(_checked_header(value))
-        assert value is not None
-        body = io.BytesIO(value)
+        body = io.BytesIO(value or b"")
         body.seek(HEADER_BYTES)
         try:
             record = cast(Schema, fastavro.schemaless_reader(body, writer, self._schema))
@@ -96,7 +96,7 @@ class SnapshotCodec:
             raise UnreadableRecord("the Avro body ends too early") from None
         except Exception as error:  # fastavro raises whatever the bytes led it into
             raise UnreadableRecord(f"the Avro body cannot be read as a snapshot ({_words(error)})") from None
-        left = len(value) - body.tell()
+        left = len(body.read())
         if left:
             raise UnreadableRecord(f"{left} bytes are left over after the Avro body")
         return _checked_snapshot(record)
@@ -124,9 +124,8 @@ class SnapshotCodec:
         except Exception:  # fastavro raises whatever the schema led it into
             return f"schema id {schema_id} is no Avro schema"
         name = writer.get("name") if isinstance(writer, dict) else writer
-        wanted = self._schema["name"]
-        if not isinstance(writer, dict) or name != wanted:
-            return f"schema id {schema_id} is of {name}, not of {wanted}"
+        if not isinstance(writer, dict) or name != self._schema["name"]:
+            return f"schema id {schema_id} is of {name}, not of {self._schema['name']}"
         return cast(Schema, writer)
 
 
@@ -144,18 +143,22 @@ def _checked_header(value: bytes | None) -> int:
 
 
 def _checked_snapshot(record: Schema) -> Snapshot:
+    if not 0 <= record["timestamp"] <= LAST_TIMESTAMP:
+        raise UnreadableRecord(f"its time, {record['timestamp']} ms, is not in the years 1970 to 9999")
     cpus = tuple(CpuTimes._make(_cpu_values(cpu)) for cpu in record["cpus"])
     if not cpus:
         raise UnreadableRecord("there are no CPUs in it")
     names = [cpu.id for cpu in cpus]
+    sizes = (len(cpus), MAX_CPU_LINES), (max(map(len, names)), MAX_CPU_NAME), (len(record["hostname"]), MAX_HOSTNAME)
+    if any(size > most for size, most in sizes):
+        raise UnreadableRecord("it has more CPUs, or a longer name, than a machine can have")
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UnreadableRecord(f"CPU {twice} is in it more than once")
     negative = next((cpu for cpu in cpus if min(cpu[1:]) < 0), None)
     if negative is not None:
         raise UnreadableRecord(f"CPU {negative.id} has a negative counter")
-    others = [*record["intr"], *record["softirq"], *(record[name] for name in _SINGLE_COUNTERS)]
-    if min(others) < 0:
+    if min([*record["intr"], *record["softirq"], *(record[name] for name in _SINGLE_COUNTERS)]) < 0:
         raise UnreadableRecord("there is a negative counter beside the CPUs")
     values = {name: record[name] for name in _SNAPSHOT_FIELDS}  # a later schema's fields are left alone
     return Snapshot(**{**values, "cpus": cpus, "intr": tuple(record["intr"]), "softirq": tuple(record["softirq"])})

@@ -252,6 +252,8 @@ def produce(
 
     _positive("--interval", interval)
     _positive("--seconds", seconds)
+    if heartbeat is not None and not heartbeat.parent.is_dir():
+        raise BadInput(f"There is no folder {heartbeat.parent} for --heartbeat.")
     settings = _with(interval_s=interval)
     feed = choose(
         settings, interval_given=interval is not None, seconds=seconds, replay=replay, speed=speed, as_now=as_now,
@@ -285,7 +287,7 @@ def produce(
                 out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
             raise
     out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
-    if not known.sent:
+    if not known.sent or known.acknowledged < known.sent:
         raise typer.Exit(1)
 
 

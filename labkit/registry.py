@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -80,8 +80,7 @@ class Registry:
             raise self._away() from None
         if found.schema_type != "AVRO":
             return {"type": str(found.schema_type).lower()}  # no Avro type, and so no Avro schema
-        parsed: dict[str, Any] = json.loads(found.schema_str)
-        return parsed
+        return cast(dict[str, Any], json.loads(found.schema_str))
 
     def wait_for_schema(self, schema_id: int) -> dict[str, Any] | None:
         """Like `schema`, but waits for a registry that is away."""

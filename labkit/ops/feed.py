@@ -23,6 +23,7 @@ from labkit.sources import live_snapshots, read_snapshot
 __all__ = ["Feed", "choose"]
 
 _CPUS, _SEED = 4, 7
+_FIRST_YEAR = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ def _fleet(
         raise BadInput("--speed max needs --seconds: a fleet has no end of its own.")
     story = load_scenario(scenario, hosts, cpus) if scenario else Scenario()
     if start is not None:
+        if start.year <= _FIRST_YEAR:  # its hosts booted up to a month before, and btime counts from 1970
+            raise BadInput(f"--start has to be after the year {_FIRST_YEAR} (given: {start:%Y-%m-%d}).")
         start_ms = round(start.replace(tzinfo=start.tzinfo or UTC).timestamp() * 1000)
     else:
         # One that is sent faster than it happens ends now: the broker takes no time far ahead of its own.

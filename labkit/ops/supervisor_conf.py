@@ -312,6 +312,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 transaction.max.timeout.ms={settings.transaction_timeout_s * 1000}
 message.max.bytes={MAX_MESSAGE_BYTES}
+# A host whose clock is more than an hour ahead is refused otherwise, and the enrichment job tries for ever to write it.
+log.message.timestamp.after.max.ms={2**63 - 1}
 replica.fetch.max.bytes={MAX_MESSAGE_BYTES}
 group.initial.rebalance.delay.ms=0
 """

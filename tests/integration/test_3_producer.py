@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 from labkit.avro_codec import SnapshotCodec, read_schema
 from labkit.consumer import read_topic
+from labkit.kafka_admin import admin_client
 from labkit.ops import pipeline, services
 from labkit.ops.offsets import unread
 from labkit.procfs import Snapshot
@@ -161,3 +163,14 @@ def test_of_a_recording_that_ends_in_the_middle_it_says_what_was_sent(
     sent = len(sent_since(lab, before))
     assert sent
     assert done.stdout.splitlines()[-1] == f"{sent} of {sent} snapshots acknowledged by Kafka."
+
+
+def test_snapshots_that_kafka_refuses_are_said_and_the_exit_status_is_not_0(lab: Settings, labkit: Labkit) -> None:
+    admin = admin_client(lab.kafka_bootstrap)
+    topic = NewTopic("strict", num_partitions=1, config={"message.timestamp.after.max.ms": "1000"})
+    admin.create_topics([topic])["strict"].result()
+    words = ["produce", "--fleet", "1", "--seconds", "1", "--speed", "max", "--start", "2100-01-01"]
+    done = labkit(*words, LABKIT_SNAPSHOTS_TOPIC="strict")
+    assert done.returncode == 1
+    assert "A snapshot was not taken" in done.stderr
+    assert done.stdout.splitlines()[-1] == "0 of 2 snapshots acknowledged by Kafka."

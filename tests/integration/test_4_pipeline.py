@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import duckdb
 import pandas as pd
@@ -20,7 +21,7 @@ import pytest
 from confluent_kafka import Producer
 
 from labkit import parquet_io
-from labkit.avro_codec import MAX_SNAPSHOT_BYTES, SnapshotCodec, read_schema
+from labkit.avro_codec import MAX_CPU_LINES, MAX_SNAPSHOT_BYTES, SnapshotCodec, read_schema
 from labkit.consumer import read_topic
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.metrics import SHARE_COLUMNS, Verdict
@@ -166,6 +167,8 @@ def corrupt_values(settings: Settings, good: Snapshot) -> dict[str, bytes]:
         "more than once": with_cpus(first, first),
         "no CPUs": with_cpus(),
         "too many for a snapshot": framed + bytes(2 * MAX_SNAPSHOT_BYTES),
+        "not in the years": codec.encode(replace(good, timestamp=-1), schema_id),
+        "more CPUs": with_cpus(*(CpuTimes(f"cpu{number}", number, 0, 0, 0) for number in range(MAX_CPU_LINES + 1))),
     }
 
 
@@ -189,6 +192,20 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_with_its_reason_and_stops_
         assert letter.key() == b"poisoned"
         assert dict(letter.headers())["topic"] == both_jobs.snapshots_topic.encode()
     pd.testing.assert_frame_equal(rows_of(both_jobs, {"poisoned"}), shares_by_pandas(valid))
+
+
+def test_a_host_whose_clock_is_days_ahead_has_its_metrics_and_stops_nobody(both_jobs: Settings) -> None:
+    ahead = hosts(["ahead"], 3, seed=12, start_ms=(int(time.time()) + 3 * 86_400) * 1000)
+    schema = read_schema(both_jobs.schema_dir)
+    codec, schema_id = SnapshotCodec(schema, lambda _: schema), register_snapshot_schema(both_jobs)
+    raw = Producer({"bootstrap.servers": both_jobs.kafka_bootstrap, "partitioner": "murmur2_random"})
+    for snapshot in ahead[:2]:  # a stranger's producer: Kafka's own time for the record
+        raw.produce(both_jobs.snapshots_topic, key=b"ahead", value=codec.encode(snapshot, schema_id))
+    raw.flush()
+    counts = produce(both_jobs, ahead[2:])
+    assert counts.acknowledged == counts.sent == 1
+    finish(both_jobs)
+    pd.testing.assert_frame_equal(rows_of(both_jobs, {"ahead"}), shares_by_pandas(ahead))
 
 
 def test_a_job_that_is_there_already_is_not_submitted_twice(both_jobs: Settings, labkit: Labkit) -> None:

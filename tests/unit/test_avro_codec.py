@@ -11,18 +11,25 @@ from dataclasses import fields, replace
 from typing import Any
 
 import fastavro
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.avro_codec import (
     ASK_AGAIN_S,
+    LAST_TIMESTAMP,
+    MAX_CPU_LINES,
+    MAX_CPU_NAME,
+    MAX_HOSTNAME,
     MAX_SNAPSHOT_BYTES,
     Schema,
     SnapshotCodec,
     UnreadableRecord,
     read_schema,
 )
+from labkit.kafka_admin import MAX_MESSAGE_BYTES
+from labkit.metrics import compare
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import REPOSITORY
 from tests.unit.strategies import snapshots
@@ -129,6 +136,43 @@ def test_a_corrupt_value_is_refused_with_words_of_its_own(value: bytes | None, w
 def test_a_negative_number_is_refused_in_the_other_counters_too(wrong: dict[str, Any]) -> None:
     with pytest.raises(UnreadableRecord, match="negative"):
         CODEC.decode(CODEC.encode(replace(TWO_CPUS, **wrong), SCHEMA_ID))
+
+
+@pytest.mark.parametrize("timestamp", [-1, -(2**63), LAST_TIMESTAMP + 1, 2**63 - 1])
+def test_a_time_that_neither_kafka_nor_a_date_folder_can_hold_is_refused(timestamp: int) -> None:
+    with pytest.raises(UnreadableRecord, match="not in the years 1970 to 9999"):
+        CODEC.decode(CODEC.encode(replace(TWO_CPUS, timestamp=timestamp), SCHEMA_ID))
+
+
+@pytest.mark.parametrize("timestamp", [0, LAST_TIMESTAMP])
+def test_the_first_and_the_last_time_are_read(timestamp: int) -> None:
+    assert CODEC.decode(CODEC.encode(replace(TWO_CPUS, timestamp=timestamp), SCHEMA_ID)).timestamp == timestamp
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cpus": tuple(CpuTimes(f"cpu{number}", 0, 0, 0, 0) for number in range(MAX_CPU_LINES + 1))},
+        {"cpus": (CpuTimes("c" * (MAX_CPU_NAME + 1), 0, 0, 0, 0),)},
+        {"hostname": "h" * (MAX_HOSTNAME + 1)},
+    ],
+    ids=["lines", "CPU", "host"],
+)
+def test_more_than_metrics_of_one_message_can_hold_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableRecord, match="more CPUs, or a longer name, than a machine can have"):
+        CODEC.decode(CODEC.encode(replace(TINY, **wrong), SCHEMA_ID))
+
+
+def test_the_metrics_of_the_largest_snapshot_that_is_read_fit_into_a_message() -> None:
+    ids = [f"{number:x}".rjust(MAX_CPU_NAME, "\x01") for number in range(MAX_CPU_LINES)]
+    ticks = [2**60, *[7] * 7]  # shares with as many digits as there are
+    first = replace(TINY, hostname="\x01" * MAX_HOSTNAME, cpus=tuple(CpuTimes(name, 0, 0, 0, 0) for name in ids))
+    second = replace(first, timestamp=first.timestamp + 1, cpus=tuple(CpuTimes(name, *ticks) for name in ids))
+    read = [CODEC.decode(CODEC.encode(snapshot, SCHEMA_ID)) for snapshot in (first, second)]
+    metrics = compare(*read).metrics
+    assert metrics is not None
+    assert len(metrics.cpu_metrics) == MAX_CPU_LINES
+    assert len(orjson.dumps(metrics.as_record())) < MAX_MESSAGE_BYTES
 
 
 def test_a_snapshot_cut_anywhere_is_refused() -> None:

@@ -61,6 +61,8 @@ BAD_WORDS = {
     "produce --fleet 2 --speed max": "--speed max needs --seconds",
     "produce --fleet 2 --scenario nowhere.toml": "nowhere.toml",
     "produce --fleet 2 --start yesterday": "--start",
+    "produce --fleet 2 --start 1900-01-01": "--start has to be after the year 1970 (given: 1900-01-01)",
+    "produce --heartbeat /nowhere/beat": "There is no folder /nowhere",
     "produce --replay nowhere.gz": "There is no file nowhere.gz",
     "produce --replay x.gz --speed fast": "--speed is a number such as 10, or max",
     "produce --replay x.gz --speed 0": "--speed is a number of more than 0, or max",
