@@ -1,0 +1,151 @@
+"""The drills: which fault, when, under the load of a fleet.
+
+Each is a function of a `Bench` that does harm and returns when everything is back; what came of it is judged by
+`tests.drills.judge` the same way for all.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from labkit import kafka_admin
+from labkit.errors import LabkitError
+from labkit.flink.names import ENRICHMENT
+from labkit.ops import chaos, services
+from labkit.ops.flink_rest import FlinkRest
+from labkit.settings import Settings
+from tests.drills.fleet import Feed, Fleet
+
+_REACHED_WITHIN_S = 240.0
+AWAY_S = 60.0
+
+
+@dataclass
+class Bench:
+    """One drill at work: its settings, the producer, and how long each fault took to be over."""
+
+    settings: Settings
+    fleet: Fleet
+    feed: Feed
+    chance: random.Random
+    say: Callable[[str], None]
+    recovered_s: list[float] = field(default_factory=list)
+
+    def wait_until_read(self, share: float) -> None:
+        """Until the enrichment has read that share of the snapshots."""
+        rest = FlinkRest(self.settings.flink_url)
+        deadline = time.monotonic() + _REACHED_WITHIN_S
+        while True:
+            try:
+                job = rest.running(self.settings.job_name(ENRICHMENT))
+                read = sum(rest.read_offsets(job.id, self.settings.snapshots_topic).values()) if job else 0
+            except LabkitError:
+                read = 0
+            if read >= share * self.fleet.snapshots:
+                return
+            assert time.monotonic() < deadline, f"after {_REACHED_WITHIN_S:.0f} s only {read} snapshots were read"
+            time.sleep(0.1)
+
+    def over(self, fault: chaos.Fault) -> None:
+        """Write down what a fault said of itself."""
+        self.say(str(fault))
+        if fault.back_s is not None:
+            self.recovered_s.append(fault.back_s)
+
+
+def taskmanager(bench: Bench, shares: tuple[float, ...] = (0.1, 0.35, 0.6)) -> None:
+    """kill -9 of the TaskManager, three times."""
+    for share in shares:
+        bench.wait_until_read(share * bench.chance.uniform(0.8, 1.2))
+        bench.over(chaos.kill(bench.settings, "taskmanager"))
+
+
+def jobmanager(bench: Bench) -> None:
+    """kill -9 of the JobManager, which forgets its jobs; the lab submits them again."""
+    bench.wait_until_read(bench.chance.uniform(0.2, 0.5))
+    bench.over(chaos.kill(bench.settings, "jobmanager"))
+
+
+def kafka(bench: Bench) -> None:
+    """kill -9 of the broker."""
+    bench.wait_until_read(bench.chance.uniform(0.1, 0.3))
+    bench.over(chaos.kill(bench.settings, "kafka"))
+
+
+def registry(bench: Bench, away_s: float = AWAY_S) -> None:
+    """The registry is away for a minute; meanwhile a producer starts, and workers that know no schema yet."""
+    bench.wait_until_read(bench.chance.uniform(0.1, 0.3))
+    begin = time.monotonic()
+    with chaos.restart_later(bench.settings, "registry"):
+        bench.over(chaos.kill(bench.settings, "taskmanager"))
+        late = Feed(bench.settings, bench.fleet)
+        while not any("registry does not answer" in line for line in late.said):
+            assert late.is_sending, f"the producer did not wait for the registry: {late.said}"
+            time.sleep(0.1)
+        time.sleep(max(0.0, begin + away_s - time.monotonic()))  # the outage itself
+        assert late.is_sending, "the producer has ended without a registry"
+        assert not any("sent" in line for line in late.said), f"something was sent unframed: {late.said}"
+    bench.say(f"registry was away for {time.monotonic() - begin:.0f} s")
+    late.wait()
+
+
+def producer(bench: Bench) -> None:
+    """kill -9 of the producer, which begins again: what it sends twice is rejected."""
+    if not bench.feed.is_sending:
+        bench.feed.start()
+    while not any("acknowledged" in line for line in bench.feed.said):
+        assert bench.feed.is_sending
+        time.sleep(0.05)
+    bench.over(chaos.kill(bench.settings, "producer"))
+    bench.feed.process.wait(30)
+    bench.feed.start()
+
+
+def full_disk(bench: Bench) -> None:
+    """No room is left where the Parquet files are."""
+    bench.wait_until_read(bench.chance.uniform(0.1, 0.3))
+    fault = chaos.full_disk(bench.settings, 5.0, say=bench.say)
+    assert "No space left on device" in fault.told
+    bench.over(fault)
+
+
+def everything(bench: Bench) -> None:
+    """All of these in one run, in a seeded random order."""
+    faults: list[Callable[[Bench], None]] = [
+        lambda b: b.over(chaos.kill(b.settings, "taskmanager")),
+        lambda b: b.over(chaos.kill(b.settings, "jobmanager")),
+        lambda b: b.over(chaos.kill(b.settings, "kafka")),
+        lambda b: registry(b, away_s=15.0),
+        producer,
+        *([full_disk_now] if os.geteuid() == 0 else []),
+    ]
+    bench.chance.shuffle(faults)
+    for number, fault in enumerate(faults):
+        bench.wait_until_read(0.08 * (number + 1))
+        fault(bench)
+
+
+def full_disk_now(bench: Bench) -> None:
+    """The disk is full at this moment, whatever else went on before."""
+    bench.over(chaos.full_disk(bench.settings, 2.0, say=bench.say))
+
+
+DRILLS: dict[str, Callable[[Bench], None]] = {
+    "taskmanager": taskmanager,
+    "jobmanager": jobmanager,
+    "kafka": kafka,
+    "registry": registry,
+    "producer": producer,
+    "full-disk": full_disk,
+    "everything": everything,
+}
+
+
+def ready(settings: Settings) -> None:
+    """Services up, topics there."""
+    services.up(settings)
+    kafka_admin.create_topics(settings, kafka_admin.pipeline_topics(settings))

@@ -1,0 +1,80 @@
+"""One drill from its topics to its verdict: prepare, load, fault, read to the end, count."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from labkit.flink.names import JOBS
+from labkit.ops import jobs, pipeline
+from labkit.ops.ledger import measure
+from labkit.settings import load_settings
+from labkit.workshop.lesson import clear
+from tests.drills.faults import DRILLS, Bench
+from tests.drills.fleet import Difference, Feed, Fleet
+from tests.drills.watchers import Reader, open_transactions, orphans
+
+_READ_WITHIN_S = 300.0
+
+
+@dataclass
+class Verdict:
+    """What a drill counted; `faults` has a sentence for each thing that is not as it must be."""
+
+    drill: str
+    records_in: int = 0
+    metrics: Difference | None = None
+    rows: Difference | None = None
+    recovered_s: list[float] = field(default_factory=list)
+    looks: int = 0
+    took_s: float = 0.0
+    ledger: str = ""
+    faults: list[str] = field(default_factory=list)
+
+
+def run(drill: str, fleet: Fleet, seed: int, say: Callable[[str], None]) -> Verdict:
+    """Run one drill in topics of its own, and judge it. Whatever goes wrong is a fault of the verdict."""
+    begin = time.monotonic()
+    verdict = Verdict(drill)
+    settings = load_settings(suffix=f"_{drill.replace('-', '_')}")
+    try:
+        clear(settings)
+        pipeline.prepare(settings)
+        with Reader(settings.parquet_dir) as reader:
+            feed = Feed(settings, fleet)
+            jobs.submit(settings, *JOBS)
+            bench = Bench(settings, fleet, feed, random.Random(f"{seed} {drill}"), say)
+            bench.recovered_s = verdict.recovered_s
+            DRILLS[drill](bench)
+            feed.wait()
+            for job in JOBS:
+                jobs.finish(settings, job, within_s=_READ_WITHIN_S)
+            say("both jobs have read everything and are stopped; counting")
+            _count(verdict, fleet, settings)
+        verdict.looks = reader.looks
+        verdict.faults += [f"reader: {fault}" for fault in reader.faults[:3]]
+        verdict.faults += [f"orphan: {process}" for process in orphans(settings)]
+        verdict.faults += [f"transaction left open: {name}" for name in open_transactions(settings)]
+    except Exception as error:  # the table has a row for each drill, also for one that broke off
+        verdict.faults.append(f"{type(error).__name__}: {error}")
+    verdict.took_s = time.monotonic() - begin
+    if not verdict.faults:  # else it stays there to be looked at
+        clear(settings)
+    return verdict
+
+
+def _count(verdict: Verdict, fleet: Fleet, settings: object) -> None:
+    ledger = measure(settings)  # type: ignore[arg-type]
+    verdict.ledger = str(ledger)
+    verdict.records_in = ledger.snapshots
+    if not ledger.balances:
+        verdict.faults += ledger.faults[:3] or ["the ledger does not balance"]
+    if ledger.in_flight:
+        verdict.faults.append(f"{ledger.in_flight} results are still in flight")
+    verdict.metrics = fleet.metrics_of(settings)  # type: ignore[arg-type]
+    verdict.rows = fleet.rows_of(settings)  # type: ignore[arg-type]
+    for what, difference in (("metrics", verdict.metrics), ("rows", verdict.rows)):
+        if not difference.exact:
+            verdict.faults.append(f"{what} are not those of an undisturbed run: {difference}")
