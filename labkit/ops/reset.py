@@ -31,7 +31,7 @@ def _is_a_labs(state: Path) -> bool:
     if not state.is_dir():
         return False
     names = {file.name for file in state.iterdir()}
-    return "supervisord.conf" in names or names <= {"lock", "run.lock", "compact.lock", "jupyter-token"}
+    return "supervisord.conf" in names or names <= {"lock", "run.lock", "run.json", "compact.lock", "jupyter-token"}
 
 
 def reset(settings: Settings, *, work: bool = False) -> None:
