@@ -21,7 +21,7 @@ from labkit.ops import jobs, services, unfinished
 from labkit.ops.client import close_client
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import Ledger, measure
-from labkit.ops.room import OUTPUT_MIB, require_room
+from labkit.ops.room import OUTPUT_MIB, STATE_MIB, require_room
 from labkit.procfs import Snapshot
 from labkit.producer import Counts, produce, register_snapshot_schema
 from labkit.settings import Settings
@@ -88,6 +88,7 @@ def run(
     result = Run()
     with services.exclusive(settings, "run.lock", wait=False):
         read_snapshot(settings.hostname)  # says at once where there is no /proc/stat
+        require_room(settings.state_dir, STATE_MIB)
         _require_writable(settings.output_dir)
         left = unfinished.left_behind(settings)
         started = left is not None and left.services and services.is_up(settings)

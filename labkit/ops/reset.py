@@ -12,6 +12,9 @@ from labkit.settings import Settings
 
 __all__ = ["reset", "what_goes"]
 
+#: What a command that started nothing may have left in the state folder.
+_BEFORE_A_START = {"lock", "run.lock", "run.json", "run.json.part", "compact.lock", "jupyter-token"}
+
 
 def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
     """The folders that `reset` removes, those that exist; with `work` the learner's too.
@@ -31,7 +34,7 @@ def _is_a_labs(state: Path) -> bool:
     if not state.is_dir():
         return False
     names = {file.name for file in state.iterdir()}
-    return "supervisord.conf" in names or names <= {"lock", "run.lock", "run.json", "compact.lock", "jupyter-token"}
+    return "supervisord.conf" in names or names <= _BEFORE_A_START
 
 
 def reset(settings: Settings, *, work: bool = False) -> None:

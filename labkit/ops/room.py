@@ -18,6 +18,8 @@ __all__ = ["OUTPUT_MIB", "STATE_MIB", "existing", "free_mib", "full", "full_of",
 STATE_MIB = 300
 #: Parquet files and pictures; they are small.
 OUTPUT_MIB = 50
+#: The learner's copies of the notebooks, with their outputs.
+WORK_MIB = 20
 
 
 def require_room(folder: Path, needed_mib: int, consequence: str = "nothing was started") -> None:
@@ -40,8 +42,8 @@ def full(folder: Path, needed_mib: int) -> LabkitError:
 
 def full_of(settings: Settings) -> LabkitError:
     """The same where nobody knows which folder it was: the one with the least room."""
-    needed = {settings.state_dir: STATE_MIB, settings.output_dir: OUTPUT_MIB}
-    folder = min(needed, key=lambda folder: free_mib(folder) - needed[folder])
+    needed = {settings.state_dir: STATE_MIB, settings.output_dir: OUTPUT_MIB, settings.work_dir: WORK_MIB}
+    folder = min(needed, key=free_mib)
     return full(folder, needed[folder])
 
 

@@ -197,7 +197,7 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
     """
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (settings.state_dir / name).open("a+")
+        file = (settings.state_dir / name).open("ab+", buffering=0)
     except OSError as error:
         raise BadInput(
             f"The state folder {settings.state_dir} cannot be {'written' if settings.state_dir.exists() else 'made'} "
@@ -209,7 +209,7 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
-            pid = file.read().strip()
+            pid = file.read().decode(errors="replace").strip()
             raise BadInput(
                 f"Another `labkit {name.removesuffix('.lock')}`{f' (pid {pid})' if pid else ''} is at work "
                 f"in {settings.state_dir}; nothing was started.",
@@ -217,8 +217,7 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
             ) from None
         with contextlib.suppress(OSError):  # a full disk is found out later, and named
             file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            file.write(str(os.getpid()).encode())
         yield
 
 

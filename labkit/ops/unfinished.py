@@ -10,7 +10,6 @@ What a person starts in between (`labkit up`, `labkit submit`) is the person's, 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -92,6 +91,6 @@ def _file(settings: Settings) -> Path:
 
 
 def _write(file: Path, at_work: AtWork) -> None:
-    part = file.with_name(f"{file.name}.{os.getpid()}")
+    part = file.with_name(f"{file.name}.part")
     part.write_text(json.dumps(asdict(at_work)))
     part.replace(file)
