@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit.ops.signals import stop_signals
 from labkit.recording import read_recording
 from labkit.settings import REPOSITORY
 
@@ -77,3 +78,12 @@ def test_clean_up_is_not_broken_off_by_a_second_signal(number: signal.Signals) -
         process.send_signal(number)
         assert process.stdout.read() == "taken down\n"
         assert process.wait(10) == 0
+
+
+def test_a_second_sighup_does_not_turn_an_orderly_stop_into_one_at_once() -> None:
+    with stop_signals("closing") as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert stop.is_set()
+        signal.raise_signal(signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
