@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from rich.console import Console
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import JOBS
 from labkit.ops.client import close_client
+from labkit.ops.signals import ends_in_order, stop_signals
 from labkit.settings import Settings, load_settings
 
 __all__ = ["app", "main"]
@@ -55,13 +55,24 @@ def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable
 
 def main() -> None:
     """Entry point of `labkit`."""
-    words = sys.argv[1:] or ["--help"]
+    with ends_in_order():
+        _main(sys.argv[1:] or ["--help"])
+
+
+def _main(words: list[str]) -> None:
     try:
         try:
             _forward(words)
             sys.exit(app(words, standalone_mode=False))
         finally:
             close_client()
+    except OSError as error:
+        from labkit.ops import room
+
+        if not room.is_full(error):
+            raise
+        err.print(str(room.full_of(load_settings())), markup=False)
+        sys.exit(1)
     except LabkitError as error:
         err.print(str(error), markup=False)
         sys.exit(error.exit_status)
@@ -86,7 +97,7 @@ def _forward(words: list[str]) -> None:
 @command("up", "labkit up")
 def up() -> None:
     """Start Kafka, the registry and the Flink cluster, and wait until they answer."""
-    from labkit.ops import services
+    from labkit.ops import services, unfinished
     from labkit.view import ServicesView, status_table
 
     settings = load_settings()
@@ -97,6 +108,8 @@ def up() -> None:
         view.close()
     out.print("All services are up." if started else "All services were up already.")
     out.print(status_table(services.status(settings)))
+    unfinished.keep(settings, services=True)
+    _print_left_behind(settings)
 
 
 @command("down", "labkit down")
@@ -119,8 +132,11 @@ def status() -> None:
     from labkit.ops import services
     from labkit.view import status_table
 
-    rows = services.status(load_settings())
+    settings = load_settings()
+    rows = services.status(settings)
     out.print(status_table(rows))
+    if any(row.pid for row in rows):
+        _print_left_behind(settings)
     if not all(row.healthy for row in rows):
         raise typer.Exit(1)
 
@@ -210,7 +226,7 @@ def record(
                 yield reading
                 line(f"{number} readings of {reading.hostname}")
 
-    with _stop_signals("closing the recording") as stop:
+    with stop_signals("closing the recording") as stop:
         live = live_readings(settings.hostname, settings.interval_s, stop, limit_s=seconds)
         count = write_recording(file, shown(live))
     out.print(f"{count} readings are in {file}, {file.stat().st_size:,} bytes.")
@@ -263,7 +279,7 @@ def produce(
     known = Counts()
     limit = None if feed.has_its_own_end else seconds
     with (
-        _stop_signals("flushing what was sent") as stop,
+        stop_signals("flushing what was sent") as stop,
         _set_after(limit, stop),
         producers.registered(settings),
         _rare_lines(0.0 if feed.is_live else 1.0) as line,
@@ -301,7 +317,7 @@ def submit(
     yes: Yes = False,
 ) -> None:
     """Submit a Flink job; it goes on from its newest savepoint or checkpoint."""
-    from labkit.ops import jobs
+    from labkit.ops import jobs, unfinished
 
     settings = load_settings()
     for name in names:
@@ -318,6 +334,7 @@ def submit(
             for name in names:
                 jobs.forget(settings, name)
         taken = jobs.submit(settings, *names)
+    unfinished.keep(settings, jobs=names)
     for job in taken:
         out.print(str(job), markup=False)
         if job.set_aside is not None:
@@ -360,7 +377,7 @@ def run(
         )
     view = RunView(out, seconds, settings.parquet_dir)
     ends = "ending the live part; jobs stop in order, then plot and ledger"
-    with _stop_signals(ends, at_once=lambda: not view.jobs_run) as stop_event:
+    with stop_signals(ends, at_once=lambda: not view.jobs_run) as stop_event:
         result = pipeline.run(settings, seconds, stop_event, view, lambda result: _report_run(settings, result))
     memory = ", ".join(f"{name} {mib:.0f}" for name, mib in result.memory_mib.items())
     out.print(f"memory with both jobs at work: {sum(result.memory_mib.values()):.0f} MiB ({memory})")
@@ -440,7 +457,7 @@ def watch(
 
     settings = load_settings()
     _positive("--seconds", seconds)
-    with _stop_signals("closing the view") as stop:
+    with stop_signals("closing the view") as stop:
         follow(out, settings, stop, committed=committed, host=host, seconds=seconds,
                say=lambda text: err.print(text, markup=False))  # fmt: skip
 
@@ -550,7 +567,7 @@ def burn(
     from labkit.ops.burn import burn as burning
 
     _positive("--seconds", seconds)
-    with _stop_signals("the burn ends", lambda: True) as stop, burning(cpu, kind):
+    with stop_signals("the burn ends", lambda: True) as stop, burning(cpu, kind):
         out.print(f"CPU {cpu} is busy for {seconds:g} s, from {datetime.now(UTC):%H:%M:%S} UTC on …")
         stop.wait(seconds)
 
@@ -621,6 +638,14 @@ def reset(
     _confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
     remove(settings, work=work)
     out.print("Removed.")
+
+
+def _print_left_behind(settings: Settings) -> None:
+    from labkit.ops import unfinished
+
+    left = unfinished.left_behind(settings)
+    if left is not None:
+        out.print(f"{left.what} {left.todo}", markup=False)
 
 
 def _report_run(settings: Settings, run: Any) -> None:
@@ -729,33 +754,6 @@ def _set_after(seconds: float | None, stop: threading.Event) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def _tell(text: str) -> None:
-    """Write to stderr from a signal handler; the terminal may be gone."""
-    with contextlib.suppress(OSError):
-        os.write(2, text.encode())
-
-
-@contextlib.contextmanager
-def _stop_signals(what_happens: str, at_once: Callable[[], bool] = lambda: False) -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set; a second one ends at once, as a first one may."""
-    stop = threading.Event()
-
-    def on_signal(number: int, _: object) -> None:
-        if stop.is_set() or at_once():
-            _tell("\nStopping at once; what this command started is taken down.\n")
-            raise KeyboardInterrupt
-        stop.set()
-        _tell(f"\nStopping ({signal.Signals(number).name}): {what_happens}. Again to end at once.\n")
-
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, on_signal) for number in watched}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

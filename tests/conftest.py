@@ -108,6 +108,27 @@ def lab(settings: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture
+def second_lab(tmp_path: Path) -> Settings:
+    """The settings of a lab beside the test lab; nothing of it is there."""
+    values = {name.removeprefix("LABKIT_").lower(): value for name, value in lab_environment(tmp_path).items()}
+    return load_settings(**{**values, "hostname": "second"})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB, on which nothing is yet; needs root, and a kernel that lets it mount."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
 def labkit() -> Labkit:
     """Run the command line as a person does: labkit("status") -> exit status, stdout, stderr."""
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import httpx
 
 from labkit.errors import LabkitError
+from labkit.ops import room
 
 __all__ = ["Artifact", "copy_all", "fetch_all", "missing", "read_lock", "unpack_registry"]
 
@@ -133,7 +134,7 @@ def _fetch(
 def copy_all(artifacts: Iterable[Artifact], jars: Path, install_dir: Path) -> None:
     """Copy `artifacts` from `jars`, a folder kafka/, flink/, registry/, and check every SHA-256.
 
-    Raises `LabkitError` where one is missing or another one, and where it cannot be written.
+    Raises `LabkitError` where one is missing or another one, and where it cannot be written; `OSError` for a full disk.
     """
     for artifact in artifacts:
         target = artifact.path(install_dir)
@@ -143,6 +144,8 @@ def copy_all(artifacts: Iterable[Artifact], jars: Path, install_dir: Path) -> No
             shutil.copyfile(jars / artifact.set / artifact.filename, part)
         except OSError as error:
             part.unlink(missing_ok=True)
+            if room.is_full(error):
+                raise  # the disk that is written to, not the folder that is read
             raise LabkitError(f"{artifact.filename} could not be copied from {jars}: {error.strerror}.") from None
         _keep(part, artifact, target)
 

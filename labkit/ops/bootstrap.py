@@ -16,11 +16,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VENV = os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv")
+VENV = os.path.abspath(os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".venv"))
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".labkit-installed")
 SCRATCH = VENV + ".bundle"
@@ -29,6 +30,7 @@ LOCKS = ("requirements.txt", "jars.lock", "pyproject.toml")
 DEV_LOCKS = (*LOCKS, "requirements-dev.txt")
 NEEDED_DISK_MB = 4000
 NEEDED_MEMORY_MB = 3000
+FULL_MB = 50
 
 
 def main() -> int:
@@ -49,13 +51,14 @@ def main() -> int:
             if bundle is None:
                 return 2
         install(bundle, dev, "--packages-only" in options)
-    except subprocess.CalledProcessError as error:
-        sys.stderr.write(
-            "Set-up stopped (exit status %d). " % error.returncode + "The same command goes on where this one was.\n"
-        )
-        return 1
-    except OSError as error:
-        sys.stderr.write("Set-up stopped: %s. The same command goes on where this one was.\n" % error)
+        if "--packages-only" not in options:
+            stamp(STAMP, wanted)
+            if dev:
+                stamp(DEV_STAMP, wanted_dev)
+    except (subprocess.CalledProcessError, OSError) as error:
+        reason = "exit status %d" % error.returncode if isinstance(error, subprocess.CalledProcessError) else str(error)
+        sys.stderr.write("Set-up stopped (%s). The same command goes on where this one was.\n" % reason)
+        sys.stderr.write("".join(sentence + "\n" for sentence in full_disks()))
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
@@ -63,12 +66,41 @@ def main() -> int:
     finally:
         if "--bundle" in options:
             shutil.rmtree(SCRATCH, ignore_errors=True)
-    if "--packages-only" in options:
-        return 0
-    for stamp, text in ((STAMP, wanted), (DEV_STAMP, wanted_dev))[: 2 if dev else 1]:
-        with open(stamp, "w") as file:
-            file.write(text)
     return 0
+
+
+def stamp(path: str, text: str) -> None:
+    """Say that set-up is done; the file is seen whole or not at all."""
+    with open(path + ".part", "w") as file:
+        file.write(text)
+    os.replace(path + ".part", path)
+
+
+def full_disks() -> List[str]:
+    """A sentence for each folder that set-up writes to and whose disk is full."""
+    cache = os.environ.get("UV_CACHE_DIR") or os.path.join(os.path.expanduser("~"), ".cache", "uv")
+    sentences = []
+    for folder, needed in ((VENV, room_needed()), (cache, NEEDED_DISK_MB // 5), (tempfile.gettempdir(), FULL_MB)):
+        free = free_mb(folder)
+        if free < FULL_MB:
+            words = (folder, free, needed)
+            sentences.append("The disk of %s is full: %d MB are free, %d are needed. Make room there first." % words)
+    return sentences
+
+
+def room_needed() -> int:
+    """MB that set-up still takes where .venv is, and a reserve."""
+    there = 0
+    for folder, _, names in os.walk(VENV):
+        there += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
+    return max(NEEDED_DISK_MB - there // 10**6, NEEDED_DISK_MB // 5)
+
+
+def free_mb(folder: str) -> int:
+    """MB that are free where `folder` is, or will be."""
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return shutil.disk_usage(folder).free // 10**6
 
 
 def install(bundle: Any, dev: bool, packages_only: bool) -> None:
@@ -159,10 +191,10 @@ def machine_problem() -> Optional[str]:
             "The path of this folder (%s) has a space, a quote or another character that the services' scripts "
             "cannot take; nothing was changed. Clone into another folder." % ROOT
         )
-    free = shutil.disk_usage(ROOT).free // 10**6
-    needed = NEEDED_DISK_MB if not os.path.exists(PYTHON) else NEEDED_DISK_MB // 5
+    free, needed = free_mb(VENV), room_needed()
     if free < needed:
-        return "%d MB are free on this disk, set-up needs %d; nothing was changed." % (free, needed)
+        words = (free, VENV, needed)
+        return "%d MB are free on the disk of %s, set-up needs %d there; nothing was changed. Make room first." % words
     memory = int(read("/proc/meminfo").split("MemTotal:")[1].split()[0]) // 1000
     if memory < NEEDED_MEMORY_MB:
         return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (memory, NEEDED_MEMORY_MB)

@@ -6,7 +6,6 @@ Finding(ok=False, what="Port 9092 (kafka_port) is taken by java (pid 4711).", to
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +16,8 @@ from pathlib import Path
 import psutil
 
 from labkit.errors import LabkitError
-from labkit.ops import install, jobs, ports, services
+from labkit.ops import install, jobs, ports, services, unfinished
+from labkit.ops.room import existing, free_mib
 from labkit.settings import Settings
 from labkit.sources import PROC_STAT, read_snapshot
 
@@ -80,20 +80,14 @@ def _memory(settings: Settings) -> Finding:
     return Finding(running or available >= NEEDED_MEMORY_MIB, what, "Close other programs.")
 
 
-def _existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder
-
-
 def _disk(folder: Path, name: str) -> Finding:
-    free = shutil.disk_usage(_existing(folder)).free / 2**20
-    what = f"{free:,.0f} MiB are free for {name} ({folder}); {NEEDED_DISK_MIB:,} are wanted."
+    free = free_mib(folder)
+    what = f"{free:,} MiB are free for {name} ({folder}); {NEEDED_DISK_MIB:,} are wanted."
     return Finding(free >= NEEDED_DISK_MIB, what, f"Make room, or set LABKIT_{name.upper()} to another disk.")
 
 
 def _writable(folder: Path, variable: str) -> Finding:
-    there = _existing(folder)
+    there = existing(folder)
     ok = os.access(there, os.W_OK | os.X_OK)
     what = f"{folder} is {'' if ok else 'not '}writable."
     return Finding(ok, what, f"Type: chmod u+rwx {there}, or set {variable} to another folder.")
@@ -113,3 +107,6 @@ def _services_or_ports(settings: Settings) -> Iterator[Finding]:
     with suppress(LabkitError):  # a cluster that does not answer was named above
         for what in jobs.trouble(settings):
             yield Finding(False, what, "It tries again by itself; mend the cause. More: labkit logs taskmanager")
+    left = unfinished.left_behind(settings)
+    if left is not None:
+        yield Finding(False, left.what, left.todo)

@@ -19,12 +19,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
-from labkit.ops import artifacts
+from labkit.ops import artifacts, room
 from labkit.settings import REPOSITORY, Settings, load_settings
 
 __all__ = ["install", "require_installed"]
 
 LOCK = REPOSITORY / "jars.lock"
+#: The unpacked registry, and Java's class archives.
+_MADE_MIB = 330
 
 
 def require_installed(settings: Settings) -> None:
@@ -44,6 +46,7 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     absent = artifacts.missing(wanted, settings.install_dir)
     if not absent and done.exists() and done.read_text() == lock_text:
         return
+    room.require_room(settings.install_dir, _needed_mib(absent), "nothing was fetched")
     done.unlink(missing_ok=True)
     if absent and jars:
         console.print(f"copying {len(absent)} Java archives from the bundle")
@@ -55,8 +58,15 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     _link_flink_lib(wanted, settings)
     console.print("making Java's class archive (later starts are faster)")
     (settings.install_dir / "class-archives").mkdir(exist_ok=True)
-    subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    done.write_text(lock_text)
+    subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    part = done.with_name("installed.part")  # `installed` is seen whole or not at all
+    part.write_text(lock_text)
+    part.replace(done)
+
+
+def _needed_mib(absent: list[artifacts.Artifact]) -> int:
+    """What is still to be fetched, and what is made of it: the unpacked registry and the class archive."""
+    return sum(artifact.size for artifact in absent) // 2**20 + _MADE_MIB
 
 
 def _fetch(absent: list[artifacts.Artifact], install_dir: Path, console: Console) -> None:
@@ -105,7 +115,15 @@ def main() -> int:
         console.print(f"{error}", soft_wrap=True, markup=False)
         return error.exit_status
     except OSError as error:
-        console.print(f"The Java parts could not be written: {error}.", soft_wrap=True, markup=False)
+        folder = load_settings().install_dir
+        absent = artifacts.missing(artifacts.read_lock(LOCK), folder)
+        full = room.is_full(error)
+        words = room.full(folder, _needed_mib(absent)) if full else f"The Java parts could not be written: {error}."
+        console.print(f"{words}", soft_wrap=True, markup=False)
+        return 1
+    except subprocess.CalledProcessError as error:
+        console.print(f"Java's class archive could not be made: {error.stderr.strip()[-300:]}", soft_wrap=True,
+                      markup=False)  # fmt: skip
         return 1
     except KeyboardInterrupt:
         console.print("Stopped. The same command goes on where this one was.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import secrets
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +24,7 @@ __all__ = ["address", "command", "require_free_port", "serve", "token"]
 
 #: The learner's way in, made by labkit.workshop.index.
 _INDEX = "index.ipynb"
+_PR_SET_PDEATHSIG = 1
 
 
 def address(settings: Settings) -> str:
@@ -50,7 +53,7 @@ def token(settings: Settings) -> str:
     if settings.in_containers:
         return os.environ["JUPYTER_TOKEN"]
     file = settings.state_dir / "jupyter-token"
-    if not file.exists():
+    if not file.exists() or not file.stat().st_size:  # a full disk leaves an empty one
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(24))
@@ -77,8 +80,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         command(settings),
         env=environment,
         start_new_session=True,  # Ctrl-C comes to labkit alone; Jupyter would ask whether it is meant
+        preexec_fn=partial(_end_with, os.getpid()),
     )
-    ending = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         _wait_until_it_answers(process, port)
         say(f"JupyterLab: {address(settings)}")
@@ -88,12 +91,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     finally:
         process.terminate()
         process.wait()
-        for number, handler in ending.items():
-            signal.signal(number, handler)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _end_with(parent: int) -> None:
+    """Ask the kernel for SIGTERM when `labkit lab` is gone, however it went. Source: PR_SET_PDEATHSIG(2const)"""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was gone before that
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _lab_settings(settings: Settings) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,20 @@ from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import JOBS
 from labkit.flink.session import Submitted
-from labkit.ops import jobs, services
+from labkit.ops import at_work, jobs, services, unfinished
+from labkit.ops.client import close_client
+from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import Ledger, measure
+from labkit.ops.room import OUTPUT_MIB, STATE_MIB, require_room
 from labkit.procfs import Snapshot
 from labkit.producer import Counts, produce, register_snapshot_schema
 from labkit.settings import Settings
 from labkit.sources import live_snapshots, read_snapshot
 
 __all__ = ["Progress", "Run", "prepare", "run"]
+
+_OVER_WITHIN_S = 60
+_POLL_S = 0.1
 
 
 class Progress:
@@ -76,22 +82,32 @@ def run(
     """Run the whole pipeline on live data for `seconds` s (or until `stop` is set), then stop it in order.
 
     `report` is called once the Parquet is complete, before the ledger. What this call started it
-    takes down again, however it ends. Raises `BadInput` where a run is at work or a job is there.
+    takes down again, however it ends. What a run that was killed left at work it takes over: its jobs are
+    stopped, and these go on from there. Raises `BadInput` where a run is at work or a job of a person's is there.
     """
     result = Run()
     with services.exclusive(settings, "run.lock", wait=False):
         read_snapshot(settings.hostname)  # says at once where there is no /proc/stat
+        require_room(settings.state_dir, STATE_MIB)
         _require_writable(settings.output_dir)
-        started = False
+        left = unfinished.left_behind(settings)
+        started = left is not None and left.services and services.is_up(settings)
         try:
+            unfinished.note(settings, services=started or not services.is_up(settings), jobs=left.jobs if left else ())
             with _step(result, progress, "services") as told:
-                started = services.up(settings, lambda rows: progress.services(list(rows)))
-                told("ready" if started else "were up already")
+                fresh = services.up(settings, lambda rows: progress.services(list(rows)))
+                started = started or fresh
+                told("ready" if fresh else "were up already")
+            if left is not None:
+                _stop_jobs(settings, left.jobs, progress, f", left at work by a run (pid {left.pid}) that was killed")
+            unfinished.note(settings, services=started)
             jobs.require_absent(settings, *JOBS)
             with _step(result, progress, "topics and schema") as told:
                 created, schema_id = prepare(settings)
                 told(f"{len(created)} topics created, schema id {schema_id}")
+            unfinished.note(settings, services=started, jobs=JOBS)
             _pipeline(settings, seconds, stop, progress, result)
+            unfinished.note(settings, services=started)
             with _step(result, progress, "plot"):
                 report(result)
             with _step(result, progress, "ledger") as told:
@@ -101,15 +117,14 @@ def run(
             if started:
                 with _step(result, progress, "services down"):
                     services.down(settings)
+            unfinished.clear(settings)
     return result
 
 
 def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progress: Progress, result: Run) -> None:
-    submitted: list[str] = []
     try:
         with _step(result, progress, "submit jobs") as told:
             taken = jobs.submit(settings, *JOBS)
-            submitted += JOBS
             told(", ".join(f"{job.name} {_origin(job)}" for job in taken))
             for job in taken:
                 if job.set_aside is not None:
@@ -129,14 +144,37 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
         for name in JOBS:
             with _step(result, progress, f"stop {name}") as told:
                 savepoint = jobs.finish(settings, name)
-                submitted.remove(name)
                 told(f"has read everything, {savepoint.name}")
     except BaseException:
-        for name in submitted:  # what this run submitted does not outlive it
-            progress.say(f"stopping {name}")
-            with suppress(LabkitError):
-                jobs.stop_with_savepoint(settings, name)
+        close_client()  # broken off while it submits, it would hand over a job that nobody waits for
+        with suppress(LabkitError):  # what this run submitted does not outlive it
+            _stop_jobs(settings, JOBS, progress)
         raise
+
+
+def _stop_jobs(settings: Settings, names: Sequence[str], progress: Progress, whose: str = "") -> None:
+    """Stop those of `names` that are at work, so that `jobs.submit` goes on from there.
+
+    With a savepoint; a job that can give none (it is still starting, or starts again) is cancelled, and goes on
+    from its last checkpoint.
+    """
+    rest = FlinkRest(settings.flink_url)
+    for name in names:
+        job = rest.running(settings.job_name(name))
+        if job is None:
+            continue
+        progress.say(f"stopping {name}{whose}")
+        at_work.strike_off(settings, name)
+        try:
+            jobs.stop_with_savepoint(settings, name)
+        except LabkitError:
+            with suppress(LabkitError):  # it is over by now
+                rest.cancel(job.id)
+        deadline = time.monotonic() + _OVER_WITHIN_S
+        while rest.running(settings.job_name(name)) is not None:
+            if time.monotonic() > deadline:
+                raise LabkitError(f"The job {name} did not end within {_OVER_WITHIN_S} s.", "Type: labkit down")
+            time.sleep(_POLL_S)
 
 
 def _origin(job: Submitted) -> str:
@@ -154,6 +192,7 @@ def _step(result: Run, progress: Progress, name: str) -> Iterator[Callable[[str]
 
 
 def _require_writable(folder: Path) -> None:
+    require_room(folder, OUTPUT_MIB)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".labkit-{threading.get_native_id()}"

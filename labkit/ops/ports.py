@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psutil
 
+from labkit.errors import BadInput
 from labkit.settings import LOOPBACK
 
-__all__ = ["holder", "is_free", "listening"]
+__all__ = ["claimed", "holder", "is_free", "listening"]
+
+
+@contextmanager
+def claimed(wanted: Mapping[str, int]) -> Iterator[None]:
+    """Keep other labs of this machine from starting on the ports {name: port}, until the services listen there.
+
+    Two that start at the same moment both find their ports free; later one would take the other's Kafka for its own.
+    A claim is a name in the kernel's abstract namespace (unix(7)), gone with its process. Raises `BadInput`.
+    """
+    with ExitStack() as claims:
+        for name, port in wanted.items():
+            claim = claims.enter_context(socket.socket(socket.AF_UNIX))
+            try:
+                claim.bind(f"\0labkit-port-{port}")
+            except OSError:
+                raise BadInput(
+                    f"Port {port} ({name}) is being taken by another lab, which is starting now; nothing was started.",
+                    "Move this lab: put `port_offset = 100` into labkit.toml.",
+                ) from None
+        yield
 
 
 def is_free(port: int) -> bool:
@@ -23,7 +47,7 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`: "java (pid 4711)", or words for a process of somebody else."""
+    """Who listens on `port`: "java (pid 4711)", "kafka of the lab in /home/ada/lab/.lab (pid 4711)", or other words."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
@@ -31,10 +55,23 @@ def holder(port: int) -> str:
     for connection in connections:
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
             try:
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+                return f"{_name(psutil.Process(connection.pid))} (pid {connection.pid})"
             except psutil.NoSuchProcess:
                 continue
     return "a program of another user"
+
+
+def _name(process: psutil.Process) -> str:
+    """The program's name; of a lab's service its own and its lab's, which supervisord gives to its children."""
+    try:
+        environment = process.environ()
+    except psutil.AccessDenied:
+        return str(process.name())
+    service, address = (environment.get(f"SUPERVISOR_{word}", "") for word in ("PROCESS_NAME", "SERVER_URL"))
+    socket_file = Path(address.removeprefix("unix://"))
+    if not service or socket_file.name != "supervisor.sock":
+        return str(process.name())
+    return f"{service} of the lab in {socket_file.parent}"
 
 
 def listening(pids: set[int]) -> list[tuple[int, str, int]]:

@@ -12,9 +12,10 @@ from labkit.settings import Settings
 
 __all__ = ["reset", "what_goes"]
 
-
-#: What a state folder may hold whose services were never up.
-_WITHOUT_SERVICES = {"lock", "run.lock", "compact.lock", "submit.lock", "jupyter-token", "producers"}
+#: What a command that started nothing may have left in the state folder.
+_BEFORE_A_START = {
+    "lock", "run.lock", "run.json", "run.json.part", "compact.lock", "submit.lock", "jupyter-token", "producers",
+}  # fmt: skip
 
 
 def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
@@ -35,7 +36,7 @@ def _is_a_labs(state: Path) -> bool:
     if not state.is_dir():
         return False
     names = {file.name for file in state.iterdir()}
-    return "supervisord.conf" in names or names <= _WITHOUT_SERVICES
+    return "supervisord.conf" in names or names <= _BEFORE_A_START
 
 
 def reset(settings: Settings, *, work: bool = False) -> None:

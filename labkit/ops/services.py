@@ -25,11 +25,12 @@ import httpx
 import psutil
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
+from supervisor.xmlrpc import Faults
 
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
-from labkit.ops import at_work, install, ports
+from labkit.ops import at_work, install, ports, room, unfinished
 from labkit.ops.control import NOT_THERE, Process, each, is_up, services_of, supervisor
 from labkit.ops.control import processes as controlled
 from labkit.ops.flink_rest import FlinkRest, tls
@@ -48,6 +49,7 @@ __all__ = [
 ]  # fmt: skip
 
 _READY_WITHIN_S = 120
+_STOPPED_WITHIN_S = 60
 _POLL_S = 0.2
 _STALE_S = 10
 
@@ -73,23 +75,56 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
     """
     install.require_installed(settings)
     with exclusive(settings, "lock", wait=True):
-        fresh = not settings.in_containers and not is_up(settings)
-        if fresh:
-            _stop_left_behind(settings)
+        if settings.in_containers:
+            return bool(_start_all(settings, on_status))
+        _let_a_broken_off_down_end(settings)
+        if is_up(settings):
+            return bool(_start_all(settings, on_status))
+        _stop_left_behind(settings)
+        if unfinished.left_behind(settings):
+            unfinished.clear(settings)  # the machine went down with it, or its services were stopped
+        with ports.claimed(_service_ports(settings)):
             _require_free_ports(settings)
+            room.require_room(settings.state_dir, room.STATE_MIB)
             conf = write_configuration(settings)
             format_kafka_storage(settings)
             at_work.forget_all(settings)
-        try:
-            if fresh:
+            try:
                 _start_supervisord(settings, conf)
-            stopped = _start_stopped(settings)
-            _wait_until_ready(settings, on_status or (lambda _: None))
-        except BaseException:
-            if fresh:
+                _start_all(settings, on_status)
+            except BaseException:
                 _down(settings)
-            raise
-        return bool(fresh or stopped)
+                raise
+        return True
+
+
+def _start_all(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None) -> list[str]:
+    """Start what is stopped, and wait until all answer; returns what had been stopped."""
+    stopped = _start_stopped(settings)
+    _wait_until_ready(settings, on_status or (lambda _: None))
+    return stopped
+
+
+def _let_a_broken_off_down_end(settings: Settings) -> None:
+    """A `down` that was killed may have told services, or supervisord itself, to stop: that is waited for."""
+    deadline = time.monotonic() + _STOPPED_WITHIN_S
+    while _is_stopping(settings):
+        if time.monotonic() > deadline:
+            _down(settings)
+        time.sleep(_POLL_S)
+
+
+def _is_stopping(settings: Settings) -> bool:
+    if any(process.state == "STOPPING" for found in controlled(settings).values() for process in found):
+        return True
+    try:
+        with supervisor(f"unix://{control_socket(settings)}") as proxy:
+            proxy.supervisor.getState()
+    except xmlrpc.client.Fault as fault:
+        return bool(fault.faultCode == Faults.SHUTDOWN_STATE)
+    except NOT_THERE:
+        pass
+    return False
 
 
 def down(settings: Settings) -> bool:
@@ -97,7 +132,9 @@ def down(settings: Settings) -> bool:
     if not settings.state_dir.exists():
         return False
     with exclusive(settings, "lock", wait=True):
-        return _down(settings)
+        stopped = _down(settings)
+        unfinished.clear(settings)
+        return stopped
 
 
 def stop_one(settings: Settings, name: str) -> None:
@@ -156,23 +193,32 @@ def processes(settings: Settings) -> list[psutil.Process]:
 def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
     """Hold .lab/`name` for this process alone; the kernel lets go of it however the process ends.
 
-    Raises `BadInput` where another process holds it and `wait` is False.
+    Raises `BadInput` where another process holds it and `wait` is False. The file stays; what is in it, the pid of
+    the process that held it last, is only told to people.
     """
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (settings.state_dir / name).open("ab+", buffering=0)
     except OSError as error:
         raise BadInput(
-            f"The state folder {settings.state_dir} cannot be made ({error.strerror}).",
+            f"The state folder {settings.state_dir} cannot be {'written' if settings.state_dir.exists() else 'made'} "
+            f"({error.strerror}).",
             "Set LABKIT_STATE_DIR to another folder.",
         ) from None
-    with (settings.state_dir / name).open("a") as file:
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
+            file.seek(0)
+            pid = file.read().decode(errors="replace").strip()
             raise BadInput(
-                f"Another `labkit {name.removesuffix('.lock')}` is at work in {settings.state_dir}.",
-                "Wait until it has ended, or press Ctrl-C there.",
+                f"Another `labkit {name.removesuffix('.lock')}`{f' (pid {pid})' if pid else ''} is at work "
+                f"in {settings.state_dir}; nothing was started.",
+                "Wait until it has ended, or press Ctrl-C there" + (f" (no terminal: kill {pid})." if pid else "."),
             ) from None
+        with contextlib.suppress(OSError):  # a full disk is found out later, and named
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         yield
 
 
@@ -207,9 +253,13 @@ def _stop(settings: Settings, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(stopped))
 
 
+def _service_ports(settings: Settings) -> dict[str, int]:
+    return {name: port for name, port in settings.ports.items() if name != "jupyter_port"}
+
+
 def _require_free_ports(settings: Settings) -> None:
-    for name, port in settings.ports.items():
-        if name != "jupyter_port" and not ports.is_free(port):
+    for name, port in _service_ports(settings).items():
+        if not ports.is_free(port):
             raise BadInput(
                 f"Port {port} ({name}) is taken by {ports.holder(port)}; nothing was started.",
                 "Stop that program, or move this lab: put `port_offset = 100` into labkit.toml.",

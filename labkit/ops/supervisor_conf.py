@@ -73,12 +73,12 @@ def write_container_configuration(settings: Settings, service: str, log_name: st
 
 def _write(settings: Settings, supervisord: str) -> Path:
     files = {
+        "supervisord.conf": supervisord,  # the first: `labkit reset` knows a lab's folder by it
         "kafka/server.properties": _kafka(settings),
         "kafka/log4j2.yaml": _log4j2_yaml(),
         "flink/conf/config.yaml": _flink(settings),
         "flink/conf/log4j-console.properties": _log4j("console"),
         "flink/conf/log4j-cli.properties": _log4j("stderr"),
-        "supervisord.conf": supervisord,
     }
     for name, text in files.items():
         path = settings.state_dir / name

@@ -20,7 +20,7 @@ import httpx
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import ENRICHMENT, PARQUET
-from labkit.ops import at_work, jobs, pipeline, services
+from labkit.ops import at_work, jobs, pipeline, services, unfinished
 from labkit.ops.flink_rest import FlinkRest, tls
 from labkit.procfs import Snapshot
 from labkit.producer import produce
@@ -67,6 +67,7 @@ def begin(
     if not all(row.healthy for row in services.status(settings)):
         say("Starting the services (half a minute) …")
         services.up(settings)
+    unfinished.keep(settings, services=True)
     clear(settings)
     if source == "live" and chosen.start >= Start.SNAPSHOTS:
         say(f"Taking {LIVE_S:.0f} s of this machine …")

@@ -8,15 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from labkit.errors import BadInput
 from labkit.ops import health, ports, services
-from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.conftest import Labkit, lab_environment
+from labkit.settings import REPOSITORY, Settings
+from tests.conftest import Labkit
 
 
 def wait_for(condition, within_s: float = 60) -> None:
@@ -118,12 +117,6 @@ def test_a_stopped_service_stays_stopped_until_up_and_status_says_so(lab: Settin
     assert "✗ stopped" in shown.stdout
     assert services.up(lab) is True
     wait_for(lambda: all(row.healthy for row in services.status(lab)))
-
-
-@pytest.fixture
-def second_lab(tmp_path: Path) -> Settings:
-    values = {name.removeprefix("LABKIT_").lower(): value for name, value in lab_environment(tmp_path).items()}
-    return load_settings(**{**values, "hostname": "second"})
 
 
 def test_a_busy_port_is_named_with_its_holder_before_anything_starts(second_lab: Settings) -> None:

@@ -77,7 +77,7 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
     assert token(lab) == secret
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_signal_leaves_it_behind(jupyterlab: tuple[subprocess.Popen[str], str], number: signal.Signals) -> None:
     process, _ = jupyterlab
     family = psutil.Process(process.pid).children(recursive=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import subprocess
 import tarfile
 import threading
 import tomllib
@@ -112,6 +113,19 @@ def test_a_file_that_is_too_short_is_missing(tmp_path: Path) -> None:
     JAR.path(tmp_path).parent.mkdir(parents=True)
     JAR.path(tmp_path).write_bytes(CONTENT[:-1])
     assert missing([JAR], tmp_path) == [JAR]
+
+
+def test_a_full_disk_leaves_nothing_that_is_taken_for_whole_and_it_goes_on_when_there_is_room(
+    maven: Maven, small_disk: Path
+) -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        fetch_all([JAR, SECOND], small_disk, Heard())
+    assert missing([JAR, SECOND], small_disk)
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    served = maven.served
+    fetch_all(missing([JAR, SECOND], small_disk), small_disk, Heard())
+    assert [artifact.path(small_disk).read_bytes() == CONTENT for artifact in (JAR, SECOND)] == [True, True]
+    assert maven.served - served < len(CONTENT) * 2, "what was there already is not fetched again"
 
 
 @pytest.mark.parametrize("served", [CONTENT[:-1] + b"x", CONTENT + b"x", CONTENT[:-1]], ids=["other", "more", "less"])

@@ -97,6 +97,41 @@ def test_a_machine_that_is_too_small_is_told_so_and_nothing_is_made(
     assert not venv.exists()
 
 
+def test_set_up_looks_at_the_disk_that_it_writes_to_and_names_the_folder(
+    bootstrap: ModuleType, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABKIT_VENV", str(small_disk / "venv"))
+    done = run(sys.executable)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    needed = bootstrap.NEEDED_DISK_MB
+    assert sentence.startswith(f"1 MB are free on the disk of {small_disk}/venv, set-up needs {needed} there; nothing")
+    assert os.listdir(small_disk) == []
+
+
+def test_a_disk_that_fills_up_during_set_up_is_named_with_what_is_needed_and_leaves_no_stamp(
+    bootstrap: ModuleType, small_disk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "VENV", str(small_disk / "venv"))
+    monkeypatch.setattr(bootstrap, "PYTHON", str(small_disk / "venv" / "bin" / "python"))
+    monkeypatch.setattr(bootstrap, "machine_problem", lambda: None)  # another program fills the disk after that look
+    monkeypatch.setattr(sys, "argv", ["bootstrap.py"])
+    assert bootstrap.main() == 1
+    *_, stopped, full = capfd.readouterr().err.splitlines()
+    assert stopped.startswith("Set-up stopped (")
+    assert "goes on where this one was" in stopped
+    assert full.startswith(f"The disk of {small_disk}/venv is full: ")
+    assert full.endswith(" are needed. Make room there first.")
+    assert not (small_disk / "venv" / ".labkit-installed").exists()
+
+
+def test_a_stamp_that_could_not_be_written_whole_is_no_stamp(bootstrap: ModuleType, small_disk: Path) -> None:
+    stamp = small_disk / ".labkit-installed"
+    with pytest.raises(OSError, match="No space left on device"):
+        bootstrap.stamp(str(stamp), "x" * 2**21)
+    assert not stamp.exists()
+
+
 def test_a_bundle_that_cannot_be_used_is_refused_in_one_sentence_and_nothing_is_made(venv: Path) -> None:
     done = run(sys.executable, "--bundle", str(venv.parent / "nowhere.tar"))
     assert done.returncode == 2

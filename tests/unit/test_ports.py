@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import psutil
+import pytest
 
-from labkit.ops import ports
+from labkit.errors import BadInput
+from labkit.ops import ports, services
+from labkit.settings import REPOSITORY, Settings, load_settings
 
 
 def listener(address: str = "127.0.0.1") -> socket.socket:
@@ -48,3 +54,35 @@ def test_what_a_process_listens_on_is_listed_with_its_address() -> None:
     with listener() as server:
         assert (os.getpid(), *server.getsockname()) in ports.listening({os.getpid()})
         assert ports.listening(set()) == []
+
+
+def test_two_labs_that_start_at_the_same_moment_do_not_both_take_a_port(second_lab: Settings, tmp_path: Path) -> None:
+    other = load_settings(**{**second_lab.model_dump(include=second_lab.model_fields_set), "state_dir": tmp_path / "b"})
+    with (
+        ports.claimed({"kafka_port": second_lab.kafka_port}),
+        pytest.raises(BadInput, match=rf"Port {other.kafka_port} \(kafka_port\) is being taken by another lab"),
+    ):
+        services.up(other)
+    assert services.processes(other) == []
+    with ports.claimed({"kafka_port": second_lab.kafka_port}):
+        pass
+
+
+def test_the_claim_of_a_lab_that_was_killed_is_gone_with_it() -> None:
+    with listener() as server:
+        port = server.getsockname()[1]
+    claim = (
+        "from labkit.ops import ports\n"
+        f"with ports.claimed({{'x': {port}}}):\n"
+        "    print('claimed', flush=True)\n"
+        "    input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", claim], cwd=REPOSITORY, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "claimed\n"
+        with pytest.raises(BadInput, match="by another lab"), ports.claimed({"x": port}):
+            pass
+        process.kill()
+    with ports.claimed({"x": port}):
+        pass
