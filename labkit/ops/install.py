@@ -4,7 +4,7 @@
     python -m labkit.ops.install JARS   copy them from that folder, which an offline bundle has
 
 Leaves, below `install_dir` (.venv/share/labkit): jars/, registry/, flink-lib/ (what a Flink process
-loads: the wheel's own jars, PyFlink's and the connectors), class-archives/.
+loads: the wheel's own jars, PyFlink's, the connectors and doors.jar), class-archives/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
-from labkit.ops import artifacts
+from labkit.ops import artifacts, doors
 from labkit.settings import REPOSITORY, Settings, load_settings
 
 __all__ = ["install", "require_installed"]
@@ -40,9 +40,9 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     """
     wanted = artifacts.read_lock(LOCK)
     done = settings.install_dir / "installed"
-    lock_text = LOCK.read_text()
+    made_of = f"{LOCK.read_text()}# {doors.NAME} {doors.fingerprint()}\n"
     absent = artifacts.missing(wanted, settings.install_dir)
-    if not absent and done.exists() and done.read_text() == lock_text:
+    if not absent and done.exists() and done.read_text() == made_of:
         return
     done.unlink(missing_ok=True)
     if absent and jars:
@@ -56,7 +56,7 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     console.print("making Java's class archive (later starts are faster)")
     (settings.install_dir / "class-archives").mkdir(exist_ok=True)
     subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    done.write_text(lock_text)
+    done.write_text(made_of)
 
 
 def _fetch(absent: list[artifacts.Artifact], install_dir: Path, console: Console) -> None:
@@ -86,7 +86,7 @@ def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> Non
         *sorted((flink_home() / "opt").glob("flink-python-*.jar")),
         *(artifact.path(settings.install_dir) for artifact in wanted if artifact.set == "flink"),
     ]
-    names = {source.name for source in sources}
+    names = {source.name for source in sources} | {doors.NAME}
     for old in folder.iterdir():
         if old.name not in names:
             old.unlink()
@@ -94,6 +94,7 @@ def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> Non
         link = folder / source.name
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(source, folder))
+    doors.build(folder / doors.NAME)
 
 
 def main() -> int:
