@@ -376,6 +376,7 @@ io.tmp.dirs: {flink}/tmp
 web.tmpdir: {flink}/tmp
 web.upload.dir: {flink}/tmp
 web.submit.enable: false
+web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay
 restart-strategy.exponential-delay.initial-backoff: 1 s
 restart-strategy.exponential-delay.max-backoff: 15 s
