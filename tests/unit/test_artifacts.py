@@ -305,7 +305,7 @@ def test_an_archive_that_climbs_out_of_its_folder_is_refused(
     for member in members:
         member.name = member.name.replace("{outside}", str(tmp_path))
         member.linkname = member.linkname.replace("{outside}", str(tmp_path))
-    with pytest.raises(LabkitError, match="was not unpacked: .* does not belong into it"):
+    with pytest.raises(LabkitError, match=r"was not unpacked: .* does not belong into it"):
         unpack_registry([placed(packed(entry("run.jar"), *members), share)], share)
     assert not (share / "registry").exists()
     assert (tmp_path / "mine").read_text() == "mine"
