@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import ssl
 import tarfile
@@ -17,7 +18,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import httpx
 
@@ -30,6 +31,11 @@ MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 _CHUNK = 1 << 18
 _TRIES = 4
 _SERVER_ERROR = 500
+_WORD = "[A-Za-z0-9_][A-Za-z0-9._-]*"  # no / and no .. at the beginning: files are called by it
+_LINE = re.compile(
+    rf"(?P<set>[a-z]+) +(?P<coordinates>{_WORD}(:{_WORD}){{3,4}}) +(?P<size>[0-9]+) +(?P<sha256>[0-9a-f]{{64}})",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,18 @@ class Artifact:
 
 
 def read_lock(file: Path) -> list[Artifact]:
-    """jars.lock -> its artifacts. Lines: set, coordinates, size, SHA-256; # starts a comment."""
-    rows = (line.split() for line in file.read_text().splitlines() if line and line[0] != "#")
-    return [Artifact(set_, coordinates, int(size), sha256) for set_, coordinates, size, sha256 in rows]
+    """jars.lock -> its artifacts. Lines: set, coordinates, size, SHA-256; # starts a comment.
+
+    Raises `LabkitError` for a line that is none, names that lead to another folder included.
+    """
+    artifacts = []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if line and line[0] != "#":
+            found = _LINE.fullmatch(line)
+            if found is None:
+                raise LabkitError(f"Line {number} of {file} names no Java archive.", "`make lock` makes it anew.")
+            artifacts.append(Artifact(found["set"], found["coordinates"], int(found["size"]), found["sha256"]))
+    return artifacts
 
 
 def missing(artifacts: Iterable[Artifact], install_dir: Path) -> list[Artifact]:
@@ -216,7 +231,10 @@ def mirror_of_central(settings_xml: Path | None = None) -> str | None:
 
 
 def unpack_registry(artifacts: list[Artifact], install_dir: Path) -> Path:
-    """Unpack the registry's archive once, in one step that is seen whole or not at all."""
+    """Unpack the registry's archive once, in one step that is seen whole or not at all.
+
+    Raises `LabkitError` where anything but files and folders below its own folder is in it.
+    """
     (archive,) = (artifact for artifact in artifacts if artifact.set == "registry")
     home = install_dir / "registry"
     stamp = home / ".sha256"
@@ -226,11 +244,21 @@ def unpack_registry(artifacts: list[Artifact], install_dir: Path) -> Path:
     fresh = install_dir / "registry.part"
     shutil.rmtree(fresh, ignore_errors=True)
     with tarfile.open(archive.path(install_dir)) as tar:
-        # "data" refuses members that climb out of the folder. Debian 12's Python 3.11.2 does not know it;
-        # there the SHA-256 that was checked has to do.
+        members = tar.getmembers()
+        for member in members:
+            _require_harmless(member, archive)
+        # Debian 12's Python 3.11.2 does not know it, so the above does without.
         if hasattr(tarfile, "data_filter"):
             tar.extraction_filter = tarfile.data_filter
-        tar.extractall(fresh)
+        tar.extractall(fresh, members)
     (fresh / ".sha256").write_text(archive.sha256)
     fresh.replace(home)
     return home
+
+
+def _require_harmless(member: tarfile.TarInfo, archive: Artifact) -> None:
+    """The registry's archive has files and folders. Links, devices and ways out of the folder are not of it."""
+    way = PurePosixPath(member.name)
+    if not (member.isfile() or member.isdir()) or way.is_absolute() or ".." in way.parts:
+        raise LabkitError(f"{archive.filename} was not unpacked: {member.name!r} does not belong into it.")
+    member.mode &= 0o755  # no set-user-id, nothing that others may write

@@ -13,6 +13,7 @@ import http.client
 import os
 import socket
 import xmlrpc.client
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -71,14 +72,19 @@ def each(settings: Settings, service: str) -> list[str]:
 @contextlib.contextmanager
 def supervisor(address: str) -> Iterator[Any]:
     """The XML-RPC calls of the supervisord at `address`. Source: http://supervisord.org/api.html"""
-    password = os.environ.get("LABKIT_CONTROL_PASSWORD", "")
     transport: xmlrpc.client.Transport
     if address.startswith("unix:"):
         transport, url = SupervisorTransport(None, None, address), "http://supervisor"
     else:
-        transport, url = _Impatient(), address.replace("http://", f"http://{CONTROL_USER}:{password}@")
+        transport, url = _Impatient(headers=[_login()]), address
     with xmlrpc.client.ServerProxy(url, transport=transport) as proxy:
         yield proxy
+
+
+def _login() -> tuple[str, str]:
+    """As a header: in the address, every error of xmlrpc.client would show the password."""
+    password = os.environ.get("LABKIT_CONTROL_PASSWORD", "")
+    return "Authorization", f"Basic {b64encode(f'{CONTROL_USER}:{password}'.encode()).decode()}"
 
 
 class _Impatient(xmlrpc.client.Transport):

@@ -4,7 +4,7 @@
     python -m labkit.ops.install JARS   copy them from that folder, which an offline bundle has
 
 Leaves, below `install_dir` (.venv/share/labkit): jars/, registry/, flink-lib/ (what a Flink process
-loads: the wheel's own jars, PyFlink's and the connectors), class-archives/.
+loads: the wheel's own jars, PyFlink's, the connectors and doors.jar), class-archives/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
-from labkit.ops import artifacts, room
+from labkit.ops import artifacts, doors, room
 from labkit.settings import REPOSITORY, Settings, load_settings
 
 __all__ = ["install", "require_installed"]
@@ -42,9 +42,9 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     """
     wanted = artifacts.read_lock(LOCK)
     done = settings.install_dir / "installed"
-    lock_text = LOCK.read_text()
+    made_of = f"{LOCK.read_text()}# {doors.NAME} {doors.fingerprint()}\n"
     absent = artifacts.missing(wanted, settings.install_dir)
-    if not absent and done.exists() and done.read_text() == lock_text:
+    if not absent and done.exists() and done.read_text() == made_of:
         return
     room.require_room(settings.install_dir, _needed_mib(absent), "nothing was fetched")
     done.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     (settings.install_dir / "class-archives").mkdir(exist_ok=True)
     subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     part = done.with_name("installed.part")  # `installed` is seen whole or not at all
-    part.write_text(lock_text)
+    part.write_text(made_of)
     part.replace(done)
 
 
@@ -96,7 +96,7 @@ def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> Non
         *sorted((flink_home() / "opt").glob("flink-python-*.jar")),
         *(artifact.path(settings.install_dir) for artifact in wanted if artifact.set == "flink"),
     ]
-    names = {source.name for source in sources}
+    names = {source.name for source in sources} | {doors.NAME}
     for old in folder.iterdir():
         if old.name not in names:
             old.unlink()
@@ -104,6 +104,7 @@ def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> Non
         link = folder / source.name
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(source, folder))
+    doors.build(folder / doors.NAME)
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ def address(settings: Settings) -> str:
 
 
 def command(settings: Settings) -> list[str]:
-    """JupyterLab's command line; its token goes by the environment, JUPYTER_TOKEN."""
+    """JupyterLab's command line; its token goes by a file, in a container by the environment."""
     return [
         sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.bind_host}",
         f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--log-level=WARN",
@@ -52,12 +52,16 @@ def token(settings: Settings) -> str:
     """This lab's token, made once; only the owner can read its file. A container's is in its environment."""
     if settings.in_containers:
         return os.environ["JUPYTER_TOKEN"]
-    file = settings.state_dir / "jupyter-token"
+    file = _token_file(settings)
     if not file.exists() or not file.stat().st_size:  # a full disk leaves an empty one
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(24))
     return file.read_text()
+
+
+def _token_file(settings: Settings) -> Path:
+    return settings.state_dir / "jupyter-token"
 
 
 def require_free_port(settings: Settings) -> None:
@@ -74,8 +78,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     """Run JupyterLab in the foreground until Ctrl-C; returns its exit status."""
     require_free_port(settings)
     port = settings.jupyter_port
-    # The token goes by the environment: a command line can be read by every user of the machine.
-    environment = {**os.environ, "JUPYTER_TOKEN": token(settings)}
+    # Not by the command line, which every user of the machine can read, and not by the environment either: every
+    # kernel would have it, and show it with the first print of os.environ.
+    token(settings)
+    environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
+    environment["JUPYTER_TOKEN_FILE"] = str(_token_file(settings))
     process = subprocess.Popen(
         command(settings),
         env=environment,

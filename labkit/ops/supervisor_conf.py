@@ -113,6 +113,8 @@ def programs(settings: Settings) -> list[Program]:
         "QUARKUS_HTTP_PORT": str(settings.registry_port),
         "QUARKUS_MANAGEMENT_HOST": settings.bind_host,
         "QUARKUS_MANAGEMENT_PORT": str(settings.registry_management_port),
+        # A page of another origin is answered 403; unless told, those on port 8888 are let in.
+        "QUARKUS_HTTP_CORS_ORIGINS": f"http://{LOOPBACK}:{settings.registry_port}",
         "APICURIO_STORAGE_KIND": "kafkasql",
         "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": settings.kafka_bootstrap,
         # At its start it polls the empty topic of snapshots twice, for this long (5 s unless told).
@@ -379,6 +381,7 @@ io.tmp.dirs: {flink}/tmp
 web.tmpdir: {flink}/tmp
 web.upload.dir: {flink}/tmp
 web.submit.enable: false
+web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay
 restart-strategy.exponential-delay.initial-backoff: 1 s
 restart-strategy.exponential-delay.max-backoff: 15 s

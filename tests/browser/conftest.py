@@ -41,7 +41,7 @@ def page(chromium: str, tmp_path: Path) -> Iterator[Page]:
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run its sandbox as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
         yield page
         page.screenshot(path=tmp_path / "last.png")
         browser.close()

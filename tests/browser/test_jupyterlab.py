@@ -5,10 +5,6 @@ What the browser showed is kept in test-output/ of the repository, to be looked 
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +18,7 @@ from labkit.ops import services
 from labkit.settings import REPOSITORY, Settings
 from labkit.workshop.contents import LESSONS, lesson
 from labkit.workshop.exercises import answered, source_of, stub
+from tests.jupyterlab import at_work
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -35,18 +32,8 @@ SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 def address(lab: Settings, tmp_path: Path) -> Iterator[str]:
     """The address that `labkit lab` says; what JupyterLab remembers about its windows goes to tmp_path."""
     own = {f"JUPYTERLAB_{name}_DIR": str(tmp_path / name) for name in ("WORKSPACES", "SETTINGS")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "lab"], env={**os.environ, **own},
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    said = next((line for line in process.stdout if line.startswith("JupyterLab: ")), "")
-    try:
-        assert said, f"JupyterLab never said its address, exit status {process.wait(timeout=60)}"
-        yield said.split()[1]
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+    with at_work(**own) as (_, said):
+        yield said
 
 
 class Learner:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -16,27 +14,16 @@ import pytest
 
 from labkit.ops import ports, services
 from labkit.ops.jupyter import token
-from labkit.settings import REPOSITORY, Settings
+from labkit.settings import Settings
 from tests.conftest import Labkit
+from tests.jupyterlab import at_work
 
 
 @pytest.fixture
 def jupyterlab(lab: Settings) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """JupyterLab at work, and the address that it said."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "lab"],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ),
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("JupyterLab: "):
-            break
-    else:
-        pytest.fail("JupyterLab never said its address")
-    yield process, line.split()[1]
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    with at_work() as opened:
+        yield opened
 
 
 def command_lines(family: list[psutil.Process]) -> Iterator[str]:
