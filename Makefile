@@ -11,7 +11,7 @@ export LAB_IMAGE ?= streaming-lab
 TEST_LABS ?= 3
 
 .PHONY: help install bundle install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
-.PHONY: notebooks exercises all docker-images smoke check clean lock
+.PHONY: drills drills-short notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
 	@sed -nE 's/^([a-z-]+):.*## *(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
@@ -71,6 +71,12 @@ lock: install-dev      ## make requirements*.txt and jars.lock anew
 	@for name in requirements requirements-dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate $$name.in -o $$name.txt; done
 	@$(BIN)/python -m labkit.ops.lock
+
+drills: install-dev    ## kill, freeze, fill under load, all of it; then the books. Half an hour; by hand
+	@$(BIN)/python -m tests.drills
+
+drills-short: install-dev  ## one of them, drawn from a seed that is printed
+	@$(BIN)/python -m tests.drills --short
 
 clean:                 ## remove what was built, the images too; never output/, work/, .lab/ or .env
 	@if [ -e .lab/supervisord.pid ]; then LABKIT_DEPLOYMENT=local $(BIN)/labkit down; fi

@@ -457,6 +457,8 @@ def watch(
 
     settings = load_settings()
     _positive("--seconds", seconds)
+    if host == "":
+        raise BadInput("--host needs a name, such as web1; without it every host is shown.")
     with stop_signals("closing the view") as stop:
         follow(out, settings, stop, committed=committed, host=host, seconds=seconds,
                say=lambda text: err.print(text, markup=False))  # fmt: skip

@@ -77,8 +77,9 @@ class Enrich(KeyedProcessFunction):
     def open(self, runtime_context: RuntimeContext) -> None:
         """The last good snapshot of the current host, kept and checkpointed by Flink.
 
-        A host that vanished is dropped a day after `compare` would begin anew with it, so that this
-        changes no result: state grows with the hosts of a month, not with all that there ever were.
+        A host that was not heard of for that long (by the wall clock, a day more than `compare` goes by) is dropped:
+        state grows with the hosts of a month, not with all that there ever were. After that, a recording of it that
+        is sent a second time is new to the job.
         """
         descriptor = ValueStateDescriptor("last good snapshot", Types.PICKLED_BYTE_ARRAY())
         kept_for = StateTtlConfig.new_builder(Time.seconds(self._keep_for_s))

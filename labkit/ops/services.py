@@ -389,8 +389,10 @@ def _registry_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _jobmanager_health(settings: Settings) -> tuple[bool, str]:
-    overview = FlinkRest(settings.flink_url).overview()
-    return True, f"{overview['jobs-running']} jobs running"
+    jobs = [job for job in FlinkRest(settings.flink_url).jobs() if not job.is_over]
+    running = sum(job.state == "RUNNING" for job in jobs)
+    others = "".join(f", {job.name} {job.state}" for job in jobs if job.state != "RUNNING")
+    return True, f"{running} jobs running{others}"
 
 
 def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:
