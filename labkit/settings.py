@@ -90,17 +90,14 @@ class Settings(BaseSettings):
     hostname: str = Field(default_factory=socket.gethostname, min_length=1)
     interval_s: float = Field(1.0, gt=0, le=86_400, allow_inf_nan=False)
     checkpoint_interval_s: float = Field(10.0, ge=1, le=3_600, allow_inf_nan=False)
-    transaction_timeout_s: int = Field(
-        3_600, ge=60, le=86_400, description="the longest outage after which no result is lost"
-    )
-    host_state_s: int = Field(
-        31 * 86_400, ge=1, description="how long a host that fell silent is remembered; a day more than metrics.py says"
-    )
+    # the longest outage after which no result is lost
+    transaction_timeout_s: int = Field(3_600, ge=60, le=86_400)
+    # how long a host that fell silent is remembered; a day more than metrics.py says
+    host_state_s: int = Field(31 * 86_400, ge=1)
     enrichment_parallelism: int = Field(2, ge=1, le=64)
     task_slots: int = Field(8, ge=4, le=128)
-    delivery: Literal["exactly-once", "at-least-once", "none"] = Field(
-        "exactly-once", description="what the enrichment's sinks promise; anything else is for comparing"
-    )
+    # what the enrichment's sinks promise; anything else is for comparing
+    delivery: Literal["exactly-once", "at-least-once", "none"] = "exactly-once"
 
     @classmethod
     def settings_customise_sources(

@@ -88,10 +88,6 @@ class Submitted:
     resumed_from: Path | None
     set_aside: Path | None = None
 
-    def __str__(self) -> str:
-        origin = f"goes on from {self.resumed_from}" if self.resumed_from else "begins at the start of its topic"
-        return f"submitted {self.name}: job id {self.job_id}, {origin}"
-
 
 def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) -> Submitted:
     """Hand `job` to the cluster, which then starts it. Raises whatever the planner or the cluster throws.

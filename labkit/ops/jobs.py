@@ -27,7 +27,7 @@ from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
 __all__ = [
-    "cause_of", "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit",
+    "cause_of", "described", "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit",
     "submit_when_ready", "trouble", "what_fresh_empties",
 ]  # fmt: skip
 
@@ -66,6 +66,12 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
                     FlinkRest(settings.flink_url).cancel(job.job_id)
             raise
     return taken
+
+
+def described(job: Submitted) -> str:
+    """ "submitted enrichment: job id 4a1f…, begins at the start of its topic" """
+    origin = f"goes on from {job.resumed_from}" if job.resumed_from else "begins at the start of its topic"
+    return f"submitted {job.name}: job id {job.job_id}, {origin}"
 
 
 def submit_when_ready(

@@ -78,6 +78,8 @@ BAD_WORDS = {
     "chaos kill zookeeper": "There is no target 'zookeeper'",
     "chaos pause kafka --seconds 0": "--seconds has to be more than 0",
     "chaos full-disk kafka": "full-disk takes no service",
+    "chaos kill kafka": "kafka is not running",
+    "chaos kill producer": "producer is not running",
     "compact yesterday": "yesterday",
     "dead-letters --export x.json": "--export is for one letter",
     "dead-letters 17 --export x.json --repair": "--export and --repair do not go together",

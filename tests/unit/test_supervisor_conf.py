@@ -66,7 +66,7 @@ def test_supervisord_understands_whatever_the_folder_is_called(name: str, tmp_pa
     assert options.logfile == f"{settings.state_dir}/log/supervisord.log"
     assert options.pidfile == f"{settings.state_dir}/supervisord.pid"
     configs = {config.name: config for group in options.process_group_configs for config in group.process_configs}
-    assert set(configs) == set(SERVICES)
+    assert set(configs) == {*SERVICES, "submitter"}
     for program in programs(settings):
         config = configs[program.name]
         assert shlex.split(config.command) == program.command
