@@ -27,8 +27,8 @@ from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
 __all__ = [
-    "cause_of", "described", "delete_groups", "delete_topics", "finish", "forget", "require_absent", "stop_with_savepoint", "submit",
-    "submit_when_ready", "trouble", "what_fresh_empties",
+    "cause_of", "delete_groups", "delete_topics", "described", "finish", "forget", "require_absent",
+    "stop_with_savepoint", "submit", "submit_when_ready", "trouble", "what_fresh_empties",
 ]  # fmt: skip
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
