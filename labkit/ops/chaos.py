@@ -160,9 +160,10 @@ def _fill(settings: Settings, rest: FlinkRest, seconds: float, say: Say) -> Faul
 def _noticed(settings: Settings, rest: FlinkRest) -> str:
     deadline = time.monotonic() + _NOTICED_WITHIN_S
     while time.monotonic() < deadline:
-        for what in jobs.trouble(settings):
-            if _NO_SPACE in what:
-                return what
+        job = rest.running(settings.job_name(PARQUET))
+        trace = rest.root_exception(job.id) if job else ""
+        if _NO_SPACE in trace:  # the job is a new one: what it met, it met just now
+            return jobs.cause_of(trace)
         time.sleep(_POLL_S)
     raise LabkitError(
         f"The Parquet job did not notice the full disk within {_NOTICED_WITHIN_S:.0f} s: no row came to it.",
