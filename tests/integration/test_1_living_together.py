@@ -146,20 +146,40 @@ def test_a_down_that_was_killed_does_not_block_the_next_up(lab: Settings) -> Non
     assert all(row.healthy for row in services.status(lab))
 
 
-def test_a_down_that_was_killed_while_the_supervisor_ends_does_not_block_the_next_up(second_lab: Settings) -> None:
-    """Its supervisord ends for as long as its last program takes; here that is one that takes two seconds."""
+@pytest.fixture
+def ending(second_lab: Settings) -> list[psutil.Process]:
+    """What is there of a lab whose `down` was killed: a supervisord that ends once its last program has, in 2 s."""
     conf = services.write_configuration(second_lab)
     slow = "\n[program:slow]\ncommand=sh -c \"trap 'sleep 2; exit' TERM; echo; while :; do sleep 0.1; done\"\n"
     conf.write_text(conf.read_text() + slow)
     services._start_supervisord(second_lab, conf)
-    left = services.processes(second_lab)
     with services.supervisor(f"unix://{services.control_socket(second_lab)}") as proxy:
-        assert proxy.supervisor.getProcessInfo("slow")["statename"] in ("STARTING", "RUNNING")
+        wait_for(lambda: proxy.supervisor.getProcessInfo("slow")["statename"] == "RUNNING")
+        (boss,) = [psutil.Process(proxy.supervisor.getPID())]
         proxy.supervisor.shutdown()
     assert services.is_up(second_lab)
+    return [boss, *boss.children(recursive=True)]
+
+
+def is_left(process: psutil.Process) -> bool:
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+
+
+def test_a_supervisor_that_is_ending_is_gone_before_the_next_one_starts(
+    second_lab: Settings, ending: list[psutil.Process]
+) -> None:
+    """It removes the control socket at its very end: that would be its successor's."""
     services._let_a_broken_off_down_end(second_lab)
-    assert not services.is_up(second_lab)
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
+    services._stop_left_behind(second_lab)
+    assert not any(is_left(process) for process in ending)
+
+
+def test_a_second_down_while_the_supervisor_is_ending_is_fine_and_leaves_nothing(
+    second_lab: Settings, ending: list[psutil.Process]
+) -> None:
+    assert services.down(second_lab) is True
+    assert not any(is_left(process) for process in ending)
+    assert services.processes(second_lab) == []
 
 
 def test_a_port_that_another_lab_holds_is_named_with_that_lab_before_anything_starts(
