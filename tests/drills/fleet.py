@@ -113,7 +113,6 @@ class Feed:
 
     def __init__(self, settings: Settings, fleet: Fleet) -> None:
         self._settings, self._fleet = settings, fleet
-        self.said: list[str] = []
         self.start()
 
     def start(self) -> None:
@@ -126,11 +125,8 @@ class Feed:
             env={**os.environ, "LABKIT_SUFFIX": self._settings.suffix},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        threading.Thread(target=self._listen, args=[self.process], daemon=True).start()
-
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.said += (line.strip() for line in process.stdout)
+        self.said: list[str] = []
+        threading.Thread(target=_listen, args=[self.process, self.said], daemon=True).start()
 
     @property
     def is_sending(self) -> bool:
@@ -140,6 +136,12 @@ class Feed:
         """Until everything is acknowledged."""
         status = self.process.wait(within_s)
         assert status == 0, f"the producer ended with {status}: {self.said[-5:]}"
+
+
+def _listen(process: subprocess.Popen[str], said: list[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.append(line.strip())
 
 
 def _add_rows(rows: dict[str, list[object]], metrics: Metrics) -> None:
