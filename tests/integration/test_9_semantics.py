@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 import pandas as pd
 import pytest
+from confluent_kafka import Producer
 
 from labkit.consumer import read_topic
 from labkit.flink.names import ENRICHMENT, JOBS
@@ -131,16 +132,31 @@ def rows_of(results: list[Metrics]) -> pd.DataFrame:
     return in_order(pd.DataFrame(records))
 
 
+def spoil(settings: Settings) -> None:
+    """One record that is no snapshot, in each partition."""
+    raw = Producer({"bootstrap.servers": settings.kafka_bootstrap})
+    for partition in range(settings.partitions):
+        raw.produce(settings.snapshots_topic, key=b"spoilt", value=b"no snapshot", partition=partition)
+    assert raw.flush(30) == 0
+
+
 @pytest.mark.parametrize("parallelism", [1, 3])
 @pytest.mark.parametrize("partitions", [1, 4])
-def test_every_case_is_the_same_through_kafka_and_flink(
+def test_every_case_is_the_same_through_kafka_and_flink_across_a_stop_and_around_what_cannot_be_read(
     lab: Settings, tmp_path: Path, partitions: int, parallelism: int
 ) -> None:
     settings = own_lab(
         lab, tmp_path, f"sem{partitions}{parallelism}", partitions=partitions, enrichment_parallelism=parallelism
     )
     found = cases()
-    rows = through_the_pipeline(settings, in_order_of_time(found))
+    sent = in_order_of_time(found)
+    half = len(sent) // 2
+    through_the_pipeline(settings, sent[:half])
+    spoil(settings)
+    rows = through_the_pipeline(settings, sent[half:])
+    letters = list(read_topic(settings, settings.dead_letters_topic))
+    assert [letter.value() for letter in letters] == [b"no snapshot"] * partitions
+    assert {int(dict(letter.headers())["partition"]) for letter in letters} == set(range(partitions))
     expected = {host: expected_of(snapshots) for host, snapshots in found.items()}
     streamed: dict[str, list[dict[str, object]]] = {host: [] for host in found}
     for record in read_topic(settings, settings.metrics_topic):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import threading
 import time
 from itertools import pairwise
@@ -18,7 +19,9 @@ from labkit.procfs import parse_stat
 from labkit.recording import Reading, ReplaySource, read_recording
 from labkit.settings import REPOSITORY
 from labkit.sources import live_readings, live_snapshots
+from tests.integration.feeds import shares_by_pandas
 
+RECORDINGS = REPOSITORY / "labkit" / "recordings"
 STAT = (REPOSITORY / "tests" / "fixtures" / "proc_stat" / "linux_6_18_2_cpus.txt").read_text()
 READINGS = [Reading(1_764_000_000_000 + 1000 * second, "a host", STAT) for second in range(3)]
 
@@ -125,3 +128,23 @@ def test_what_is_no_recording_is_one_sentence_that_names_file_and_place(name: st
     assert words in caught.value.what
     assert str(path) in caught.value.what
     assert "\n" not in str(caught.value)
+
+
+def test_the_real_recording_is_what_its_side_file_says_and_nothing_else_happens_in_it() -> None:
+    file = RECORDINGS / "two_cpus.gz"
+    about = json.loads(file.with_suffix(".json").read_text())
+    snapshots = list(ReplaySource(file))
+    assert {snapshot.hostname for snapshot in snapshots} == {about["hostname"]}
+    assert (len(snapshots), snapshots[0].timestamp) == (about["readings"], about["first_ms"])
+    steps = {after.timestamp - before.timestamp for before, after in pairwise(snapshots)}
+    assert all(abs(step - about["interval_s"] * 1000) < 50 for step in steps)
+    assert all([cpu.id for cpu in snapshot.cpus] == about["cpus"] for snapshot in snapshots)
+    shares = shares_by_pandas(snapshots)
+    for cpu_id in about["cpus"][1:]:
+        quiet = shares[shares["cpu_id"] == cpu_id]
+        for burn in about["burns"]:
+            mine = burn["cpu_id"] == cpu_id
+            inside = (quiet["ts"] > burn["from_ms"] - 2000) & (quiet["ts"] <= burn["until_ms"] + 3000)
+            quiet = quiet[~(inside & mine)]
+        assert len(quiet) > 400
+        assert quiet["total_busy_pct"].mean() < 5, "something else kept the CPU busy"
