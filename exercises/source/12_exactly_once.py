@@ -13,8 +13,8 @@ from labkit.workshop.check import NotSolved, check
 # %% [markdown]
 # ## 12a The heart of the ledger
 #
-# Write `account(expected, found)`. Both are lists of keys: what had to come out, each key once, and what came out, in any
-# order. A key is `("web-1", 1795368345000)`, host and ms.
+# Write `account(expected, found)`. Both are lists of keys: what had to come out, each key once, and what came out, in
+# any order. A key is `("web-1", 1795368345000)`, host and ms.
 #
 # It returns a dict with three numbers:
 #
@@ -45,8 +45,8 @@ check("12a", account)
 # %% [markdown]
 # ## 12b Read, change, write: exactly once
 #
-# Flink's Kafka sink uses Kafka's transactions. So can you, without Flink. Write a relay that reads one topic, changes each
-# value, and writes it to another topic, exactly once, however often it is killed.
+# Flink's Kafka sink uses Kafka's transactions. So can you, without Flink. Write a relay that reads one topic, changes
+# each value, and writes it to another topic, exactly once, however often it is killed.
 #
 # This function is finished. It gives the next records, from where the consumer stands:
 
@@ -68,8 +68,8 @@ def next_batch(consumer):
 #
 # - `producer` has a `transactional.id`, and `init_transactions()` was called: what a process before it with the same id
 #   left open is aborted now.
-# - `consumer` stands where its group has committed in the source topic, or at the topic's start. Nothing is committed by
-#   itself.
+# - `consumer` stands where its group has committed in the source topic, or at the topic's start. Nothing is committed
+#   by itself.
 # - Each record becomes one record of `topic`, with the same key, and the value in capital letters: `b"cpu0"` becomes
 #   `b"CPU0"`.
 # - It handles batch after batch, and returns when there is none left. A batch that it has handled is committed: its

@@ -3,8 +3,8 @@
     number of the snapshot
       |            o o o   ⋯ sent
       |      x x       o
-      |    o     |   o        x: made before the crash, and made again after it
-      |  o    ▲  |  o
+      |    o     |   o        x: made again later, after the crash
+      |  o       |  o
       +---------killed-------- seconds
 
     recovery(sent, made, checkpoint_times(settings, job_id), fault.at.timestamp())
@@ -18,6 +18,7 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -37,25 +38,39 @@ SENT, ONCE, AGAIN, CHECKPOINT = "#999999", "#0072B2", "#D55E00", "#009E73"
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a crash cost: snapshots whose results were made before it and once more after it, and the silence (s)."""
+    """What a crash cost: how many results were made again after it, and from when to when nothing came."""
 
     again: int
-    silent_s: float
+    silent_from: float
+    silent_until: float
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds in which no result was written."""
+        return self.silent_until - self.silent_from
 
 
 def went_back(made: Sequence[Event], killed: float) -> Recovery:
-    """Results as they were written (also those that no transaction committed) -> what was done a second time."""
-    before = {key for moment, key in made if moment <= killed}
-    after = [(moment, key) for moment, key in made if moment > killed]
-    last = max((moment for moment, _ in made if moment <= killed), default=killed)
-    again = {key for _, key in after if key in before}
-    return Recovery(len(again), min((moment for moment, _ in after), default=killed) - last)
+    """Results as they were written (also those that no transaction committed) -> what the crash at `killed` cost.
+
+    The silence is the longest from the crash on: a TaskManager whose JobManager was killed goes on for a while.
+    """
+    around = [max((moment for moment, _ in made if moment <= killed), default=killed)]
+    around += sorted(moment for moment, _ in made if moment > killed)
+    silent_from, silent_until = max(pairwise(around), key=lambda pair: pair[1] - pair[0], default=(killed, killed))
+    return Recovery(len({key for _, key in _taken_back(made, killed)}), silent_from, silent_until)
+
+
+def _taken_back(made: Sequence[Event], killed: float) -> list[Event]:
+    """Those that were made once more later, after the crash."""
+    last = {key: moment for moment, key in made if moment > killed}
+    return [(moment, key) for moment, key in made if key in last and moment < last[key]]
 
 
 def recovery(sent: Sequence[Event], made: Sequence[Event], checkpoints: Sequence[float], killed: float) -> Figure:
     """Snapshots sent and results written around the moment `killed` -> a picture; the y-axis counts the snapshots.
 
-    Orange crosses are results that were there before the crash and were made once more. The title counts them.
+    Orange crosses are results that were made once more after the crash; the title counts them. Grey is the silence.
     Raises `LabkitError` where nothing was written before the crash, or nothing after it.
     """
     number = {key: place for place, (_, key) in enumerate(sent)}
@@ -64,11 +79,11 @@ def recovery(sent: Sequence[Event], made: Sequence[Event], checkpoints: Sequence
     later = [moment for moment, _ in known if moment > killed]
     if not later or len(later) == len(known):
         raise LabkitError("The picture needs results from before the crash and from after it.", "Wait a little longer.")
-    start, end = killed - BEFORE_S, min(later) + AFTER_S
-    after = {key for moment, key in known if moment > killed}
-    shown = [(moment - killed, key) for moment, key in known if start <= moment <= end]
-    twice = [(moment, number[key]) for moment, key in shown if moment <= 0 and key in after]
-    once = [(moment, number[key]) for moment, key in shown if moment > 0 or key not in after]
+    start, end = killed - BEFORE_S, cost.silent_until + AFTER_S
+    back = set(_taken_back(known, killed))
+    shown = [one for one in known if start <= one[0] <= end]
+    twice = [(moment - killed, number[key]) for moment, key in shown if (moment, key) in back]
+    once = [(moment - killed, number[key]) for moment, key in shown if (moment, key) not in back]
 
     figure = Figure(figsize=(12, 5.6), layout="constrained")
     axes = figure.subplots()
@@ -84,7 +99,7 @@ def recovery(sent: Sequence[Event], made: Sequence[Event], checkpoints: Sequence
         name = "checkpoint complete" if nth == 0 else None
         axes.axvline(moment, color=CHECKPOINT, linestyle="--", linewidth=1.8, zorder=0, label=name)
     axes.axvline(0, color="black", linewidth=3, zorder=0)
-    axes.axvspan(0, min(later) - killed, color="#EEEEEE", zorder=-1)
+    axes.axvspan(max(cost.silent_from - killed, 0), cost.silent_until - killed, color="#EEEEEE", zorder=-1)
     axes.annotate("killed", (0, high), (6, -4), textcoords="offset points", va="top", size=TEXT_SIZE, weight="bold")
     axes.set_xlim(start - killed, end - killed)
     axes.set_ylim(low, high)
@@ -94,7 +109,7 @@ def recovery(sent: Sequence[Event], made: Sequence[Event], checkpoints: Sequence
     axes.set_ylabel("number of the snapshot", size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=TEXT_SIZE - 1, loc="lower right", framealpha=0.95)
+    figure.legend(fontsize=TEXT_SIZE - 1, loc="outside lower center", ncols=4, frameon=False)
     axes.set_title(_title(cost), loc="left", size=17, weight="bold", pad=12)
     return figure
 

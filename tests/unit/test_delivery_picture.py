@@ -1,4 +1,4 @@
-"""The bars of missing and twice have the ledger's numbers, a 0 is written down, and the title says who kept the promise."""
+"""The bars of missing and twice have the ledger's numbers, a 0 too; the title says whose account is right."""
 
 from __future__ import annotations
 

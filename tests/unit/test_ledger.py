@@ -358,7 +358,7 @@ def test_the_scratch_folder_goes_however_its_process_ends(settings: Settings, tm
 
 def test_the_books_open_in_a_notebook_too(tmp_path: Path) -> None:
     """In a kernel DuckDB has a progress bar of its own, and without ipywidgets it refuses to hear of it."""
-    source = f"from pathlib import Path; from labkit.ops.books import Books; Books(Path({str(tmp_path)!r})).__exit__()"
+    source = f"from pathlib import Path; from labkit.ops.books import Books; Books(Path({str(tmp_path)!r}))"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(notebook, timeout=60).execute()
 

@@ -23,7 +23,9 @@ def events(*pairs: tuple[float, int]) -> list[Event]:
 
 SENT = events(*((float(number), number) for number in range(20)))
 #: Six before the crash; the last two of them again after it, and four more.
-MADE = events(*((number + 0.4, number) for number in range(6)), *((12.5 + number / 10, number) for number in range(4, 10)))
+MADE = events(
+    *((number + 0.4, number) for number in range(6)), *((12.5 + number / 10, number) for number in range(4, 10))
+)
 
 
 def marks(figure: Figure, marker: str) -> list[tuple[float, float]]:
@@ -37,7 +39,15 @@ def title(figure: Figure) -> str:
 
 def test_what_was_made_before_the_crash_and_again_after_it_is_counted_once() -> None:
     cost = went_back(MADE, KILLED)
-    assert cost == Recovery(2, pytest.approx(7.1))
+    assert cost == Recovery(2, silent_from=START + 5.4, silent_until=START + 12.9)
+    assert cost.silent_s == pytest.approx(7.5)
+
+
+def test_what_was_made_after_the_crash_and_once_more_still_later_is_taken_back_too() -> None:
+    """As when the JobManager is killed: the TaskManager goes on for a while, for nothing."""
+    made = events((5, 5), (6.5, 6), (7, 7), (15, 6), (15.1, 7), (15.2, 8))
+    assert went_back(made, KILLED) == Recovery(2, silent_from=START + 7, silent_until=START + 15)
+    assert marks(recovery(SENT, made, [], KILLED), "x") == [(0.5, 6), (1, 7)]
 
 
 def test_a_result_that_was_there_twice_before_the_crash_is_none_of_its_doing() -> None:
@@ -48,7 +58,7 @@ def test_results_that_were_taken_back_are_crosses_and_those_that_count_are_dots(
     figure = recovery(SENT, MADE, [START + 4.2], KILLED)
     assert marks(figure, "x") == [(-1.6, 4), (-0.6, 5)]
     assert [number for _, number in marks(figure, "o")] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert title(figure) == "Silent for 7.1 s, then 2 results were made again"
+    assert title(figure) == "Silent for 7.5 s, then 2 results were made again"
 
 
 def test_one_result_is_said_in_the_singular_and_none_in_words() -> None:

@@ -153,7 +153,7 @@ def _records(count: int) -> str:
 def _blame(verdict: dict[str, Any]) -> None:
     """Raise `NotYet` about a trial that failed."""
     where = f"before line {verdict['died_at']} of your function was done" if verdict["died_at"] else "at its start"
-    when = f"Killed {where}, with {_records(verdict["died_taken"])} read, and started again:"
+    when = f"Killed {where}, with {_records(verdict['died_taken'])} read, and started again:"
     if verdict["error"]:
         raise NotYet(
             f"{when} it raised {verdict['error']}.",

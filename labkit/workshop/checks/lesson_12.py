@@ -91,7 +91,9 @@ _WITHIN_S = 60
 #: In which batch a relay is killed: the second, in the middle of it where that is possible.
 _NTH = {"produce": 14}
 _SECOND = 2
-_ONCE_MORE = "After a crash it read the same records again, and wrote them again: the position has to be in the transaction."
+_ONCE_MORE = (
+    "After a crash it read the same records again, and wrote them again: the position has to be in the transaction."
+)
 
 
 def judge_12b(answer: Any, _: Settings) -> str:
@@ -148,7 +150,13 @@ class _Relay:
 
     def __init__(self, own: Settings, folder: Path, answer: Any) -> None:
         self._folder = folder
-        self._life = {"bootstrap": own.kafka_bootstrap, "source": _SOURCE, "target": _TARGET, "group": _GROUP, "id": _ID}
+        self._life = {
+            "bootstrap": own.kafka_bootstrap,
+            "source": _SOURCE,
+            "target": _TARGET,
+            "group": _GROUP,
+            "id": _ID,
+        }
         (folder / "answer.pickle").write_bytes(cloudpickle.dumps(answer))
 
     def live(self, kill: list[Any] | None = None) -> Counter[str]:
@@ -165,7 +173,8 @@ class _Relay:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             raise NotYet(
-                f"The relay was still at work after {_WITHIN_S} s.", "It returns when next_batch gives [], and not before."
+                f"The relay was still at work after {_WITHIN_S} s.",
+                "It returns when next_batch gives [], and not before.",
             ) from None
         error = self._folder / "error"
         if error.exists():

@@ -123,7 +123,7 @@ class _Counter:
 
 
 def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
-    """Kill it before each of its lines; the first trial whose result is not that of an undisturbed run, or the count."""
+    """Kill it before each of its lines; what the first trial that failed said, or how many there were."""
     expected: dict[str, int] = {}
     for host, busy_ms in LOG:
         expected[host] = expected.get(host, 0) + busy_ms

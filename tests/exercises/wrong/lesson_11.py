@@ -21,6 +21,8 @@ for host, busy_ms in read(offset):
 return totals
 """
 
+_ADD = "    totals[host] = totals.get(host, 0) + busy_ms\n"
+
 _TWO_FILES = """
 place, sums = folder / "offset.json", folder / "totals.json"
 offset = json.loads(place.read_text()) if place.exists() else 0
@@ -94,9 +96,7 @@ WRONG = {
         ("nothing is kept", _but(_JOB, "offset % 5 == 0", "False"), "sums are right, but .* read again.*Keep where"),
         (
             "the position is written down before the record is added",
-            _but(_JOB, "    totals[host] = totals.get(host, 0) + busy_ms\n    offset += 1\n", "    offset += 1\n").replace(
-                "        draft.replace(file)\n",
-                "        draft.replace(file)\n    totals[host] = totals.get(host, 0) + busy_ms\n"),
+            _but(_JOB, _ADD, "").replace("replace(file)\n", f"replace(file)\n{_ADD}"),
             "a record is lost.*in one step",
         ),
         ("a sum over one host only", _but(_JOB, "totals[host] =", 'totals["all"] ='), "Without any crash, it returned"),

@@ -73,7 +73,7 @@ WRONG = {
             "right after commit,.*are missing.*before the records are",
         ),
         ("no position is kept", _but(_RELAY, _SEND, ""), "stands at offset 0.*send_offsets_to_transaction"),
-        ("the transaction is never committed", _but(_RELAY, _COMMIT, "    producer.flush()\n"), "raised.*in this order"),
+        ("no transaction is committed", _but(_RELAY, _COMMIT, "    producer.flush()\n"), "raised.*in this order"),
         ("no transaction is begun", _but(_RELAY, "    producer.begin_transaction()\n", ""), "raised.*in this order"),
         ("only one batch", _but(_RELAY, "while batch := next_batch(consumer):", "for batch in [next_batch(consumer)]:"),
          "10 of 30 records.*until next_batch"),
