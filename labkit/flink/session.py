@@ -73,15 +73,7 @@ def newest_state(settings: Settings, job: str) -> Path | None:
         )
         for file in folder.glob(pattern)
     ]
-    return max(found, key=_written_s, default=None)
-
-
-def _written_s(state: Path) -> float:
-    """When it was complete; 0 where Flink has just removed it, as it does when the next one is there."""
-    try:
-        return (state / "_metadata").stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+    return max(found, key=lambda path: (path / "_metadata").stat().st_mtime, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def deliveries(balances: Mapping[str, Balance]) -> Figure:
         places = [place + (side - 0.5) * _WIDTH for place in range(len(heights))]
         drawn = axes.bar(places, heights, _WIDTH, color=colour, hatch=hatch, edgecolor="white", label=what)
         axes.bar_label(drawn, [f"{height}" for height in heights], size=TEXT_SIZE + 2, weight="bold", padding=3)
-    axes.set_xticks(range(len(balances)), [f"{name}\n{balance.found} of {balance.expected} found"
+    axes.set_xticks(range(len(balances)), [f"{name}\n{balance.found} found, {balance.expected} expected"
                                            for name, balance in balances.items()])  # fmt: skip
     axes.set_ylabel("results", size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE)
