@@ -79,7 +79,7 @@ def recovery(sent: Sequence[Event], made: Sequence[Event], checkpoints: Sequence
     later = [moment for moment, _ in known if moment > killed]
     if not later or len(later) == len(known):
         raise LabkitError("The picture needs results from before the crash and from after it.", "Wait a little longer.")
-    start, end = killed - BEFORE_S, cost.silent_until + AFTER_S
+    start, end = killed - BEFORE_S, min(cost.silent_until + AFTER_S, max(later) + 1)
     back = set(_taken_back(known, killed))
     shown = [one for one in known if start <= one[0] <= end]
     twice = [(moment - killed, number[key]) for moment, key in shown if (moment, key) in back]
