@@ -34,9 +34,9 @@ def strike_off(settings: Settings, job: str) -> None:
 
 
 def strike_off_suffix(settings: Settings) -> None:
-    """No job of this suffix is to come back."""
+    """No job whose name ends with this suffix is to come back: of _nb12, that of _none_nb12 neither."""
     for own, job in noted(settings):
-        if own.suffix == settings.suffix:
+        if own.suffix.endswith(settings.suffix):
             strike_off(own, job)
 
 

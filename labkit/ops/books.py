@@ -126,7 +126,9 @@ class Books:
                     "temp_directory": str(folder / "spilled"),
                 },
             )
-            self._db.execute("SET enable_progress_bar = false")  # in Jupyter it is on
+            # In Jupyter it is on, or cannot be set at all: without ipywidgets DuckDB refuses to turn it off, too.
+            if self._db.execute("SELECT current_setting('enable_progress_bar')").fetchone() != (False,):
+                self._db.execute("SET enable_progress_bar = false")
             self._db.execute("PRAGMA disable_checkpoint_on_shutdown")  # the file is thrown away
             for table, schema in self._schemas.items():
                 columns = ", ".join(f'"{column.name}" {_SQL_TYPES[column.type]}' for column in schema)

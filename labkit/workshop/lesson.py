@@ -103,9 +103,17 @@ def clear(settings: Settings) -> None:
     jobs.delete_topics(settings, topics)
     for topic in {*topics, settings.snapshots_topic}:
         _forget_subject(settings, f"{topic}-value")
-    jobs.delete_groups(settings, [settings.job_name(job) for job in (ENRICHMENT, PARQUET)])
+    if groups := _groups(settings):
+        jobs.delete_groups(settings, groups)
     for folder in _own_folders(settings):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _groups(settings: Settings) -> list[str]:
+    """The jobs' consumer groups whose names end with the suffix: of _nb12, that of enrichment_none_nb12 too."""
+    admin = kafka_admin.admin_client(settings.kafka_bootstrap)
+    names = [group.group_id for group in admin.list_consumer_groups(request_timeout=10).result().valid]
+    return [name for name in names if name.startswith((ENRICHMENT, PARQUET)) and name.endswith(settings.suffix)]
 
 
 def _forget_subject(settings: Settings, subject: str) -> None:

@@ -13,12 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import hypothesis
+import nbformat
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbclient import NotebookClient
 
 from benchmarks.ledger import alone, with_faults, write_rows
 from benchmarks.ledger import intervals as benchmark_intervals
@@ -352,6 +354,13 @@ def test_the_scratch_folder_goes_however_its_process_ends(settings: Settings, tm
     with scratch_folder(own, "ledger"):
         assert not held.exists()
     assert not held.parent.exists()
+
+
+def test_the_books_open_in_a_notebook_too(tmp_path: Path) -> None:
+    """In a kernel DuckDB has a progress bar of its own, and without ipywidgets it refuses to hear of it."""
+    source = f"from pathlib import Path; from labkit.ops.books import Books; Books(Path({str(tmp_path)!r}))"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, timeout=60).execute()
 
 
 def test_a_state_folder_that_cannot_be_made_is_one_sentence(settings: Settings, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import nbformat
 import pytest
 
 from labkit.errors import BadInput, LabkitError
+from labkit.flink.names import ENRICHMENT
+from labkit.ops import at_work
 from labkit.settings import Settings, load_settings
 from labkit.workshop import check as checks
 from labkit.workshop import folder, index, progress
@@ -60,6 +62,14 @@ def test_a_suffix_gives_a_lesson_topics_jobs_and_rows_of_its_own() -> None:
     assert mine.parquet_dir != main.parquet_dir
     with pytest.raises(BadInput, match="suffix"):
         load_settings(suffix="; rm")
+
+
+def test_a_lesson_that_is_tidied_takes_the_jobs_of_its_variants_along_and_no_other(own: Settings) -> None:
+    folders = {"state_dir": own.state_dir}
+    for suffix in ("", "_nb11", "_nb12", "_none_nb12"):
+        at_work.note(load_settings(suffix=suffix, **folders), ENRICHMENT)
+    at_work.strike_off_suffix(load_settings(suffix="_nb12", **folders))
+    assert [each.suffix for each, _ in at_work.noted(own)] == ["", "_nb11"]
 
 
 def test_what_a_learner_wrote_is_never_overwritten_and_restore_keeps_it_beside(own: Settings) -> None:

@@ -1,0 +1,102 @@
+# %% [markdown]
+# # Exercises 11: Crash and recovery
+#
+# Two exercises, 30 to 40 minutes. Write your answer in place of the line that raises `NotSolved`, run the cell, then
+# run the check below it. A check looks at what your code does, never at how you wrote it. No service is needed.
+
+# %%
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from labkit.workshop.check import NotSolved, check
+
+# %% [markdown]
+# ## 11a What is read again
+#
+# A job was killed. Which records does it read a second time?
+#
+# Write `read_again(checkpoints, killed, read)`.
+#
+# - `checkpoints` is a list of dicts like the one below, in no order that you may rely on. Times are seconds. One that
+#   has not completed has `None` there. `offsets` says for each partition the *next* offset to read; a partition of
+#   which nothing was read yet is not in it.
+# - `killed` is the time of the crash. What lies after it in the list was made by the job that came back.
+# - `read` says for each partition the next offset that the job would have read when it died.
+# - It returns `{partition: [offset, …]}`, the offsets that are read again, in order. A partition without any is left
+#   out.
+# - Without a checkpoint the job begins at offset 0 everywhere.
+#
+#     {"id": 7, "triggered": 12.0, "completed": 12.4, "offsets": {0: 120, 1: 97}}
+#
+# With only this one, killed at 14.0, and `read` of `{0: 123, 1: 97}`, the answer is `{0: [120, 121, 122]}`.
+
+
+# %%
+def read_again(checkpoints, killed, read):
+    """Checkpoints, time of the crash, how far was read -> {partition: offsets that are read again}."""
+    # BEGIN 11a
+    complete = [one for one in checkpoints if one["completed"] is not None and one["completed"] <= killed]
+    newest = max(complete, key=lambda one: one["completed"], default={"offsets": {}})
+    again = {number: list(range(newest["offsets"].get(number, 0), upto)) for number, upto in read.items()}
+    return {number: offsets for number, offsets in again.items() if offsets}
+    # END 11a
+
+
+# %%
+check("11a", read_again)
+
+# %% [markdown]
+# ## 11b A job that survives
+#
+# Build what Flink does, in one process: a job that adds up the busy time of each host, and may be killed at any moment.
+#
+# Write `job(read, folder)`.
+#
+# - `read(offset)` gives the records of a log from that offset on, one by one: `("web", 40)` is host and busy ms. The
+#   first offset is 0. At the end of the log the loop ends.
+# - `folder` is a `Path`, empty at the first start. Write there what you like. It is all that is left after a crash.
+# - It returns the sum of each host over the whole log: `{"web": 480, "db": 75}`.
+# - When it has been killed it is called again, with the same folder. The result must be as if nothing had happened.
+# - It must not begin anew each time: after a crash it may read **five** records again, not more.
+#
+# The check kills it before every single line that it runs, also inside the library functions that it calls, and starts
+# it again each time.
+#
+# Two things from this lab help: what belongs together is written together, and `draft.replace(file)` (a rename) is all
+# or nothing.
+
+
+# %%
+def job(read, folder):
+    """Busy ms of each host, over a log; may be killed at any moment and is then called again."""
+    # BEGIN 11b
+    file, draft = folder / "checkpoint.json", folder / "draft.json"
+    offset, totals = json.loads(file.read_text()) if file.exists() else (0, {})
+    for host, busy_ms in read(offset):
+        totals[host] = totals.get(host, 0) + busy_ms
+        offset += 1
+        if offset % 5 == 0:
+            draft.write_text(json.dumps([offset, totals]))
+            draft.replace(file)
+    return totals
+    # END 11b
+
+
+# %% [markdown]
+# Try it, without a crash. This cell is for you; change it as you like.
+
+# %%
+records = [("web", 40), ("db", 5), ("web", 10), ("db", 20)] * 3
+with tempfile.TemporaryDirectory() as name:
+    try:
+        print(job(lambda offset: iter(records[offset:]), Path(name)), os.listdir(name))
+    except NotSolved as error:
+        print(error)
+
+# %%
+check("11b", job)
+
+# %% [markdown]
+# Both green? Then go on with notebook 12.
