@@ -555,8 +555,12 @@ def restore(number: Annotated[str, typer.Argument(help="The lesson's number, suc
     done = folder.restore(load_settings(), lesson(number))
     for copy, kept in done:
         out.print(f"{_shown(copy)} is as it was" + (f"; yours is {kept.name} now." if kept else "."), markup=False)
-    if not done:
-        out.print("Nothing was changed in it; there is nothing to bring back.")
+    if done:
+        out.print("If it is open in JupyterLab: File → Reload Notebook from Disk. Never choose Overwrite there.")
+    else:
+        out.print(
+            f"Nothing was changed in {lesson(number).filename} and its exercises; there is nothing to bring back."
+        )
 
 
 @command("burn", "labkit burn --cpu 1 --seconds 20")

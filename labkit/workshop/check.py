@@ -32,7 +32,10 @@ class NotSolved(LabkitError):
     """The stub of an exercise raises this until somebody solves it."""
 
     def __init__(self, exercise: str) -> None:
-        super().__init__(f"Exercise {exercise} is not solved yet.", "Write your answer in place of this line.")
+        super().__init__(
+            f"Exercise {exercise} is not solved yet.",
+            f'Write your answer in place of the line raise NotSolved("{exercise}").',
+        )
 
 
 class NotYet(LabkitError):
