@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from labkit.ops import services
 from labkit.settings import REPOSITORY, Settings, load_settings
+
+# Started under `nohup`, pytest would hand an ignored SIGHUP to every command, and tests that send one would wait for
+# ever. A handler keeps pytest itself alive; a program that it starts has the default again (signal(7)).
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 PORTS = (
     "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port",

@@ -6,6 +6,7 @@ with stop_signals("closing …"):      the first one sets an event, a second one
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import os
@@ -50,12 +51,13 @@ class _Ends:
         self._stop = stop
         self._what_happens = what_happens
         self._at_once = at_once
+        self._asked = False
         self._ending = False
         self._terminals = [number for number in (1, 2) if os.isatty(number)]  # once it is gone, it is no terminal
 
     def __call__(self, number: int, _: object) -> None:
         """Say what happens, and let it happen."""
-        first = not (self._ending or (self._stop is not None and self._stop.is_set()))
+        first = not (self._ending or self._asked or (self._stop is not None and self._stop.is_set()))
         if number == signal.SIGHUP:
             for terminal in self._terminals:
                 _to_nowhere(terminal)
@@ -69,7 +71,9 @@ class _Ends:
                 _tell("\nStopping at once; what this command started is taken down.\n")
             raise KeyboardInterrupt
         else:
-            self._stop.set()
+            self._asked = True
+            # By a thread of its own: this one may be inside stop.wait() and hold its lock, and would wait for itself.
+            _thread.start_new_thread(self._stop.set, ())
             _tell(f"\nStopping ({signal.Signals(number).name}): {self._what_happens}. Again to end at once.\n")
 
 
@@ -117,7 +121,8 @@ class _Patient:
             if not _nobody_reads(error):
                 raise
             _to_nowhere(self._stream.fileno())
-            signal.raise_signal(signal.SIGHUP)
+            # Under `nohup` SIGHUP is ignored, but a reader that is gone is no closed terminal: the command ends too.
+            signal.raise_signal(signal.SIGTERM if _ignored(signal.SIGHUP) else signal.SIGHUP)
 
 
 def _nobody_reads(error: OSError) -> bool:

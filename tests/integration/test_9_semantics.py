@@ -228,9 +228,11 @@ def test_replaying_a_recording_again_is_rejected_and_changes_nothing(lab: Settin
 def test_the_state_of_hosts_that_vanished_is_dropped(lab: Settings, tmp_path: Path) -> None:
     sizes = {}
     for name, keep_s in (("kept", 3600), ("dropped", 1)):
-        settings = own_lab(lab, tmp_path / name, f"ttl_{name}", host_state_s=keep_s, checkpoint_interval_s=60)
+        settings = own_lab(lab, tmp_path / name, f"ttl_{name}", host_state_s=keep_s)
         jobs.submit(settings, ENRICHMENT)
-        produce(settings, hosts([f"gone-{number}" for number in range(300)], 1, seed=1, cpus=32))
+        produce(settings, hosts([f"gone-{number}" for number in range(300)], 2, seed=1, cpus=32))
+        # TTL counts from when the job wrote the state; an interval that is out says that it has.
+        wait_for(lambda topic=settings.metrics_topic: sum(1 for _ in read_topic(lab, topic)) == 300)
         vanished = time.time()
         wait_for(lambda vanished=vanished: time.time() > vanished + 2)
         produce(settings, hosts(["here"], 1, seed=2))

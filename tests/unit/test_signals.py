@@ -32,6 +32,18 @@ def test_a_reader_that_goes_away_ends_a_recording_in_order_and_it_is_whole(tmp_p
     assert len(list(read_recording(file))) > 1
 
 
+def test_a_reader_that_goes_away_ends_a_recording_under_nohup_too(tmp_path: Path) -> None:
+    file = tmp_path / "recording.gz"
+    words = ["nohup", *RECORD, str(file), "--interval", "0.1"]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(words, cwd=REPOSITORY, text=True, stdin=null, stdout=subprocess.PIPE, stderr=null) as process:
+        assert process.stdout is not None
+        assert "readings" in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 0
+    assert len(list(read_recording(file))) > 1
+
+
 def test_a_closed_terminal_ends_a_recording_in_order_and_it_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "recording.gz"
     pid, terminal = pty.fork()
@@ -80,10 +92,18 @@ def test_clean_up_is_not_broken_off_by_a_second_signal(number: signal.Signals) -
         assert process.wait(10) == 0
 
 
+def test_a_signal_that_comes_while_the_event_is_waited_for_does_not_wait_for_itself() -> None:
+    """threading.Event is not reentrant: set by the handler itself, it waits for the lock that wait() holds here."""
+    with stop_signals("closing") as stop:
+        with stop._cond:  # type: ignore[attr-defined]  # as in the midst of wait()
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.wait(5)
+
+
 def test_a_second_sighup_does_not_turn_an_orderly_stop_into_one_at_once() -> None:
     with stop_signals("closing") as stop:
         signal.raise_signal(signal.SIGHUP)
-        assert stop.is_set()
+        assert stop.wait(5)
         signal.raise_signal(signal.SIGHUP)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
