@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import stat
@@ -193,3 +194,25 @@ def test_the_engine_for_ci_is_started_nowhere_else(environment: dict[str, str], 
     assert (done.returncode, done.stdout) == (2, "")
     (sentence,) = done.stderr.splitlines()
     assert words in sentence
+
+
+def needed_by(module: str, found: set[Path]) -> set[Path]:
+    """The files of labkit that importing `module` reads, the packages' own included."""
+    for file in (REPOSITORY / f"{module.replace('.', '/')}.py", REPOSITORY / module.replace(".", "/") / "__init__.py"):
+        if file.exists() and file not in found:
+            found.add(file)
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("labkit"):
+                    parts = str(node.module).split(".")
+                    names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+                    for name in [*names, *(f"{node.module}.{alias.name}" for alias in node.names)]:
+                        needed_by(name, found)
+    return found
+
+
+def test_the_image_is_given_every_module_that_set_up_imports() -> None:
+    stage = (REPOSITORY / "Dockerfile").read_text().split("\nFROM ")[1]
+    copied = {REPOSITORY / word for line in re.findall(r"^COPY (.+)$", stage, re.M) for word in line.split()[:-1]}
+    needed = needed_by("labkit.ops.install", set())
+    assert REPOSITORY / "labkit" / "ops" / "room.py" in needed
+    assert sorted(file.relative_to(REPOSITORY) for file in needed - copied) == []
