@@ -48,9 +48,18 @@ class Learner:
         self.is_ready(heading)
 
     def is_ready(self, title: str) -> None:
-        """Wait until the notebook with this heading is on top, its kernel idle."""
+        """Wait until the notebook with this heading is on top, its kernel idle, and the menus are about it."""
         self._page.locator(f"{SHOWN} h1", has_text=title).first.wait_for(timeout=60_000)
         self._page.locator(f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+        # A notebook can be seen before JupyterLab makes it the current one; till then Run All would run the one before.
+        self._page.wait_for_function(
+            f"""() => {{
+                const current = document.querySelector("li.lm-TabBar-tab.jp-mod-current");
+                const shown = document.querySelector("{SHOWN}");
+                return current !== null && shown !== null && current.dataset.id === shown.id;
+            }}""",
+            timeout=60_000,
+        )
 
     def runs_all(self) -> None:
         """Run > Run All Cells."""
