@@ -548,13 +548,13 @@ def check(number: Annotated[str, typer.Argument(help="The lesson's number, such 
 
 @command("restore", "labkit restore 05")
 def restore(number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")]) -> None:
-    """Bring back a lesson's notebook and exercises as they were; yours are kept beside them."""
+    """Bring back a lesson's notebook and exercises as they were; yours are kept in work/earlier."""
     from labkit.workshop import folder
     from labkit.workshop.contents import lesson
 
     done = folder.restore(load_settings(), lesson(number))
     for copy, kept in done:
-        out.print(f"{_shown(copy)} is as it was" + (f"; yours is {kept.name} now." if kept else "."), markup=False)
+        out.print(f"{_shown(copy)} is as it was" + (f"; yours is {_shown(kept)} now." if kept else "."), markup=False)
     if done:
         out.print("If it is open in JupyterLab: File → Reload Notebook from Disk. Never choose Overwrite there.")
     else:

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ __all__ = ["address", "command", "require_free_port", "serve", "token"]
 #: The learner's way in, made by labkit.workshop.index.
 _INDEX = "index.ipynb"
 _PR_SET_PDEATHSIG = 1
+_END_WITHIN_S = 20.0
 
 
 def address(settings: Settings) -> str:
@@ -39,6 +41,9 @@ def command(settings: Settings) -> list[str]:
         sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.bind_host}",
         f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--log-level=WARN",
         f"--ServerApp.root_dir={_root(settings)}", f"--LabApp.app_settings_dir={_lab_settings(settings)}",
+        # Without keys every user of the machine could read from its port what a kernel prints.
+        "--KernelManager.transport_encryption=auto",
+        f"--ServerApp.terminado_settings={{'shell_command': {_shell(settings)}}}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
 
@@ -96,7 +101,16 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        process.terminate()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kernels may keep JupyterLab from its end for a while; not for ever."""
+    process.terminate()
+    try:
+        process.wait(_END_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()  # kernels see that it is gone, and end
         process.wait()
 
 
@@ -108,11 +122,32 @@ def _end_with(parent: int) -> None:
 
 
 def _lab_settings(settings: Settings) -> Path:
-    """A folder with settings of JupyterLab: it asks nobody for news and updates."""
+    """A folder with settings of JupyterLab: it asks nobody for news, and a closed tab gives its memory back."""
+    overrides = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/notebook-extension:tracker": {"kernelShutdown": True},
+    }
+    (_folder(settings) / "overrides.json").write_text(json.dumps(overrides))
+    return _folder(settings)
+
+
+def _shell(settings: Settings) -> list[str]:
+    """What a terminal of JupyterLab runs: the user's shell, with labkit on its PATH.
+
+    A login shell, JupyterLab's default, sets PATH anew; so may ~/.bashrc.
+    """
+    shell = os.environ.get("SHELL") or "/bin/bash"
+    if Path(shell).name != "bash":
+        return [shell]
+    start = _folder(settings) / "bashrc"
+    scripts = shlex.quote(str(Path(sys.executable).parent))
+    start.write_text(f"[ -f ~/.bashrc ] && . ~/.bashrc\nPATH={scripts}:$PATH\n")
+    return [shell, "--rcfile", str(start)]
+
+
+def _folder(settings: Settings) -> Path:
     folder = settings.state_dir / "jupyter"
     folder.mkdir(parents=True, exist_ok=True)
-    quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
-    (folder / "overrides.json").write_text(json.dumps(quiet))
     return folder
 
 

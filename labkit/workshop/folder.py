@@ -3,8 +3,9 @@
     work/index.ipynb                  where to begin; made anew each time JupyterLab starts
     work/05_enrichment_….ipynb        a copy, the learner's own from then on
     work/exercises/05_….ipynb         the same for exercises
+    work/earlier/05_….ipynb           what `labkit restore 05` took away
     work/logs                         the services' logs
-    work/progress.json                what the checks said
+    work/.progress.json               what the checks said
 
 git knows nothing of it, so a new version of the workshop never meets a learner's changes.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from labkit.errors import BadInput
 from labkit.settings import Settings
+from labkit.workshop import progress
 from labkit.workshop.contents import LESSONS, Lesson
 
 __all__ = ["copies", "exercise_copy", "fill", "restore"]
@@ -61,7 +63,8 @@ def fill(settings: Settings) -> list[Path]:
 def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]]:
     """Put a lesson's notebook and exercises back as they were; returns (copy, where the old one is now).
 
-    What the learner wrote is kept beside it: 05_….before-20261122T201500Z.ipynb. One that is unchanged stays.
+    What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is unchanged stays. Exercises
+    that are put back are no longer solved.
     """
     done: list[tuple[Path, Path | None]] = []
     for original, copy in copies(settings, lesson):
@@ -69,9 +72,17 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
         if copy.exists():
             if copy.read_bytes() == original.read_bytes():
                 continue
-            kept = copy.with_name(f"{copy.stem}.before-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.ipynb")
+            kept = _place_for(settings, copy)
+            kept.parent.mkdir(exist_ok=True)
             copy.rename(kept)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(original, copy)
         done.append((copy, kept))
+    if lesson.exercises and any(copy == settings.work_dir / "exercises" / lesson.filename for copy, _ in done):
+        progress.forget(settings, lesson.exercises)
     return done
+
+
+def _place_for(settings: Settings, copy: Path) -> Path:
+    words = copy.stem if copy.parent == settings.work_dir else f"{copy.stem}.exercises"
+    return settings.work_dir / "earlier" / f"{words}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.ipynb"

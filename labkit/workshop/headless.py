@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from labkit.errors import BadInput
 from labkit.workshop.check import VERDICT, Verdict
@@ -20,6 +21,8 @@ from labkit.workshop.contents import Lesson
 __all__ = ["execute", "judged", "verdicts"]
 
 _CELL_WITHIN_S = 300
+#: As in JupyterLab: what a kernel prints is read with its keys only.
+_KERNELS = Config(KernelManager={"transport_encryption": "auto"})
 
 
 def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.NotebookNode:
@@ -33,7 +36,9 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
         raise BadInput(f"There is no {notebook}.", "To get it back: labkit restore NUMBER") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):
         raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore NUMBER") from None
-    client = NotebookClient(read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}})
+    client = NotebookClient(
+        read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}}, config=_KERNELS
+    )
     # What the kernel itself writes there is for its developers; what a cell writes comes as its output.
     return client.execute(stderr=subprocess.DEVNULL)
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+import zmq
+from jupyter_client import BlockingKernelClient
+from tornado.websocket import websocket_connect
 
 from labkit.ops import ports, services
 from labkit.ops.jupyter import token
@@ -62,6 +69,50 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
     assert not any(member.is_running() for member in family)
     assert all(row.healthy for row in services.status(lab)), "the services stay up"
     assert token(lab) == secret
+
+
+def test_a_terminal_of_it_knows_labkit(jupyterlab: tuple[subprocess.Popen[str], str]) -> None:
+    _, address = jupyterlab
+    base, secret = address.split("/lab/tree")[0], address.split("token=")[1]
+    terminal = httpx.post(f"{base}/api/terminals?token={secret}").json()["name"]
+
+    async def typed() -> str:
+        page = f"{base.replace('http', 'ws')}/terminals/websocket/{terminal}?token={secret}"
+        screen = await websocket_connect(page)
+        await screen.write_message(json.dumps(["stdin", "command -v labkit; echo done-$((1 + 1))\r"]))
+        seen = ""
+        while "done-2" not in seen:
+            message = await screen.read_message()
+            assert message is not None, seen
+            kind, *text = json.loads(message)
+            seen += text[0] if kind == "stdout" else ""
+        return seen
+
+    assert f"{Path(sys.executable).parent}/labkit" in asyncio.run(asyncio.wait_for(typed(), timeout=60))
+
+
+def test_what_a_kernel_prints_cannot_be_read_from_its_ports_without_its_keys(lab: Settings, tmp_path: Path) -> None:
+    with at_work(JUPYTER_RUNTIME_DIR=str(tmp_path)) as (_, address):
+        base, secret = address.split("/lab/tree")[0], address.split("token=")[1]
+        kernel = httpx.post(f"{base}/api/kernels?token={secret}", json={"name": "python3"}).json()["id"]
+        file = tmp_path / f"kernel-{kernel}.json"
+        client = BlockingKernelClient(connection_file=str(file))
+        client.load_connection_file()
+        client.start_channels()
+        client.kernel_info(reply=True, timeout=60)
+        stranger = zmq.Context.instance().socket(zmq.SUB)
+        stranger.subscribe(b"")
+        stranger.connect(f"tcp://127.0.0.1:{json.loads(file.read_text())['iopub_port']}")
+        printed: list[str] = []
+        client.execute_interactive(
+            "print('for the learner alone')", timeout=60,
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+        )  # fmt: skip
+        read_by_stranger = stranger.poll(1000)
+        stranger.close(linger=0)
+        client.stop_channels()
+    assert "".join(printed) == "for the learner alone\n"
+    assert read_by_stranger == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

@@ -82,8 +82,23 @@ def test_what_a_learner_wrote_is_never_overwritten_and_restore_keeps_it_beside(o
     ((restored, kept),) = folder.restore(own, lesson("00"))
     assert restored.read_bytes() == lesson("00").notebook.read_bytes()
     assert kept is not None
+    assert kept.parent == own.work_dir / "earlier"
     assert kept.read_text() == "mine"
     assert folder.restore(own, lesson("00")) == []
+
+
+def test_exercises_that_are_put_back_are_no_longer_solved_and_those_that_stay_are(own: Settings) -> None:
+    folder.fill(own)
+    progress.note(own, "01a", passed=True)
+    progress.note(own, "02a", passed=True)
+    (own.work_dir / lesson("01").filename).write_text("the lesson alone")
+    assert len(folder.restore(own, lesson("01"))) == 1
+    assert progress.solved(own) == {"01a", "02a"}
+    folder.exercise_copy(own, lesson("01")).write_text("mine")
+    (own.work_dir / lesson("01").filename).write_text("mine as well")
+    kept = [str(kept) for _, kept in folder.restore(own, lesson("01"))]
+    assert len(set(kept)) == 2
+    assert progress.solved(own) == {"02a"}
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(own: Settings) -> None:
@@ -98,7 +113,7 @@ def test_ticks_come_and_go_with_the_newest_verdict(own: Settings) -> None:
     progress.note(own, "02b", passed=True)
     progress.note(own, "01a", passed=False)
     assert progress.solved(own) == {"02b"}
-    (own.work_dir / "progress.json").write_text("{")
+    (own.work_dir / ".progress.json").write_text("{")
     assert progress.solved(own) == set(), "a broken file is an empty one"
 
 
