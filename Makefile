@@ -30,6 +30,7 @@ check: install-dev     ## ruff and mypy
 
 install:               ## what the lab needs, into .venv; a second call does nothing; BUNDLE=file: with no network
 	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py $(if $(BUNDLE),--bundle "$(BUNDLE)")
+	@case " $(MAKECMDGOALS) " in *" install "*) echo "All is installed. Next: make run, or make lab";; esac
 
 bundle: install        ## all that install downloads, in one file, for machines without a network
 	@$(BIN)/python -m labkit.ops.bundle
