@@ -11,7 +11,7 @@ export LAB_IMAGE ?= streaming-lab
 TEST_LABS ?= 3
 
 .PHONY: help install bundle install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
-.PHONY: drills drills-short notebooks exercises all docker-images smoke check clean lock
+.PHONY: drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
 	@sed -nE 's/^([a-z-]+):.*## *(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
@@ -75,6 +75,9 @@ lock: install-dev      ## make requirements*.txt and jars.lock anew
 
 drills: install-dev    ## kill, freeze, fill under load, all of it; then the books. Half an hour; by hand
 	@$(BIN)/python -m tests.drills
+
+drill-long: install-dev    ## an hour of 200 hosts, ten times as fast: what grows? Eight minutes; by hand
+	@$(BIN)/python -m tests.drills.long
 
 drills-short: install-dev  ## one of them, drawn from a seed that is printed
 	@$(BIN)/python -m tests.drills --short

@@ -428,7 +428,7 @@ def _newest_timestamp(settings: Settings, topic: str, partitions: int) -> int:
     admin = kafka_admin.admin_client(settings.kafka_bootstrap)
     ends = {TopicPartition(topic, n): OffsetSpec.max_timestamp() for n in range(partitions)}
     try:
-        asked = admin.list_offsets(ends, request_timeout=2)
+        asked = admin.list_offsets(ends, request_timeout=4)
         return max(int(future.result().timestamp) for future in asked.values())
     except KafkaException:
         raise kafka_admin.kafka_away(settings.kafka_bootstrap) from None

@@ -51,16 +51,22 @@ class Difference:
 
 
 class Fleet:
-    """`seconds` of the fleet of `seed`, and its expected results."""
+    """`seconds` of the fleet of `seed`, and, unless `expected` is False, its expected results (in memory)."""
 
-    def __init__(self, seed: int, seconds: int) -> None:
+    def __init__(self, seed: int, seconds: int, *, expected: bool = True) -> None:
         self.seed, self.seconds = seed, seconds
         self.snapshots = HOSTS * (seconds + 1)
         self._metrics: dict[Key, bytes] = {}
+        if expected:
+            self._work_out()
+
+    def _work_out(self) -> None:
         rows: dict[str, list[object]] = {name: [] for name in _COLUMNS}
         last: dict[str, Snapshot] = {}
         start_ms = int(START.timestamp() * 1000)
-        source = FleetSource(HOSTS, CPUS, seed, Scenario(), interval_s=1.0, start_ms=start_ms, seconds=seconds)
+        source = FleetSource(
+            HOSTS, CPUS, self.seed, Scenario(), interval_s=1.0, start_ms=start_ms, seconds=self.seconds
+        )
         for now in source:
             _, last[now.hostname], metrics = compare(last.get(now.hostname), now)
             if metrics is not None:
@@ -111,14 +117,16 @@ class Feed:
     What it sends a second time is not newer than what was there, so it counts as rejected.
     """
 
-    def __init__(self, settings: Settings, fleet: Fleet) -> None:
+    def __init__(self, settings: Settings, fleet: Fleet, speed: float | None = None) -> None:
         self._settings, self._fleet = settings, fleet
+        self._speed = "max" if speed is None else f"{speed:g}"
         self.start()
 
     def start(self) -> None:
         words = [
-            "produce", "--fleet", str(HOSTS), "--cpus", str(CPUS), "--seed", str(self._fleet.seed), "--speed", "max",
+            "produce", "--fleet", str(HOSTS), "--cpus", str(CPUS), "--seed", str(self._fleet.seed),
             "--seconds", str(self._fleet.seconds), "--start", START.strftime("%Y-%m-%dT%H:%M:%S"),
+            "--speed", self._speed,
         ]  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "labkit.cli", *words], cwd=REPOSITORY, text=True,

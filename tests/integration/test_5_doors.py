@@ -93,7 +93,10 @@ def modules(processes: list[psutil.Process]) -> set[str]:
 
 def bound(processes: list[psutil.Process]) -> set[tuple[str, str, int]]:
     """(process, address, port) of every TCP socket that listens and every UDP socket, of IPv4 and IPv6."""
-    names = {process.pid: process.name() for process in processes}
+    names = {}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            names[process.pid] = process.name()
     return {
         (names[one.pid], one.laddr.ip, one.laddr.port)
         for one in psutil.net_connections("inet")
