@@ -53,9 +53,14 @@ class Lesson:
         return NOTEBOOKS / self.filename
 
     @property
+    def exercise_filename(self) -> str:
+        """05_exercises.ipynb: its tab in JupyterLab is not to look like the lesson's."""
+        return f"{self.no}_exercises.ipynb"
+
+    @property
     def exercise_notebook(self) -> Path:
         """Where the exercises' original lies; there is none where `exercises` is empty."""
-        return EXERCISES / self.filename
+        return EXERCISES / self.exercise_filename
 
 
 LESSONS = (

@@ -5,7 +5,7 @@
         return …                        ->            # Write your answer in place of the line above.
         # END 01b
 
-`python -m labkit.workshop.exercises` writes exercises/NN_….ipynb from exercises/source/NN_….py (jupytext's percent
+`python -m labkit.workshop.exercises` writes exercises/NN_exercises.ipynb from exercises/source/NN_….py (jupytext's percent
 format). A section of the notebook whose heading begins with an exercise's name is that exercise.
 """
 
@@ -32,7 +32,7 @@ _BLOCK = re.compile(
 
 def source_of(lesson: Lesson) -> Path:
     """Where exercises and solutions of a lesson are written."""
-    return EXERCISES / "source" / lesson.exercise_notebook.with_suffix(".py").name
+    return EXERCISES / "source" / Path(lesson.filename).with_suffix(".py")
 
 
 def stub(source: str) -> str:

@@ -2,7 +2,7 @@
 
     work/index.ipynb                  where to begin; made anew each time JupyterLab starts
     work/05_enrichment_….ipynb        a copy, the learner's own from then on
-    work/exercises/05_….ipynb         the same for exercises
+    work/exercises/05_exercises.ipynb the same for exercises
     work/earlier/05_….ipynb           what `labkit restore 05` took away
     work/logs                         the services' logs
     work/.progress.json               what the checks said
@@ -28,7 +28,7 @@ def copies(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path]]:
     """(original, copy) of a lesson's notebook and of its exercises."""
     pairs = [(lesson.notebook, settings.work_dir / lesson.filename)]
     if lesson.exercises:
-        pairs.append((lesson.exercise_notebook, settings.work_dir / "exercises" / lesson.filename))
+        pairs.append((lesson.exercise_notebook, settings.work_dir / "exercises" / lesson.exercise_filename))
     return pairs
 
 
@@ -36,7 +36,7 @@ def exercise_copy(settings: Settings, lesson: Lesson) -> Path:
     """The learner's exercises of a lesson. Raises `BadInput` where there are none, or no copy of them yet."""
     if not lesson.exercises:
         raise BadInput(f"Lesson {lesson.no} has no exercises.")
-    copy = settings.work_dir / "exercises" / lesson.filename
+    copy = settings.work_dir / "exercises" / lesson.exercise_filename
     if not copy.exists():
         raise BadInput(f"{copy} is not there yet.", f"To make it: make lab, or labkit restore {lesson.no}")
     return copy
@@ -78,11 +78,10 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(original, copy)
         done.append((copy, kept))
-    if lesson.exercises and any(copy == settings.work_dir / "exercises" / lesson.filename for copy, _ in done):
+    if lesson.exercises and any(copy == settings.work_dir / "exercises" / lesson.exercise_filename for copy, _ in done):
         progress.forget(settings, lesson.exercises)
     return done
 
 
 def _place_for(settings: Settings, copy: Path) -> Path:
-    words = copy.stem if copy.parent == settings.work_dir else f"{copy.stem}.exercises"
-    return settings.work_dir / "earlier" / f"{words}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.ipynb"
+    return settings.work_dir / "earlier" / f"{copy.stem}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.ipynb"

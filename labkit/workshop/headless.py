@@ -1,6 +1,6 @@
 """Run a notebook without a browser, in a fresh kernel of this Python, and say what came of it.
 
-judged(Path("work/exercises/01_….ipynb"))   ->   {"01a": Verdict(…), "01b": Verdict(…)}
+judged(Path("work/exercises/01_exercises.ipynb"))   ->   {"01a": Verdict(…), "01b": Verdict(…)}
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ if [ -x .venv/bin/labkit ]; then
 fi
 
 step jupyterlab "the learner's folder is filled"
-[ -e "$LAB_WORK/index.ipynb" ] && [ -e "$LAB_WORK/exercises/05_enrichment_with_keyed_state.ipynb" ] ||
+[ -e "$LAB_WORK/index.ipynb" ] && [ -e "$LAB_WORK/exercises/05_exercises.ipynb" ] ||
     wrong "$(ls -R "$LAB_WORK")"
 saw "$(cd "$LAB_WORK" && ls -- *.ipynb)"
 

@@ -67,7 +67,7 @@ def test_the_learners_notebook_is_made_from_the_source_and_holds_no_solution(les
 
 def test_labkit_check_judges_headless_and_the_ticks_are_kept(settings: Settings, labkit: Labkit) -> None:
     lesson = next(lesson for lesson in WITH_EXERCISES if lesson.start == Start.NOTHING)
-    copy = settings.work_dir / "exercises" / lesson.filename
+    copy = settings.work_dir / "exercises" / lesson.exercise_filename
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(lesson.exercise_notebook.read_text())
     unsolved = labkit("check", lesson.no)
