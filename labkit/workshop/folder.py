@@ -78,7 +78,7 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(original, copy)
         done.append((copy, kept))
-    if lesson.exercises and any(copy == settings.work_dir / "exercises" / lesson.exercise_filename for copy, _ in done):
+    if any(copy.parent.name == "exercises" for copy, _ in done):
         progress.forget(settings, lesson.exercises)
     return done
 

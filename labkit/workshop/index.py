@@ -62,7 +62,8 @@ class Overview:
 
     def _row(self, lesson: Lesson) -> str:
         title = _link(lesson.filename, f"{lesson.no} {lesson.title}")
-        exercises = _link(f"exercises/{lesson.exercise_filename}", ", ".join(lesson.exercises)) if lesson.exercises else ""
+        names = ", ".join(lesson.exercises)
+        exercises = _link(f"exercises/{lesson.exercise_filename}", names) if names else ""
         return _row("td", (title, str(lesson.minutes), exercises, self._ticks(lesson)))
 
     def _ticks(self, lesson: Lesson) -> str:
