@@ -5,8 +5,8 @@
         return …                        ->            # Write your answer in place of the line above.
         # END 01b
 
-`python -m labkit.workshop.exercises` writes exercises/NN_exercises.ipynb from exercises/source/NN_….py (jupytext's percent
-format). A section of the notebook whose heading begins with an exercise's name is that exercise.
+`python -m labkit.workshop.exercises` writes exercises/NN_exercises.ipynb from exercises/source/NN_….py (jupytext's
+percent format). A section of the notebook whose heading begins with an exercise's name is that exercise.
 """
 
 from __future__ import annotations
