@@ -28,8 +28,9 @@ settings = begin("02", suffix="_ex02")
 # - timestamp: the snapshot's, so in ms,
 # - partition: where Java's clients would put that key.
 #
-# When it returns, Kafka has every record. It returns how many Kafka has acknowledged. `bootstrap` is the broker's
-# address, `"127.0.0.1:9092"`, and `topic` a name.
+# When it returns, every record has been answered: acknowledged or refused. It returns how many Kafka has acknowledged.
+# (The broker may refuse one, for instance because it is too large. That is no reason to stop.) `bootstrap` is the
+# broker's address, `"127.0.0.1:9092"`, and `topic` a name.
 #
 #     send_all("127.0.0.1:9092", "some_topic", readings)   ->   601
 
@@ -51,7 +52,8 @@ def send_all(bootstrap, topic, readings):
         if error is None:
             acknowledged.append(message.offset())
 
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random"})
+    reliable = {"enable.idempotence": True, "partitioner": "murmur2_random", "log_level": 0}
+    producer = Producer({"bootstrap.servers": bootstrap, **reliable})
     for reading in readings:
         producer.produce(
             topic,

@@ -296,7 +296,7 @@ def _draw_table(axes: Axes, value: bytes, shown: list[Piece], top: float) -> Non
         middle = line + 0.15
         axes.text(0.475, middle, str(number + 1), size=12, weight="bold", ha="center", va="center")
         for left, text in zip(columns[1:], (piece.path or "(frame)", piece.role, words[0]), strict=True):
-            text = "" if piece.role == _BROKEN and text == "(frame)" else text
+            text = "(no frame)" if piece.role == _BROKEN and text == "(frame)" else text
             axes.text(left, middle, text, size=13.5, va="center")
         for index, more in enumerate(words[1:], start=1):
             axes.text(columns[3], middle + index * _LINE_IN, more, size=13.5, va="center")

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Message, Producer
 
 from labkit.consumer import read_topic
-from labkit.kafka_admin import Topic, admin_client, create_topics
+from labkit.kafka_admin import MAX_MESSAGE_BYTES, Topic, admin_client, create_topics
 from labkit.ops.jobs import delete_groups, delete_topics
 from labkit.ops.offsets import committed_offsets
 from labkit.procfs import CpuTimes, Snapshot
@@ -26,6 +26,9 @@ _PARTITIONS = 4
 #: Hosts of the judge, and where Java's clients put them in a topic of four partitions.
 _HOSTS = {"web-1": 1, "web-2": 2, "db-1": 2, "db-2": 0, "two-cpus": 3}
 _PER_HOST = 6
+#: The second trial's topic, and how many CPU lines make a reading that it refuses. (At the least 130 bytes each.)
+_SMALL_MESSAGE_BYTES = 20_000
+_TOO_MANY_CPUS = 400
 
 
 def judge_02a(answer: Callable[[str, str, list[Snapshot]], int], _: Settings) -> str:
@@ -49,7 +52,29 @@ def judge_02a(answer: Callable[[str, str, list[Snapshot]], int], _: Settings) ->
             f"Your function returned {said!r}; Kafka has acknowledged {len(readings)} records.",
             "Count the delivery reports that have no error, and return that number.",
         )
+    _judge_refused(answer, settings)
     return f"{len(found)} records of {len(_HOSTS)} hosts, each host in one partition, in order, with its own time."
+
+
+def _judge_refused(answer: Callable[[str, str, list[Snapshot]], int], settings: Settings) -> None:
+    """A topic that takes no large messages, and one reading that is: its partition gets nothing else."""
+    small = [reading for reading in _readings() if reading.hostname == "web-1"]
+    cpus = small[0].cpus * _TOO_MANY_CPUS
+    readings = [*small[:3], replace(small[0], hostname="two-cpus", cpus=cpus), *small[3:]]
+    with _topic(settings, max_message_bytes=_SMALL_MESSAGE_BYTES) as topic:
+        try:
+            said = answer(settings.kafka_bootstrap, topic, readings)
+        except Exception as error:
+            raise NotYet(
+                f"The broker refused one reading, which was too large. Your function raised {type(error).__name__}.",
+                "Count the reports that have no error. The others were not written, and the sender is told by the sum.",
+            ) from error
+        found = len(list(read_topic(settings, topic)))
+    if said != found:
+        raise NotYet(
+            f"The broker refused one reading, which was too large. Your function returned {said!r}; {found} are there.",
+            "A record is safe when its delivery report has no error: count those, in on_delivery.",
+        )
 
 
 def _check_keys(found: list[Message]) -> None:
@@ -214,10 +239,10 @@ def _fill(settings: Settings, topic: str, readings: list[Snapshot]) -> None:
 
 
 @contextmanager
-def _topic(settings: Settings) -> Iterator[str]:
+def _topic(settings: Settings, max_message_bytes: int = MAX_MESSAGE_BYTES) -> Iterator[str]:
     """A new topic that is gone afterwards."""
     name = f"asked_{uuid.uuid4().hex[:8]}{_SUFFIX}"
-    create_topics(settings, [Topic(name, _PARTITIONS)])
+    create_topics(settings, [Topic(name, _PARTITIONS, max_message_bytes)])
     try:
         yield name
     finally:

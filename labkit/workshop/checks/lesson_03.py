@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -89,6 +90,7 @@ _FAN = {
     "namespace": "judge.lesson03",
     "fields": [{"name": "place", "type": "int"}, {"name": "turns", "type": {"type": "array", "items": "long"}}],
 }
+_ONE_BYTE = 256
 _ASKED: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("disks", _DISK, {"device": "sda1", "free": 123_456_789}),
     ("fans", _FAN, {"place": -2, "turns": [900, 905, 0]}),
@@ -103,7 +105,27 @@ def judge_03b(answer: Framed, _: Settings) -> str:
         with _subject(settings, f"asked_{name}{_SUFFIX}-value") as subject:
             value = answer(settings.registry_url, subject, schema, record)
             ids.append(_judge_value(settings, subject, schema, record, value))
-    return f"Two records with the schema ids {ids[0]} and {ids[1]}: the registry's schemas read them back."
+    ids.append(_judge_large_id(answer, settings, max(ids)))
+    return f"Records with the schema ids {', '.join(map(str, ids))}: the registry's schemas read them back."
+
+
+def _judge_large_id(answer: Framed, settings: Settings, newest: int) -> int:
+    """A schema whose id does not fit into one byte; the registry gives ids in turn, and none a second time."""
+    with _subject(settings, f"asked_spare{_SUFFIX}-value") as spare:
+        for number in range(newest, _ONE_BYTE):
+            unused = json.dumps({**_DISK, "doc": f"a schema that nobody uses, {number}"})
+            _ask("POST", settings, f"/subjects/{spare}/versions", {"schema": unused}).raise_for_status()
+    schema, record = {**_DISK, "name": "Pump"}, {"device": "pump1", "free": 1}
+    with _subject(settings, f"asked_pumps{_SUFFIX}-value") as subject:
+        try:
+            value = answer(settings.registry_url, subject, schema, record)
+        except (ValueError, OverflowError) as error:
+            wanted = _registered_id(settings, subject)
+            raise NotYet(
+                f"With the schema id {wanted} your function raised {type(error).__name__}: {error}.",
+                'An id takes four bytes, since it may be larger than 255: schema_id.to_bytes(4, "big").',
+            ) from error
+        return _judge_value(settings, subject, schema, record, value)
 
 
 def _judge_value(
@@ -172,9 +194,9 @@ def _subject(settings: Settings, subject: str) -> Iterator[str]:
         forget()
 
 
-def _ask(method: str, settings: Settings, path: str) -> httpx.Response:
+def _ask(method: str, settings: Settings, path: str, body: dict[str, str] | None = None) -> httpx.Response:
     try:
-        return httpx.request(method, f"{settings.registry_url}{path}", timeout=10, verify=tls())
+        return httpx.request(method, f"{settings.registry_url}{path}", json=body, timeout=10, verify=tls())
     except httpx.HTTPError:
         raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
 

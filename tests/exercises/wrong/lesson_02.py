@@ -68,6 +68,48 @@ return producer.flush()
 """,
             r"returned 0; Kafka has acknowledged 30",
         ),
+        (
+            "counts what it sent",
+            """
+producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
+for reading in readings:
+    producer.produce(topic, as_json(reading), reading.hostname, timestamp=reading.timestamp)
+producer.flush()
+return len(readings)
+""",
+            r"The broker refused one reading.* returned 7; 6 are there.*count those, in on_delivery",
+        ),
+        (
+            "counts every report, the bad ones too",
+            """
+reports = []
+producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
+for reading in readings:
+    producer.produce(
+        topic, as_json(reading), reading.hostname, timestamp=reading.timestamp, on_delivery=lambda *_: reports.append(1)
+    )
+producer.flush()
+return len(reports)
+""",
+            r"The broker refused one reading.* returned 7; 6 are there",
+        ),
+        (
+            "raises at a refused record",
+            """
+reports = []
+
+def report(error, message):
+    assert error is None, error
+    reports.append(message)
+
+producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
+for reading in readings:
+    producer.produce(topic, as_json(reading), reading.hostname, timestamp=reading.timestamp, on_delivery=report)
+producer.flush()
+return len(reports)
+""",
+            r"Your function raised AssertionError.*Count the reports that have no error",
+        ),
     ],
     "02b": [
         (

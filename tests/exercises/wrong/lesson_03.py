@@ -89,6 +89,16 @@ return b"\\0" + answer.json()["id"].to_bytes(4, "little") + body.getvalue()
             r"takes that for the schema id \d+.*highest byte first",
         ),
         (
+            "one byte for the id",
+            """
+answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+body = io.BytesIO()
+fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
+return bytes([0, 0, 0, 0, answer.json()["id"]]) + body.getvalue()
+""",
+            r"With the schema id \d{3,} your function raised ValueError.*four bytes",
+        ),
+        (
             "always the id 1",
             """
 httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}).raise_for_status()
