@@ -196,6 +196,8 @@ def _download(
             for chunk in response.iter_raw(_CHUNK):
                 file.write(chunk)
                 on_bytes(artifact, len(chunk))
+                if file.tell() > artifact.size:  # another file; its check will say so, and a disk has an end
+                    return
 
 
 def _reason(error: Exception) -> str:

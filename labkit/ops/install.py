@@ -30,9 +30,17 @@ _MADE_MIB = 330
 
 
 def require_installed(settings: Settings) -> None:
-    """Raise `LabkitError` where set-up has not been finished."""
-    if not LOCK.exists() or not (settings.install_dir / "installed").exists():
+    """Raise `LabkitError` where set-up has not been finished, or was that of another version."""
+    done = settings.install_dir / "installed"
+    if not LOCK.exists() or not done.exists():
         raise LabkitError("The Java parts are not installed.", "Type: make install")
+    if done.read_text() != _made_of():
+        raise LabkitError("The Java parts are those of another version of this lab.", "Type: make install")
+
+
+def _made_of() -> str:
+    """What set-up makes its folder of; another version may need something else."""
+    return f"{LOCK.read_text()}# {doors.NAME} {doors.fingerprint()}\n"
 
 
 def install(settings: Settings, console: Console, jars: Path | None = None) -> None:
@@ -42,7 +50,7 @@ def install(settings: Settings, console: Console, jars: Path | None = None) -> N
     """
     wanted = artifacts.read_lock(LOCK)
     done = settings.install_dir / "installed"
-    made_of = f"{LOCK.read_text()}# {doors.NAME} {doors.fingerprint()}\n"
+    made_of = _made_of()
     absent = artifacts.missing(wanted, settings.install_dir)
     if not absent and done.exists() and done.read_text() == made_of:
         return

@@ -130,6 +130,15 @@ def test_a_full_disk_leaves_nothing_that_is_taken_for_whole_and_it_goes_on_when_
     assert maven.served - served < len(CONTENT) * 2, "what was there already is not fetched again"
 
 
+def test_of_a_file_that_does_not_end_no_more_is_written_than_the_locked_one_has(maven: Maven, tmp_path: Path) -> None:
+    maven.files[f"/{JAR.url_path}"] = CONTENT * 40
+    heard = Heard()
+    with pytest.raises(LabkitError, match="SHA-256"):
+        fetch_all([JAR], tmp_path, heard)
+    assert heard.bytes[JAR] <= JAR.size + CHUNK < len(CONTENT) * 40
+    assert files_below(tmp_path) == []
+
+
 @pytest.mark.parametrize("served", [CONTENT[:-1] + b"x", CONTENT + b"x", CONTENT[:-1]], ids=["other", "more", "less"])
 def test_another_file_than_the_locked_one_is_refused_by_name_and_removed(
     served: bytes, maven: Maven, tmp_path: Path

@@ -11,9 +11,9 @@ import pytest
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home
-from labkit.ops import doors
+from labkit.ops import doors, install
 from labkit.ops.class_file import listen_where_told
-from labkit.settings import REPOSITORY
+from labkit.settings import REPOSITORY, load_settings
 
 SERVERS = "org/apache/beam/sdk/fn/server/ServerFactory$InetSocketAddressServerFactory.class"
 
@@ -58,3 +58,12 @@ def test_an_image_is_built_with_all_that_doors_jar_is_made_of() -> None:
     before_set_up = dockerfile.split("RUN python3.11 labkit/ops/bootstrap.py \\")[0]
     for name in ("doors.py", "class_file.py", "Doorkeeper.java", "install.py", "artifacts.py"):
         assert f"labkit/ops/{name}" in before_set_up
+
+
+def test_services_do_not_start_on_the_java_parts_of_another_version(tmp_path: Path) -> None:
+    settings = load_settings(install_dir=tmp_path)
+    with pytest.raises(LabkitError, match="not installed"):
+        install.require_installed(settings)
+    (tmp_path / "installed").write_text(f"{install.LOCK.read_text()}# {doors.NAME} of last week\n")
+    with pytest.raises(LabkitError, match=r"of another version .*Type: make install"):
+        install.require_installed(settings)
