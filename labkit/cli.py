@@ -118,7 +118,8 @@ def down() -> None:
     from labkit.ops import services
 
     settings = load_settings()
-    stopped = services.down(settings)
+    with services.exclusive(settings, "run.lock", wait=False):
+        stopped = services.down(settings)
     if stopped and settings.in_containers:
         out.print("The services are stopped; the containers and JupyterLab stay. To remove them: docker compose down")
         out.print("labkit up starts them again, and the jobs come back by themselves.")
@@ -628,6 +629,7 @@ def reset(
     work: Annotated[bool, typer.Option("--work", help="Your copies of the notebooks and your ticks, too.")] = False,
 ) -> None:
     """Back to nothing: stop the services, remove topics, schemas, job state and output/."""
+    from labkit.ops import services
     from labkit.ops.reset import reset as remove
     from labkit.ops.reset import what_goes
 
@@ -642,7 +644,8 @@ def reset(
         out.print("There is nothing to remove.")
         return
     _confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
-    remove(settings, work=work)
+    with services.exclusive(settings, "run.lock", wait=False):
+        remove(settings, work=work)
     out.print("Removed.")
 
 

@@ -218,7 +218,7 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
             pid = file.read().decode(errors="replace").strip()
             raise BadInput(
                 f"Another `labkit {name.removesuffix('.lock')}`{f' (pid {pid})' if pid else ''} is at work "
-                f"in {settings.state_dir}; nothing was started.",
+                f"in {settings.state_dir}; nothing was changed.",
                 "Wait until it has ended, or press Ctrl-C there" + (f" (no terminal: kill {pid})." if pid else "."),
             ) from None
         with contextlib.suppress(OSError):  # a full disk is found out later, and named

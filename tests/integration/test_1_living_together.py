@@ -56,33 +56,37 @@ def jobs_at_work(settings: Settings) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def killed(lab: Settings) -> tuple[int, list[str]]:
-    """(pid of a `labkit run` that was killed in the live part, what a second run said while it was at work)."""
+def killed(lab: Settings) -> tuple[int, list[list[str]]]:
+    """(pid of a `labkit run` that was killed in the live part, what a run, a down and a reset said before that)."""
     with at_work(lab, "run", "--seconds", "600", "--interval", "0.5") as process:
         hear(process, "submit jobs")
-        second = subprocess.run(
-            [sys.executable, "-m", "labkit.cli", "run", "--seconds", "1"],
-            cwd=REPOSITORY, env=dict(os.environ), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        said = []
+        for words in (["run", "--seconds", "1"], ["down"], ["reset", "--yes"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "labkit.cli", *words],
+                cwd=REPOSITORY, env=dict(os.environ), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            said.append([str(done.returncode), done.stdout, *done.stderr.splitlines()])
         wait_for(lambda: measure(lab).rows.found > 0)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    return process.pid, [str(second.returncode), second.stdout, *second.stderr.splitlines()]
+    return process.pid, said
 
 
-def test_a_second_run_says_that_one_is_at_work_and_which_and_starts_nothing(
-    lab: Settings, killed: tuple[int, list[str]]
+def test_a_second_run_a_down_and_a_reset_say_that_one_is_at_work_and_which_and_change_nothing(
+    lab: Settings, killed: tuple[int, list[list[str]]]
 ) -> None:
     pid, said = killed
-    assert said == [
+    refused = [
         "2", "",
-        f"Another `labkit run` (pid {pid}) is at work in {lab.state_dir}; nothing was started. "
+        f"Another `labkit run` (pid {pid}) is at work in {lab.state_dir}; nothing was changed. "
         f"Wait until it has ended, or press Ctrl-C there (no terminal: kill {pid}).",
     ]  # fmt: skip
+    assert said == [refused] * 3
 
 
 def test_what_a_killed_run_left_at_work_is_told_by_up_status_and_doctor(
-    lab: Settings, killed: tuple[int, list[str]], labkit: Labkit
+    lab: Settings, killed: tuple[int, list[list[str]]], labkit: Labkit
 ) -> None:
     assert sorted(jobs_at_work(lab)) == sorted(JOBS)
     sentence = f"A `labkit run` (pid {killed[0]}) was killed and left the jobs enrichment and parquet at work."
@@ -94,7 +98,7 @@ def test_what_a_killed_run_left_at_work_is_told_by_up_status_and_doctor(
 
 
 def test_the_next_run_goes_on_from_a_killed_one_and_the_ledger_balances(
-    lab: Settings, killed: tuple[int, list[str]], labkit: Labkit
+    lab: Settings, killed: tuple[int, list[list[str]]], labkit: Labkit
 ) -> None:
     rows_before = measure(lab).rows.found
     done = labkit("run", "--seconds", "2", "--interval", "0.5")
