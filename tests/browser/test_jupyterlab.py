@@ -5,11 +5,13 @@ What the browser showed is kept in test-output/ of the repository, to be looked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import jupytext
 import nbformat
 import pytest
@@ -104,6 +106,19 @@ def last_code(lesson_file: Path) -> str:
     return next(cell for cell in reversed(cells) if cell.cell_type == "code").source.splitlines()[0]
 
 
+def open_notebooks(address: str) -> set[str]:
+    """The notebooks that have a kernel."""
+    base, secret = address.split("/lab/tree")[0], address.split("token=")[1]
+    return {one["path"].rsplit("/", 1)[-1] for one in httpx.get(f"{base}/api/sessions?token={secret}").json()}
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.1)
+
+
 @pytest.mark.usefixtures("chromium")  # before the lab: without a browser nothing is started
 def test_a_learner_opens_the_index_runs_00_and_05_and_turns_a_check_green(
     lab: Settings, address: str, page: Page
@@ -153,6 +168,13 @@ def test_a_learner_opens_the_index_runs_00_and_05_and_turns_a_check_green(
     learner.runs_all()
     learner.sees("✓ 01a")
     learner.keeps("5_index_with_a_tick")
+
+    assert "00_preflight.ipynb" in open_notebooks(address)
+    page.get_by_role("tab", name="00_preflight.ipynb").click()
+    page.keyboard.press("Control+S")
+    page.locator("li.lm-TabBar-tab.jp-mod-current:not(.jp-mod-dirty)").wait_for()
+    page.locator("li.lm-TabBar-tab.jp-mod-current .lm-TabBar-tabCloseIcon").click()
+    wait_for(lambda: "00_preflight.ipynb" not in open_notebooks(address))
     assert (elsewhere, failures) == ({"127.0.0.1"}, [])
     assert all(row.healthy for row in services.status(lab))
     assert {file: file.read_bytes() for file in originals} == originals, "a learner works on copies"
