@@ -241,6 +241,7 @@ def _weight(index: int) -> str:
 #: Okabe and Ito's colours, made light enough for black text; neighbours differ in brightness too.
 _COLOURS = ("#A6D8F0", "#F6D58A", "#9FDCC8", "#F4B183", "#E3C3DA", "#F7F0A0", "#A3C4E0")
 _BAD = "#D55E00"
+_UNREAD = "#E4E4E4"
 _ROW_BYTES = 16
 _BYTE_IN, _ROW_IN, _LINE_IN = 0.86, 0.92, 0.36
 _LONGEST_MEANING = 84
@@ -277,7 +278,8 @@ def _draw_bytes(axes: Axes, value: bytes, piece: Piece, number: int, end: int) -
     for place in range(piece.start, min(piece.end, end)):
         row, column = divmod(place, _ROW_BYTES)
         left, top = 1.1 + column * _BYTE_IN, _top(row)
-        axes.add_patch(Rectangle((left, top), _BYTE_IN, 0.58, facecolor=_colour(piece, number), edgecolor="white"))
+        colour = _UNREAD if _unframed(piece) and place else _colour(piece, number)
+        axes.add_patch(Rectangle((left, top), _BYTE_IN, 0.58, facecolor=colour, edgecolor="white"))
         axes.text(left + _BYTE_IN / 2, top + 0.29, f"{value[place]:02x}", size=17, family="monospace",
                   ha="center", va="center")  # fmt: skip
         if place == piece.start:
@@ -295,12 +297,22 @@ def _draw_table(axes: Axes, value: bytes, shown: list[Piece], top: float) -> Non
         axes.add_patch(Rectangle((0.25, line), 0.45, 0.3, facecolor=_colour(piece, number)))
         middle = line + 0.15
         axes.text(0.475, middle, str(number + 1), size=12, weight="bold", ha="center", va="center")
-        for left, text in zip(columns[1:], (piece.path or "(frame)", piece.role, words[0]), strict=True):
-            text = "(no frame)" if piece.role == _BROKEN and text == "(frame)" else text
+        for left, text in zip(columns[1:], (*_named(piece), words[0]), strict=True):
             axes.text(left, middle, text, size=13.5, va="center")
         for index, more in enumerate(words[1:], start=1):
             axes.text(columns[3], middle + index * _LINE_IN, more, size=13.5, va="center")
         line += len(words) * _LINE_IN
+
+
+def _named(piece: Piece) -> tuple[str, str]:
+    """A line's field and role. Bytes that lead nowhere are of no field; those without a frame may well be sound."""
+    if _unframed(piece):
+        return "(no frame)", "unreadable"
+    return piece.path or ("(the rest)" if piece.role == _BROKEN else "(frame)"), piece.role
+
+
+def _unframed(piece: Piece) -> bool:
+    return piece.role == _BROKEN and piece.start == 0
 
 
 def _wrapped(value: bytes, piece: Piece) -> list[str]:

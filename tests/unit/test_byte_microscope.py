@@ -177,6 +177,10 @@ def test_all_of_a_short_value_is_shown_and_a_broken_one_is_explained() -> None:
     said = texts(byte_microscope(b'{"hostname": "two-cpus"}' * 10, SCHEMA))
     assert any("not the magic byte" in text for text in said)
     assert "16 of 240 bytes" in said
+    assert {"(no frame)", "unreadable"} <= set(said)
+    cut_off = texts(byte_microscope(encoded(SNAPSHOT)[:12], SCHEMA))
+    assert {"(frame)", "(the rest)", "broken"} <= set(cut_off)
+    assert "(no frame)" not in cut_off
 
 
 @pytest.mark.parametrize("value", [encoded(SNAPSHOT), b'{"hostname": "two-cpus"}' * 10, encoded(SNAPSHOT)[:40]])

@@ -93,6 +93,7 @@ _FAN = {
     "fields": [{"name": "place", "type": "int"}, {"name": "turns", "type": {"type": "array", "items": "long"}}],
 }
 _ONE_BYTE = 256
+_FOUR_BYTES = 'An id takes four bytes, since it may be larger than 255: schema_id.to_bytes(4, "big").'
 #: What an export of Apicurio 3.3.3 says about itself.
 _EXPORT = {
     "systemVersion": "3.3.3", "systemName": "labkit", "systemDescription": "", "exportVersion": "3.0",
@@ -102,33 +103,30 @@ _ASKED: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("disks", _DISK, {"device": "sda1", "free": 123_456_789}),
     ("fans", _FAN, {"place": -2, "turns": [900, 905, 0]}),
 )
+#: The registry gives this one an id that does not fit into a byte.
+_ASKED_LATE = ("pumps", {**_DISK, "name": "Pump"}, {"device": "pump1", "free": 1})
 
 
 def judge_03b(answer: Framed, _: Settings) -> str:
     """Two schemas that it has not seen, under two subjects; what the registry knows then has to read the bytes."""
     settings = load_settings(suffix=_SUFFIX)
-    ids = []
-    for name, schema, record in _ASKED:
-        with _subject(settings, f"asked_{name}{_SUFFIX}-value") as subject:
-            value = answer(settings.registry_url, subject, schema, record)
-            ids.append(_judge_value(settings, subject, schema, record, value))
-    ids.append(_judge_large_id(answer, settings, max(ids)))
+    ids = [_judge_framed(answer, settings, *asked) for asked in _ASKED]
+    if max(ids) < _ONE_BYTE:
+        _count_on_from(settings, _ONE_BYTE)
+    ids.append(_judge_framed(answer, settings, *_ASKED_LATE))
     return f"Records with the schema ids {', '.join(map(str, ids))}: the registry's schemas read them back."
 
 
-def _judge_large_id(answer: Framed, settings: Settings, newest: int) -> int:
-    """A schema whose id does not fit into one byte."""
-    if newest < _ONE_BYTE:
-        _count_on_from(settings, _ONE_BYTE)
-    schema, record = {**_DISK, "name": "Pump"}, {"device": "pump1", "free": 1}
-    with _subject(settings, f"asked_pumps{_SUFFIX}-value") as subject:
+def _judge_framed(answer: Framed, settings: Settings, name: str, schema: dict[str, Any], record: dict[str, Any]) -> int:
+    with _subject(settings, f"asked_{name}{_SUFFIX}-value") as subject:
         try:
             value = answer(settings.registry_url, subject, schema, record)
         except (ValueError, OverflowError) as error:
             wanted = _registered_id(settings, subject)
+            if wanted < _ONE_BYTE:
+                raise
             raise NotYet(
-                f"With the schema id {wanted} your function raised {type(error).__name__}: {error}.",
-                'An id takes four bytes, since it may be larger than 255: schema_id.to_bytes(4, "big").',
+                f"With the schema id {wanted} your function raised {type(error).__name__}: {error}.", _FOUR_BYTES
             ) from error
         return _judge_value(settings, subject, schema, record, value)
 
@@ -179,6 +177,11 @@ def _judge_value(
         raise NotYet(
             f"The value begins with {start}; a reader takes that for the schema id {found}, not {wanted}.",
             'The id has its highest byte first: to_bytes(4, "big").',
+        )
+    if found != wanted and found == wanted % _ONE_BYTE:
+        raise NotYet(
+            f"The value begins with {start}, the schema id {found}: that is only the lowest byte of the id {wanted}.",
+            _FOUR_BYTES,
         )
     if found != wanted:
         raise NotYet(

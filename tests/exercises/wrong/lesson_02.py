@@ -110,6 +110,26 @@ return len(reports)
 """,
             r"Your function raised AssertionError.*Count the reports that have no error",
         ),
+        (
+            "stops at a refused record",
+            """
+reports = []
+producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
+for reading in readings:
+    producer.produce(
+        topic,
+        as_json(reading),
+        reading.hostname,
+        timestamp=reading.timestamp,
+        on_delivery=lambda error, _: reports.append(error),
+    )
+    producer.flush()
+    if reports[-1] is not None:
+        break
+return reports.count(None)
+""",
+            r"The broker refused one reading.* Of the 6 others 3 are there.*send them all",
+        ),
     ],
     "02b": [
         (

@@ -99,6 +99,16 @@ return bytes([0, 0, 0, 0, answer.json()["id"]]) + body.getvalue()
             r"With the schema id \d{3,} your function raised ValueError.*four bytes",
         ),
         (
+            "the lowest byte of the id",
+            """
+answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+body = io.BytesIO()
+fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
+return bytes([0, 0, 0, 0, answer.json()["id"] & 0xFF]) + body.getvalue()
+""",
+            r"only the lowest byte of the id \d{3,}.*four bytes",
+        ),
+        (
             "always the id 1",
             """
 httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}).raise_for_status()
