@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,15 +66,12 @@ def remote_environment(settings: Settings, job: str, *, parallelism: int, resume
 
 def newest_state(settings: Settings, job: str) -> Path | None:
     """The newest complete savepoint or retained checkpoint of `job`, or None."""
-    found = [
-        file.parent
-        for folder, pattern in (
-            (settings.savepoints_dir / job, "*/_metadata"),
-            (settings.checkpoints_dir / job, "*/chk-*/_metadata"),
-        )
-        for file in folder.glob(pattern)
-    ]
-    return max(found, key=lambda path: (path / "_metadata").stat().st_mtime, default=None)
+    patterns = {settings.savepoints_dir / job: "*/_metadata", settings.checkpoints_dir / job: "*/chk-*/_metadata"}
+    newest: tuple[float, Path | None] = (0.0, None)
+    for file in (file for folder, pattern in patterns.items() for file in folder.glob(pattern)):
+        with suppress(FileNotFoundError):  # a newer checkpoint has just taken its place
+            newest = max(newest, (file.stat().st_mtime, file.parent), key=lambda one: one[0])
+    return newest[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,3 +59,23 @@ def test_the_state_of_another_job_is_not_taken(lab: Settings) -> None:
     newest = checkpoint(lab, "0000/chk-1", age_s=0, job="parquet")
     assert newest_state(lab, "enrichment") is None
     assert newest_state(lab, "parquet") == newest
+
+
+def test_a_checkpoint_that_goes_away_while_one_looks_is_passed_over(
+    lab: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint(lab, "ffff/chk-12", age_s=2)
+    going = checkpoint(lab, "ffff/chk-11", age_s=1) / "_metadata"
+    stat, looks = Path.stat, []
+
+    def late(path: Path, **options: bool) -> os.stat_result:
+        if path == going:
+            looks.append(path)
+            if len(looks) > 1:
+                going.unlink()
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", late)
+    found = newest_state(lab, "enrichment")
+    assert not going.exists()
+    assert found == lab.checkpoints_dir / "enrichment" / "ffff" / "chk-12"
