@@ -197,6 +197,13 @@ KINDS = (
         "Run again from the cell that calls remote_environment.",
     ),
     Kind(
+        "a planner in another thread",
+        r"NullPointerException: metadataHandlerProvider",
+        "Flink's planner was called in another thread than the one that made this environment, for instance "
+        "after a cell was interrupted (FLINK-36298).",
+        "Run again from the cell that calls remote_environment.",
+    ),
+    Kind(
         "cells out of order",
         r"(?m)^NameError: name '(?P<name>\w+)' is not defined",
         "There is no {name} in this kernel: the cell that makes it has not run.",

@@ -28,6 +28,7 @@ from labkit.recording import ReplaySource
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources import live_snapshots
 from labkit.workshop.contents import Lesson, Start, lesson
+from labkit.workshop.jvm_threads import keep_threads_apart
 
 __all__ = ["RECORDING", "begin", "clear", "snapshots", "tidy"]
 
@@ -61,6 +62,7 @@ def begin(
     chosen = lesson(no)
     if source not in SOURCES:
         raise _unknown(source)
+    keep_threads_apart()
     settings = load_settings(suffix=suffix or chosen.suffix, **values)
     if chosen.start == Start.NOTHING:
         return settings

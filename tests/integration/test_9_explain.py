@@ -21,6 +21,7 @@ from tests.conftest import free_ports
 SETUP = """\
 %load_ext labkit.workshop.explain
 import logging, socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,6 +205,15 @@ registry.register_schema("words_explain-value", Schema(record % wider, "AVRO"))"
             """env, _ = environment(job="twice")
 env.execute_async("twice_explain")""",
             r"nothing to hand over.*\n.*remote_environment",
+        )
+    ],
+    "a planner in another thread": [
+        (
+            """_, tables = environment(job="thread")
+tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
+query = "SELECT size FROM cups CROSS JOIN UNNEST(sizes) AS cup (size)"
+ThreadPoolExecutor(1).submit(tables.explain_sql, query).result()""",
+            r"planner was called in another thread.*\n.*remote_environment",
         )
     ],
     "cells out of order": [

@@ -1,0 +1,53 @@
+"""A plan is made in one thread of the JVM, whatever other threads of Python do."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from pyflink.java_gateway import get_gateway
+
+from labkit.flink.session import remote_environment
+from labkit.settings import load_settings
+from labkit.workshop.jvm_threads import OwnConnections, keep_threads_apart
+
+
+def test_a_thread_gets_back_the_connection_that_it_gave_back_last_and_never_that_of_another() -> None:
+    idle, found = OwnConnections(), []
+    idle.append("first")
+    idle.append("last")
+
+    def other() -> None:
+        found.append(len(idle))
+        idle.append("of the other")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert found == [0]
+    assert [idle.pop(), idle.pop()] == ["last", "first"]
+    with pytest.raises(IndexError):
+        idle.pop()
+
+
+def test_a_plan_is_made_while_other_threads_talk_to_the_jvm(tmp_path: Path) -> None:
+    keep_threads_apart()
+    _, tables = remote_environment(load_settings(state_dir=tmp_path), "beside", parallelism=1, resume_from=None)
+    tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.is_set():
+            get_gateway().jvm.java.lang.System.currentTimeMillis()
+
+    threads = [threading.Thread(target=talk) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            assert "cups" in tables.explain_sql("SELECT size FROM cups CROSS JOIN UNNEST(sizes) AS cup (size)")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
