@@ -126,7 +126,7 @@ for reading in readings:
     producer.flush()
     if reports[-1] is not None:
         break
-return reports.count(None)
+return sum(error is None for error in reports)
 """,
             r"The broker refused one reading.* Of the 6 others 3 are there.*send them all",
         ),
