@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
-from pyflink.java_gateway import get_gateway
 
-from labkit.flink.session import remote_environment
-from labkit.settings import load_settings
-from labkit.workshop.jvm_threads import OwnConnections, keep_threads_apart
+from labkit.workshop.jvm_threads import OwnConnections
 
 
 def test_a_thread_gets_back_the_connection_that_it_gave_back_last_and_never_that_of_another() -> None:
@@ -31,23 +30,40 @@ def test_a_thread_gets_back_the_connection_that_it_gave_back_last_and_never_that
         idle.pop()
 
 
-def test_a_plan_is_made_while_other_threads_talk_to_the_jvm(tmp_path: Path) -> None:
+PLANS = """
+import sys, threading
+from pyflink.java_gateway import get_gateway
+from labkit.flink.session import remote_environment
+from labkit.ops.client import close_client
+from labkit.settings import load_settings
+from labkit.workshop.jvm_threads import keep_threads_apart
+
+if sys.argv[2] == "apart":
     keep_threads_apart()
-    _, tables = remote_environment(load_settings(state_dir=tmp_path), "beside", parallelism=1, resume_from=None)
-    tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
-    stop = threading.Event()
+_, tables = remote_environment(load_settings(state_dir=sys.argv[1]), "beside", parallelism=1, resume_from=None)
+tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
+stop = threading.Event()
 
-    def talk() -> None:
-        while not stop.is_set():
-            get_gateway().jvm.java.lang.System.currentTimeMillis()
+def talk():
+    while not stop.is_set():
+        get_gateway().jvm.java.lang.System.currentTimeMillis()
 
-    threads = [threading.Thread(target=talk) for _ in range(3)]
+threads = [threading.Thread(target=talk) for _ in range(3)]
+for thread in threads:
+    thread.start()
+try:
+    for _ in range(5):
+        assert "cups" in tables.explain_sql("SELECT size FROM cups CROSS JOIN UNNEST(sizes) AS cup (size)")
+finally:
+    stop.set()
     for thread in threads:
-        thread.start()
-    try:
-        for _ in range(5):
-            assert "cups" in tables.explain_sql("SELECT size FROM cups CROSS JOIN UNNEST(sizes) AS cup (size)")
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+        thread.join()
+    close_client()
+print("five plans")
+"""
+
+
+def test_a_plan_is_made_while_other_threads_talk_to_the_jvm(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", PLANS, tmp_path]  # a process of its own: its JVM has not begun yet
+    done = subprocess.run([*words, "apart"], capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.endswith("five plans\n"), done.stderr[-2000:]
