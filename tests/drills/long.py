@@ -28,7 +28,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from labkit.flink.names import JOBS
+from labkit.flink.names import ENRICHMENT, JOBS
 from labkit.ops import jobs, pipeline, services
 from labkit.ops.client import close_client
 from labkit.ops.flink_rest import FlinkRest
@@ -43,6 +43,7 @@ SECONDS, SPEED = 3600, 10.0
 CHECKPOINT_S = 2
 _SAMPLE_S = 5.0
 _TRANSACTIONS_EVERY = 6
+_READ_WITHIN_S = 300.0
 _WRITERS = 1
 out = Console(highlight=False, soft_wrap=True, width=None if os.isatty(1) else 200)
 
@@ -94,6 +95,12 @@ class Samples:
         if len(self.series["Parquet files"]) % _TRANSACTIONS_EVERY == 0:  # Kafka's tool for it is a JVM each time
             self.series["transactions open"].append(len(open_transactions(self._settings)))
 
+    def left(self, fleet: Fleet) -> int:
+        """How many of the fleet's snapshots the enrichment has not read."""
+        job = self._rest.running(self._settings.job_name(ENRICHMENT))
+        read = self._rest.read_offsets(job.id, self._settings.snapshots_topic) if job else {}
+        return fleet.snapshots - sum(read.values())
+
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
         for row in services.status(self._settings):
             if row.pid is None:
@@ -131,12 +138,12 @@ def run(settings: Settings, fleet: Fleet, speed: float, watched: Samples) -> lis
     jobs.submit(settings, *JOBS)
     with Reader(settings.parquet_dir) as reader:
         feed = Feed(settings, fleet, speed)
-        while feed.is_sending:
+        while feed.is_sending or watched.left(fleet):
             watched.take()
             time.sleep(_SAMPLE_S)  # the distance of the samples
         feed.wait()
         for job in JOBS:
-            jobs.finish(settings, job)
+            jobs.finish(settings, job, within_s=_READ_WITHIN_S)
     faults = [f"reader: {fault}" for fault in reader.faults[:3]]
     ledger = measure(settings)
     out.print(f"  {ledger}", markup=False)
