@@ -118,7 +118,7 @@ def down() -> None:
     from labkit.ops import services
 
     settings = load_settings()
-    with services.exclusive(settings, "run.lock", wait=False):
+    with services.no_run(settings):
         stopped = services.down(settings)
     if stopped and settings.in_containers:
         out.print("The services are stopped; the containers and JupyterLab stay. To remove them: docker compose down")
@@ -644,7 +644,7 @@ def reset(
         out.print("There is nothing to remove.")
         return
     _confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
-    with services.exclusive(settings, "run.lock", wait=False):
+    with services.no_run(settings):
         remove(settings, work=work)
     out.print("Removed.")
 

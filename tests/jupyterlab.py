@@ -28,3 +28,9 @@ def at_work(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
+
+
+def way_in(address: str) -> tuple[str, str]:
+    """("http://127.0.0.1:8888", the token) of the address that `labkit lab` said."""
+    page, token = address.split("?token=")
+    return page.split("/lab/tree")[0], token

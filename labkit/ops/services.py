@@ -227,6 +227,14 @@ def exclusive(settings: Settings, name: str, *, wait: bool) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def no_run(settings: Settings) -> Iterator[None]:
+    """Keep a `labkit run` from beginning. Raises `BadInput` where one is at work; makes no state folder."""
+    held = exclusive(settings, "run.lock", wait=False) if settings.state_dir.exists() else contextlib.nullcontext()
+    with held:
+        yield
+
+
 _ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
 
 

@@ -5,8 +5,7 @@ What the browser showed is kept in test-output/ of the repository, to be looked 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,7 +19,8 @@ from labkit.ops import services
 from labkit.settings import REPOSITORY, Settings
 from labkit.workshop.contents import LESSONS, lesson
 from labkit.workshop.exercises import answered, source_of, stub
-from tests.jupyterlab import at_work
+from tests.integration.test_1_services import wait_for
+from tests.jupyterlab import at_work, way_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -108,15 +108,8 @@ def last_code(lesson_file: Path) -> str:
 
 def open_notebooks(address: str) -> set[str]:
     """The notebooks that have a kernel."""
-    base, secret = address.split("/lab/tree")[0], address.split("token=")[1]
+    base, secret = way_in(address)
     return {one["path"].rsplit("/", 1)[-1] for one in httpx.get(f"{base}/api/sessions?token={secret}").json()}
-
-
-def wait_for(condition: Callable[[], bool], within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("chromium")  # before the lab: without a browser nothing is started

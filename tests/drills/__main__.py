@@ -13,29 +13,21 @@ import json
 import os
 import random
 import shutil
-import tempfile
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from labkit.ops import services
-from labkit.ops.client import close_client
-from labkit.settings import REPOSITORY, load_settings
-from tests.conftest import lab_environment
 from tests.drills.compare import compared, comparison_table
 from tests.drills.faults import DRILLS
 from tests.drills.fleet import HOSTS, Fleet
 from tests.drills.judge import Verdict, run
+from tests.drills.own_lab import keep, new_folder, out, own_lab
 
-OUTPUT = REPOSITORY / "test-output" / "drills"
 #: Of the simulated fleet: 200 hosts, each a snapshot a second.
 SECONDS = 300
-out = Console(highlight=False, soft_wrap=True, width=None if os.isatty(1) else 200)
 
 
 def main(
@@ -58,11 +50,7 @@ def main(
     out.print(f"seed {seed}: {', '.join(wanted)}")
     if "full-disk" not in known:
         out.print("full-disk is left out: it mounts a small disk, and only root may.")
-    folder = Path(tempfile.mkdtemp(prefix="labkit-drill-"))
-    for name in [name for name in os.environ if name.startswith("LABKIT_")]:
-        del os.environ[name]
-    os.environ.update(lab_environment(folder))
-    settings = load_settings()
+    folder = new_folder()
     begin = time.monotonic()
 
     def say(text: str) -> None:
@@ -70,8 +58,7 @@ def main(
 
     verdicts: list[Verdict] = []
     comparison = None
-    try:
-        services.up(settings)
+    with own_lab(folder):
         fleet = Fleet(seed, seconds)
         say(f"services up; the fleet: {HOSTS} hosts, {fleet.snapshots} snapshots, {fleet.intervals} intervals")
         for name in wanted:
@@ -85,19 +72,15 @@ def main(
             for fault in verdict.faults:
                 out.print(f"  ✗ {fault}", markup=False)
             out.print(f"  {'✗ failed' if verdict.faults else '✓ passed'} after {verdict.took_s:.0f} s")
-    finally:
-        close_client()
-        services.down(settings)
     failed = sum(bool(verdict.faults) for verdict in verdicts)
     if verdicts:
         out.print(table(verdicts))
     if comparison is not None:
         out.print(comparison_table(comparison))
         failed += not comparison[-1].exact
-    OUTPUT.mkdir(parents=True, exist_ok=True)
     record = {"seed": seed, "drills": [asdict(verdict) for verdict in verdicts],
               "compare": [asdict(row) for row in comparison or []]}  # fmt: skip
-    (OUTPUT / f"seed-{seed}.json").write_text(json.dumps(record, indent=1))
+    keep(f"seed-{seed}.json", json.dumps(record, indent=1))
     if failed:
         out.print(f"The lab of these drills is in {folder}; seed {seed} gives the same faults again.")
     else:

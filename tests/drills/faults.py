@@ -13,12 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from labkit import kafka_admin
-from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT
 from labkit.ops import chaos, services
-from labkit.ops.flink_rest import FlinkRest
 from labkit.settings import Settings
 from tests.drills.fleet import Feed, Fleet
+from tests.drills.watchers import snapshots_read
 
 _REACHED_WITHIN_S = 240.0
 AWAY_S = 60.0
@@ -37,16 +35,8 @@ class Bench:
 
     def wait_until_read(self, share: float) -> None:
         """Until the enrichment has read that share of the snapshots."""
-        rest = FlinkRest(self.settings.flink_url)
         deadline = time.monotonic() + _REACHED_WITHIN_S
-        while True:
-            try:
-                job = rest.running(self.settings.job_name(ENRICHMENT))
-                read = sum(rest.read_offsets(job.id, self.settings.snapshots_topic).values()) if job else 0
-            except LabkitError:
-                read = 0
-            if read >= share * self.fleet.snapshots:
-                return
+        while (read := snapshots_read(self.settings)) < share * self.fleet.snapshots:
             assert time.monotonic() < deadline, f"after {_REACHED_WITHIN_S:.0f} s only {read} snapshots were read"
             time.sleep(0.1)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from labkit.flink.names import JOBS
 from labkit.ops import jobs, pipeline
-from labkit.ops.ledger import measure
+from labkit.ops.ledger import Ledger, measure
 from labkit.settings import load_settings
 from labkit.workshop.lesson import clear
 from tests.drills.faults import DRILLS, Bench
 from tests.drills.fleet import Difference, Feed, Fleet
-from tests.drills.watchers import Reader, open_transactions, orphans
+from tests.drills.watchers import Reader, left_over
 
 _READ_WITHIN_S = 300.0
 
@@ -55,8 +55,7 @@ def run(drill: str, fleet: Fleet, seed: int, say: Callable[[str], None]) -> Verd
             _count(verdict, fleet, settings)
         verdict.looks = reader.looks
         verdict.faults += [f"reader: {fault}" for fault in reader.faults[:3]]
-        verdict.faults += [f"orphan: {process}" for process in orphans(settings)]
-        verdict.faults += [f"transaction left open: {name}" for name in open_transactions(settings)]
+        verdict.faults += left_over(settings)
     except Exception as error:  # the table has a row for each drill, also for one that broke off
         verdict.faults.append(f"{type(error).__name__}: {error}")
     verdict.took_s = time.monotonic() - begin
@@ -69,12 +68,15 @@ def _count(verdict: Verdict, fleet: Fleet, settings: object) -> None:
     ledger = measure(settings)  # type: ignore[arg-type]
     verdict.ledger = str(ledger)
     verdict.records_in = ledger.snapshots
-    if not ledger.balances:
-        verdict.faults += ledger.faults[:3] or ["the ledger does not balance"]
-    if ledger.in_flight:
-        verdict.faults.append(f"{ledger.in_flight} results are still in flight")
+    verdict.faults += in_the_books(ledger)
     verdict.metrics = fleet.metrics_of(settings)  # type: ignore[arg-type]
     verdict.rows = fleet.rows_of(settings)  # type: ignore[arg-type]
     for what, difference in (("metrics", verdict.metrics), ("rows", verdict.rows)):
         if not difference.exact:
             verdict.faults.append(f"{what} are not those of an undisturbed run: {difference}")
+
+
+def in_the_books(ledger: Ledger) -> list[str]:
+    """What is wrong with the ledger of a pipeline that has read everything and is stopped."""
+    faults = [] if ledger.balances else ledger.faults[:3] or ["the ledger does not balance"]
+    return faults + ([f"{ledger.in_flight} results are still in flight"] if ledger.in_flight else [])

@@ -12,32 +12,29 @@ ledger balances, and nothing is left over.
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import httpx
 import psutil
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from labkit.flink.names import ENRICHMENT, JOBS
+from labkit.flink.names import JOBS
 from labkit.ops import jobs, pipeline, services
-from labkit.ops.client import close_client
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import measure
 from labkit.parquet_io import parquet_files
-from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.conftest import lab_environment
+from labkit.settings import Settings
 from tests.drills.fleet import CPUS, HOSTS, Feed, Fleet
-from tests.drills.watchers import Reader, open_transactions, orphans
+from tests.drills.judge import in_the_books
+from tests.drills.own_lab import keep, new_folder, out, own_lab
+from tests.drills.watchers import Reader, left_over, open_transactions, snapshots_read
 
 SECONDS, SPEED = 3600, 10.0
 CHECKPOINT_S = 2
@@ -45,7 +42,6 @@ _SAMPLE_S = 5.0
 _TRANSACTIONS_EVERY = 6
 _READ_WITHIN_S = 300.0
 _WRITERS = 1
-out = Console(highlight=False, soft_wrap=True, width=None if os.isatty(1) else 200)
 
 
 @dataclass(frozen=True)
@@ -95,12 +91,6 @@ class Samples:
         if len(self.series["Parquet files"]) % _TRANSACTIONS_EVERY == 0:  # Kafka's tool for it is a JVM each time
             self.series["transactions open"].append(len(open_transactions(self._settings)))
 
-    def left(self, fleet: Fleet) -> int:
-        """How many of the fleet's snapshots the enrichment has not read."""
-        job = self._rest.running(self._settings.job_name(ENRICHMENT))
-        read = self._rest.read_offsets(job.id, self._settings.snapshots_topic) if job else {}
-        return fleet.snapshots - sum(read.values())
-
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
         for row in services.status(self._settings):
             if row.pid is None:
@@ -138,7 +128,7 @@ def run(settings: Settings, fleet: Fleet, speed: float, watched: Samples) -> lis
     jobs.submit(settings, *JOBS)
     with Reader(settings.parquet_dir) as reader:
         feed = Feed(settings, fleet, speed)
-        while feed.is_sending or watched.left(fleet):
+        while feed.is_sending or snapshots_read(settings) < fleet.snapshots:
             watched.take()
             time.sleep(_SAMPLE_S)  # the distance of the samples
         feed.wait()
@@ -147,11 +137,7 @@ def run(settings: Settings, fleet: Fleet, speed: float, watched: Samples) -> lis
     faults = [f"reader: {fault}" for fault in reader.faults[:3]]
     ledger = measure(settings)
     out.print(f"  {ledger}", markup=False)
-    if not ledger.balances or ledger.in_flight:
-        faults += ledger.faults[:3] or ["the ledger does not balance"]
-    faults += [f"orphan: {process}" for process in orphans(settings)]
-    faults += [f"transaction left open: {name}" for name in open_transactions(settings)]
-    return faults + list(watched.faults())
+    return faults + in_the_books(ledger) + left_over(settings) + list(watched.faults())
 
 
 def main(
@@ -160,15 +146,10 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the fleet.")] = 7,
 ) -> None:
     """Run for long, and look at what grows."""
-    folder = Path(tempfile.mkdtemp(prefix="labkit-long-"))
-    for name in [name for name in os.environ if name.startswith("LABKIT_")]:
-        del os.environ[name]
-    os.environ.update(lab_environment(folder), LABKIT_CHECKPOINT_INTERVAL_S=str(CHECKPOINT_S), LABKIT_SUFFIX="_long")
-    settings = load_settings()
-    watched = Samples(settings)
+    folder = new_folder()
     begin = time.monotonic()
-    try:
-        services.up(settings)
+    with own_lab(folder, LABKIT_CHECKPOINT_INTERVAL_S=str(CHECKPOINT_S), LABKIT_SUFFIX="_long") as settings:
+        watched = Samples(settings)
         fleet = Fleet(seed, seconds, expected=False)
         out.print(
             f"{seconds} s of {HOSTS} hosts with {CPUS} CPUs, {fleet.snapshots} snapshots, {speed:g} times as fast"
@@ -176,19 +157,18 @@ def main(
         faults = run(settings, fleet, speed, watched)
         files = parquet_files(settings.parquet_dir)
         sizes = sorted(file.stat().st_size for file in files)
-    finally:
-        close_client()
-        services.down(settings)
     out.print(table(watched.series))
     out.print(f"{len(files)} Parquet files, {sizes[0]:,} to {sizes[-1]:,} bytes, {sum(sizes):,} in all")
     checkpoints = max(watched.series["checkpoints of parquet"])
     if len(files) > (most := _WRITERS * 2 * (checkpoints + 3)):
         faults.append(f"{len(files)} Parquet files, more than one a writer, date and checkpoint ({most:.0f})")
-    where = REPOSITORY / "test-output" / "drills" / "long.json"
-    where.parent.mkdir(parents=True, exist_ok=True)
-    where.write_text(json.dumps({"seconds": seconds, "faults": faults, "files": sizes, "series": watched.series}))
+    keep("long.json", json.dumps({"seconds": seconds, "faults": faults, "files": sizes, "series": watched.series}))
     for fault in faults:
         out.print(f"✗ {fault}", markup=False)
+    if faults:
+        out.print(f"The lab of this run is in {folder}.")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     out.print(f"{'✗ failed' if faults else '✓ passed'} after {time.monotonic() - begin:.0f} s")
     raise typer.Exit(1 if faults else 0)
 

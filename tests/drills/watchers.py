@@ -11,8 +11,11 @@ from types import TracebackType
 import psutil
 import pyarrow.parquet as pq
 
+from labkit.errors import LabkitError
 from labkit.flink.home import java
+from labkit.flink.names import ENRICHMENT
 from labkit.ops import services
+from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.supervisor_conf import kafka_classpath
 from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
@@ -70,6 +73,24 @@ def orphans(settings: Settings) -> list[str]:
         if not left or time.monotonic() > deadline:
             return [f"{process.pid} {' '.join(_words(process))[:80]}" for process in left]
         time.sleep(0.2)
+
+
+def left_over(settings: Settings) -> list[str]:
+    """A sentence for each process and each transaction that should have ended."""
+    return [
+        *(f"orphan: {process}" for process in orphans(settings)),
+        *(f"transaction left open: {name}" for name in open_transactions(settings)),
+    ]
+
+
+def snapshots_read(settings: Settings) -> int:
+    """How many snapshots the enrichment has read; 0 where it is not at work, or Flink does not answer."""
+    rest = FlinkRest(settings.flink_url)
+    try:
+        job = rest.running(settings.job_name(ENRICHMENT))
+        return sum(rest.read_offsets(job.id, settings.snapshots_topic).values()) if job else 0
+    except LabkitError:
+        return 0
 
 
 def _words(process: psutil.Process) -> list[str]:

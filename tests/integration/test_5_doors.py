@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from labkit.ops.supervisor_conf import control_socket
 from labkit.settings import Settings, load_settings
 from labkit.workshop.lesson import clear
 from tests import jupyterlab
+from tests.integration.test_1_services import wait_for
 
 EVIL = "http://evil.example"
 ANOTHER_OF_THIS_MACHINE = ("127.0.0.2", "::1")
@@ -65,7 +65,7 @@ def at_work(lab: Settings) -> Iterator[AtWork]:
     pipeline.prepare(own)
     (job,) = jobs.submit(own, ENRICHMENT)
     with jupyterlab.at_work() as (process, address):
-        token = address.split("token=")[1]
+        _, token = jupyterlab.way_in(address)
         url = f"http://127.0.0.1:{lab.jupyter_port}/api/kernels"
         login = {"Authorization": f"token {token}"}
         kernel = httpx.post(url, headers=login).raise_for_status().json()["id"]
@@ -73,13 +73,6 @@ def at_work(lab: Settings) -> Iterator[AtWork]:
         wait_for(lambda: {"ipykernel_launcher", "beam_boot"} <= modules(there.processes))
         yield there
     clear(own)
-
-
-def wait_for(condition, within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.1)
 
 
 def modules(processes: list[psutil.Process]) -> set[str]:

@@ -23,7 +23,7 @@ from labkit.ops import ports, services
 from labkit.ops.jupyter import token
 from labkit.settings import Settings
 from tests.conftest import Labkit
-from tests.jupyterlab import at_work
+from tests.jupyterlab import at_work, way_in
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
     process, address = jupyterlab
     base = f"http://127.0.0.1:{lab.jupyter_port}"
     assert address.startswith(f"{base}/lab/tree/index.ipynb?token=")
-    secret = address.split("token=")[1]
+    _, secret = way_in(address)
     assert httpx.get(f"{base}/api/contents").status_code == 403
     names = {entry["name"] for entry in httpx.get(f"{base}/api/contents?token={secret}").json()["content"]}
     assert {"index.ipynb", "00_preflight.ipynb", "exercises", "logs"} <= names
@@ -73,7 +73,7 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
 
 def test_a_terminal_of_it_knows_labkit(jupyterlab: tuple[subprocess.Popen[str], str]) -> None:
     _, address = jupyterlab
-    base, secret = address.split("/lab/tree")[0], address.split("token=")[1]
+    base, secret = way_in(address)
     terminal = httpx.post(f"{base}/api/terminals?token={secret}").json()["name"]
 
     async def typed() -> str:
@@ -93,7 +93,7 @@ def test_a_terminal_of_it_knows_labkit(jupyterlab: tuple[subprocess.Popen[str], 
 
 def test_what_a_kernel_prints_cannot_be_read_from_its_ports_without_its_keys(lab: Settings, tmp_path: Path) -> None:
     with at_work(JUPYTER_RUNTIME_DIR=str(tmp_path)) as (_, address):
-        base, secret = address.split("/lab/tree")[0], address.split("token=")[1]
+        base, secret = way_in(address)
         kernel = httpx.post(f"{base}/api/kernels?token={secret}", json={"name": "python3"}).json()["id"]
         file = tmp_path / f"kernel-{kernel}.json"
         client = BlockingKernelClient(connection_file=str(file))

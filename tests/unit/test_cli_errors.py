@@ -274,3 +274,9 @@ def test_the_help_of_every_command_ends_with_an_example_of_it(name: str) -> None
     done = CliRunner().invoke(app, [name, "--help"])
     assert done.exit_code == 0
     assert done.stdout.strip().splitlines()[-1].strip().startswith(f"Example: labkit {name}")
+
+
+def test_down_where_there_is_no_lab_makes_none(labkit: Labkit, tmp_path: Path) -> None:
+    done = labkit("down", LABKIT_STATE_DIR=str(tmp_path / "state"))
+    assert (done.returncode, done.stdout) == (0, "No service was running.\n")
+    assert list(tmp_path.iterdir()) == []

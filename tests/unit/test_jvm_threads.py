@@ -38,8 +38,7 @@ from labkit.ops.client import close_client
 from labkit.settings import load_settings
 from labkit.workshop.jvm_threads import keep_threads_apart
 
-if sys.argv[2] == "apart":
-    keep_threads_apart()
+keep_threads_apart()
 _, tables = remote_environment(load_settings(state_dir=sys.argv[1]), "beside", parallelism=1, resume_from=None)
 tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
 stop = threading.Event()
@@ -65,5 +64,5 @@ print("five plans")
 
 def test_a_plan_is_made_while_other_threads_talk_to_the_jvm(tmp_path: Path) -> None:
     words = [sys.executable, "-c", PLANS, tmp_path]  # a process of its own: its JVM has not begun yet
-    done = subprocess.run([*words, "apart"], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.endswith("five plans\n"), done.stderr[-2000:]
