@@ -48,7 +48,7 @@ __all__ = [
     "processes", "services_of", "status", "stop_one", "up",
 ]  # fmt: skip
 
-_READY_WITHIN_S = 120
+_READY_WITHIN_S = 300
 _STOPPED_WITHIN_S = 60
 _POLL_S = 0.2
 _STALE_S = 10

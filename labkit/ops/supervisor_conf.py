@@ -106,6 +106,9 @@ def programs(settings: Settings) -> list[Program]:
         str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         *_shared_archive(settings, "registry"),
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+        # It asks for its topics once. After a minute without the broker (Kafka's default) it would be up, and useless.
+        *(f"-Dapicurio.kafkasql.{client}.default.api.timeout.ms=600000" for client in ("admin", "consumer")),
+        "-Dapicurio.kafkasql.producer.max.block.ms=600000",
         "-jar", f"{settings.install_dir}/registry/quarkus-run.jar",
     ]  # fmt: skip
     registry_environment = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from supervisor.options import ServerOptions
 
-from labkit.ops import jupyter
+from labkit.ops import jupyter, services
 from labkit.ops.supervisor_conf import (
     CONTAINERS,
     SERVICES,
@@ -136,3 +136,11 @@ def test_in_containers_the_broker_is_found_from_both_sides(container: Settings) 
     assert f"advertised.listeners=PLAINTEXT://kafka:{port},HOST://127.0.0.1:{port}\n" in text
     inside = f"PLAINTEXT://0.0.0.0:{port},HOST://0.0.0.0:39092,CONTROLLER://127.0.0.1:{controller}"
     assert f"\nlisteners={inside}\n" in text
+
+
+def test_the_registry_waits_for_a_broker_that_is_late(settings: Settings) -> None:
+    """With Kafka's own minute it gave up for good: up, and without its topics. Seen with the broker frozen for 75 s."""
+    (registry,) = (program for program in programs(settings) if program.name == "registry")
+    waits_ms = [word.split("=")[1] for word in registry.command if "timeout.ms" in word or "max.block.ms" in word]
+    assert len(waits_ms) == 3
+    assert all(int(wait_ms) / 1000 > services._READY_WITHIN_S for wait_ms in waits_ms)
