@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from confluent_kafka.admin import NewTopic
 
 from labkit.avro_codec import SnapshotCodec, read_schema
 from labkit.consumer import read_topic
+from labkit.errors import LabkitError
 from labkit.kafka_admin import admin_client
 from labkit.ops import pipeline, services
 from labkit.ops.offsets import unread
@@ -150,6 +152,30 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_acknowledged_is_missing
     assert len(arrived) >= acknowledged
     stamps = [snapshot.timestamp for snapshot in arrived]
     assert stamps == sorted(set(stamps)), "in order, none twice"
+
+
+def test_at_its_end_a_source_waits_for_a_frozen_broker_until_somebody_stops_it(
+    lab: Settings, before: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen in a drill: the broker took a minute to come back, and the producer had given up after 25 s."""
+    monkeypatch.setattr("labkit.producer._FLUSH_S", 0.1)
+    pid = next(row.pid for row in services.status(lab) if row.name == "kafka")
+    assert pid
+    stop = threading.Event()
+
+    def source(at_the_end: threading.Timer) -> Iterator[Snapshot]:
+        os.kill(pid, signal.SIGSTOP)
+        yield from hosts(["patient"], 3, seed=1)
+        at_the_end.start()
+
+    try:
+        with pytest.raises(LabkitError, match="3 snapshots were not acknowledged"):
+            produce(lab, source(threading.Timer(2, stop.set)), stop=stop)
+        os.kill(pid, signal.SIGCONT)
+        counts = produce(lab, source(threading.Timer(2, os.kill, (pid, signal.SIGCONT))))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert counts.acknowledged == 3
 
 
 def test_of_a_recording_that_ends_in_the_middle_it_says_what_was_sent(
