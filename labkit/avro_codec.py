@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import fastavro
+from fastavro.schema import to_parsing_canonical_form
 
 from labkit.procfs import CpuTimes, Snapshot
 
@@ -100,6 +101,10 @@ class SnapshotCodec:
         if left:
             raise UnreadableRecord(f"{left} bytes are left over after the Avro body")
         return _checked_snapshot(record)
+
+    def is_own(self, schema_id: int) -> bool:
+        """Values with that id are written as this codec writes them; raises `UnreadableRecord` as `decode` does."""
+        return to_parsing_canonical_form(self._writer_of(schema_id)) == to_parsing_canonical_form(self._schema)
 
     def _writer_of(self, schema_id: int) -> Schema:
         if schema_id not in self._writers:

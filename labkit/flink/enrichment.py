@@ -14,12 +14,7 @@ from typing import Any
 
 import orjson
 from pyflink.common import Row, Time, Types
-from pyflink.datastream import (
-    KeyedProcessFunction,
-    OutputTag,
-    ProcessFunction,
-    RuntimeContext,
-)
+from pyflink.datastream import KeyedProcessFunction, OutputTag, ProcessFunction, RuntimeContext
 from pyflink.datastream.state import StateTtlConfig, ValueStateDescriptor
 from pyflink.table import DataTypes, Schema
 
@@ -31,9 +26,10 @@ from labkit.metrics import compare
 from labkit.registry import Registry
 from labkit.settings import Settings
 
-__all__ = ["build"]
+__all__ = ["METRICS", "build", "dead_letter_sink", "metrics_schema", "metrics_sink", "source"]
 
-_METRICS = Types.ROW_NAMED(["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()])
+#: What both sinks of metrics are given: hostname, JSON, ms.
+METRICS = Types.ROW_NAMED(["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()])
 _DEAD_LETTER = Types.ROW_NAMED(
     ["key", "value", "headers"],
     [
@@ -100,21 +96,22 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     env, tables = remote_environment(
         settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from
     )
-    for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
+    for statement in (source(settings), metrics_sink(settings), dead_letter_sink(settings)):
         tables.execute_sql(statement)
     raw = tables.to_data_stream(tables.from_path("snapshots"))
     decoded = raw.process(Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])).uid("decode")
     by_host = decoded.key_by(lambda pair: pair[0], Types.STRING())
-    metrics = by_host.process(Enrich(settings.host_state_s), _METRICS).uid("enrich")
+    metrics = by_host.process(Enrich(settings.host_state_s), METRICS).uid("enrich")
     statements = tables.create_statement_set()
-    statements.add_insert("metrics", tables.from_data_stream(metrics, _metrics_schema()))
+    statements.add_insert("metrics", tables.from_data_stream(metrics, metrics_schema()))
     dead = decoded.get_side_output(_DEAD)
     statements.add_insert("dead_letters", tables.from_data_stream(dead, _dead_schema()))
     statements.attach_as_datastream()
     return env
 
 
-def _metrics_schema() -> Schema:
+def metrics_schema() -> Schema:
+    """`METRICS` as columns of the table `metrics`."""
     return (
         Schema.new_builder()
         .column("key", DataTypes.STRING())
@@ -134,7 +131,7 @@ def _dead_schema() -> Schema:
     )
 
 
-def _source(settings: Settings) -> str:
+def source(settings: Settings) -> str:
     """Key and value as raw bytes: decoding in Python leaves us in charge of what cannot be read."""
     return f"""
         CREATE TABLE snapshots (
@@ -153,7 +150,8 @@ def _source(settings: Settings) -> str:
         )"""
 
 
-def _metrics_sink(settings: Settings) -> str:
+def metrics_sink(settings: Settings) -> str:
+    """The table `metrics`: JSON, keyed by hostname, with the time of the snapshot as the record's."""
     return f"""
         CREATE TABLE metrics (
             key STRING, `value` BYTES, event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
@@ -162,7 +160,8 @@ def _metrics_sink(settings: Settings) -> str:
         )"""
 
 
-def _dead_letter_sink(settings: Settings) -> str:
+def dead_letter_sink(settings: Settings) -> str:
+    """The table `dead_letters`: key and value as they came, and why, in the headers."""
     return f"""
         CREATE TABLE dead_letters (
             key BYTES, `value` BYTES, headers MAP<STRING, BYTES> METADATA

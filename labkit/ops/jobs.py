@@ -32,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_sink"}
+_IN_BATCHES = "labkit.fast.job"
 _READ_WITHIN_S = 60
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
@@ -52,7 +53,7 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
         taken: list[Submitted] = []
         try:
             for name in names:
-                module = import_module(_MODULES[name])  # PyFlink takes a second to import: not before it is needed
+                module = _job_of(settings, name)
                 moved = _set_rows_aside(settings) if name == PARQUET else None
                 at_work.note(settings, name)
                 taken.append(replace(_hand_over(settings, name, partial(module.build, settings)), set_aside=moved))
@@ -230,6 +231,12 @@ def trouble(settings: Settings) -> list[str]:
         cause = cause_of(rest.root_exception(job.id)) or "no reason given"
         found.append(f"The job {job.name} is {job.state}: {cause}.")
     return found
+
+
+def _job_of(settings: Settings, name: str) -> Any:
+    """The module whose `build` makes the job. PyFlink takes a second to import: not before it is needed."""
+    in_batches = name == ENRICHMENT and settings.enrichment_in_batches
+    return import_module(_IN_BATCHES if in_batches else _MODULES[name])
 
 
 def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:

@@ -230,6 +230,11 @@ def workers(settings: Settings) -> set[int]:
 
 
 def test_a_taskmanager_killed_under_load_loses_nothing_and_doubles_nothing(both_jobs: Settings) -> None:
+    kill_a_taskmanager_under_load(both_jobs)
+
+
+def kill_a_taskmanager_under_load(both_jobs: Settings) -> None:
+    """Kill it between two halves of a feed; then all is as if it had lived."""
     feed = hosts([f"kill{number}" for number in range(20)], 100, seed=5)
     produce(both_jobs, feed[: len(feed) // 2])
     before = workers(both_jobs)
@@ -245,7 +250,10 @@ def test_a_taskmanager_killed_under_load_loses_nothing_and_doubles_nothing(both_
         return (
             len(now) == both_jobs.enrichment_parallelism
             and not now & before
-            and all((job := rest.running(name)) and set(rest.tasks(job.id)) == {"RUNNING"} for name in JOBS)
+            and all(
+                (job := rest.running(both_jobs.job_name(name))) and set(rest.tasks(job.id)) == {"RUNNING"}
+                for name in JOBS
+            )
         )
 
     wait_for(recovered, 120)

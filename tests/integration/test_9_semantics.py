@@ -140,14 +140,17 @@ def spoil(settings: Settings) -> None:
     assert raw.flush(30) == 0
 
 
-@pytest.mark.parametrize("parallelism", [1, 3])
-@pytest.mark.parametrize("partitions", [1, 4])
+@pytest.mark.parametrize(
+    ("partitions", "parallelism", "in_batches"),
+    [(1, 1, False), (1, 3, False), (4, 1, False), (4, 3, False), (1, 1, True), (4, 3, True)],
+)
 def test_every_case_is_the_same_through_kafka_and_flink_across_a_stop_and_around_what_cannot_be_read(
-    lab: Settings, tmp_path: Path, partitions: int, parallelism: int
+    lab: Settings, tmp_path: Path, partitions: int, parallelism: int, in_batches: bool
 ) -> None:
     settings = own_lab(
-        lab, tmp_path, f"sem{partitions}{parallelism}", partitions=partitions, enrichment_parallelism=parallelism
-    )
+        lab, tmp_path, f"sem{partitions}{parallelism}{in_batches}", partitions=partitions,
+        enrichment_parallelism=parallelism, enrichment_in_batches=in_batches,
+    )  # fmt: skip
     found = cases()
     sent = in_order_of_time(found)
     half = len(sent) // 2

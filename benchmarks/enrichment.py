@@ -1,0 +1,172 @@
+"""How many snapshots a second the enrichment takes, from a topic that is full to the last metrics, exactly once.
+
+    python benchmarks/enrichment.py --snapshots 600000 --way batches
+    python benchmarks/enrichment.py --snapshots 300000 --way records
+
+A lab of its own is started, with settings as for lessons but a checkpoint every 10 s. The topic is filled, then the
+job is submitted; steady snapshots/s are those between 20 % and 90 % of the records, by the end offsets of
+procstat_metrics (uncommitted). CPU seconds are those of each process in that time. In the end the job is stopped and
+the ledger counts: nothing missing, nothing twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyruhvro
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from labkit.avro_codec import HEADER_BYTES, read_schema
+from labkit.flink.names import ENRICHMENT
+from labkit.ops import control, jobs, pipeline, services
+from labkit.ops.client import close_client
+from labkit.procfs import CPU_COLUMNS
+from labkit.settings import Settings, load_settings
+
+START_MS = 1_795_165_200_000
+
+
+def steps(hosts: int, cpus: int, snapshots: int, schema: str) -> Iterator[list[bytes]]:
+    """Avro bodies of every host, one second after the other; 100 ticks a CPU and second, spread at random."""
+    rng = np.random.default_rng(7)
+    counters = rng.integers(10**5, 10**7, (hosts, cpus, len(CPU_COLUMNS)))
+    names = [f"host-{number:04}" for number in range(hosts)]
+    ids = pa.array(["cpu", *(f"cpu{number}" for number in range(cpus))] * hosts)
+    begins = pa.array(np.arange(hosts + 1, dtype=np.int32) * (cpus + 1))
+    counts = pa.ListArray.from_arrays(
+        pa.array(np.arange(hosts + 1, dtype=np.int32) * 11), pa.array(rng.integers(0, 10**8, hosts * 11))
+    )
+    for step in range(snapshots // hosts):
+        busy = rng.multinomial(rng.integers(5, 60), [0.5, 0.05, 0.3, 0, 0.08, 0.01, 0.04, 0.02], (hosts, cpus))
+        busy[:, :, 3] = 100 - busy.sum(axis=2)
+        counters[:, :, :8] += busy
+        lines = np.concatenate((counters.sum(axis=1, keepdims=True), counters), axis=1).reshape(-1, len(CPU_COLUMNS))
+        cpu = pa.StructArray.from_arrays([ids, *map(pa.array, lines.T)], ["id", *CPU_COLUMNS])
+        one = {name: pa.array(np.full(hosts, 1000 + step)) for name in ("ctxt", "processes")}
+        small = pa.array(np.full(hosts, 2))
+        batch = pa.record_batch(
+            [pa.array(names), pa.array(np.full(hosts, START_MS + 1000 * step)), pa.ListArray.from_arrays(begins, cpu),
+             counts, counts, one["ctxt"], pa.array(np.full(hosts, 1_763_000_000)), one["processes"], small, small],
+            ["hostname", "timestamp", "cpus", "intr", "softirq", "ctxt", "btime", "processes", "procs_running",
+             "procs_blocked"],
+        )  # fmt: skip
+        (written,) = pyruhvro.serialize_record_batch(batch, schema, 1)
+        yield written.to_pylist()
+
+
+def fill(settings: Settings, schema_id: int, hosts: int, cpus: int, snapshots: int) -> None:
+    """Send `snapshots` to the topic, as fast as Kafka takes them."""
+    schema = read_schema(settings.schema_dir)
+    header = bytes([0]) + schema_id.to_bytes(HEADER_BYTES - 1, "big")
+    producer = Producer(
+        {"bootstrap.servers": settings.kafka_bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000,
+         "batch.size": 1_000_000}
+    )  # fmt: skip
+    keys = [f"host-{number:04}" for number in range(hosts)]
+    for step, bodies in enumerate(steps(hosts, cpus, snapshots, json.dumps(schema))):
+        for key, body in zip(keys, bodies, strict=True):
+            producer.produce(settings.snapshots_topic, header + body, key, timestamp=START_MS + 1000 * step)
+        producer.poll(0)
+    producer.flush()
+
+
+class Metrics:
+    """How many records are in procstat_metrics."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+        self._wanted = {
+            TopicPartition(settings.metrics_topic, number): OffsetSpec.latest() for number in range(settings.partitions)
+        }
+
+    def count(self) -> int:
+        """The end offsets, uncommitted records and marks of transactions counted with the others."""
+        return sum(future.result().offset for future in self._admin.list_offsets(self._wanted).values())
+
+
+def cpu_seconds(settings: Settings) -> dict[str, float]:
+    """CPU seconds so far of each service, its workers apart."""
+    spent: dict[str, float] = {}
+    for service, found in control.processes(settings).items():
+        for process in found:
+            if process.pid is None:
+                continue
+            times = psutil.Process(process.pid)
+            for one in [times, *times.children(recursive=True)]:
+                is_python = "python" in one.name() and service == "taskmanager"
+                used = one.cpu_times()
+                name = "workers" if is_python else service
+                spent[name] = spent.get(name, 0.0) + used.user + used.system
+    return spent
+
+
+def measure(settings: Settings, expected: int) -> dict[str, float]:
+    """Submit the job, and look at what comes out until it has read everything."""
+    began = time.monotonic()
+    jobs.submit(settings, ENRICHMENT)
+    close_client()
+    out = Metrics(settings)
+    seen: list[tuple[float, int, dict[str, float]]] = []
+    while not seen or seen[-1][1] < expected:
+        count = out.count()
+        if count and (not seen or count > seen[-1][1]):
+            seen.append((time.monotonic() - began, count, cpu_seconds(settings)))
+            print(f"  {seen[-1][0]:6.1f} s  {count:>9,}", flush=True)
+        time.sleep(0.5)
+    steady = [one for one in seen if 0.2 * expected <= one[1] <= 0.9 * expected]
+    first, last = steady[0], steady[-1]
+    records, seconds = last[1] - first[1], last[0] - first[0]
+    spent = {name: (last[2][name] - first[2].get(name, 0.0)) / records * 1e6 for name in last[2]}
+    return {
+        "snapshots_per_s": round(records / seconds),
+        "start_s": round(seen[0][0], 1),
+        "cpu_us": round(sum(spent.values()), 1),
+        **{f"cpu_us_{name}": round(us, 1) for name, us in spent.items()},
+    }
+
+
+def main() -> None:
+    """One lab, one job, one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--snapshots", type=int, default=600_000)
+    parser.add_argument("--hosts", type=int, default=200)
+    parser.add_argument("--cpus", type=int, default=8)
+    parser.add_argument("--way", choices=("batches", "records"), default="batches")
+    parser.add_argument("--keep", action="store_true", help="leave the lab up")
+    chosen = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="labkit-bench-"))
+    os.environ |= {
+        "LABKIT_STATE_DIR": str(folder / "state"), "LABKIT_OUTPUT_DIR": str(folder / "output"),
+        "LABKIT_PORT_OFFSET": "3300", "LABKIT_CHECKPOINT_INTERVAL_S": "10", "LABKIT_DEPLOYMENT": "local",
+        "LABKIT_ENRICHMENT_IN_BATCHES": str(chosen.way == "batches"),
+    }  # fmt: skip
+    settings = load_settings()
+    try:
+        services.up(settings)
+        _, schema_id = pipeline.prepare(settings)
+        begin = time.monotonic()
+        fill(settings, schema_id, chosen.hosts, chosen.cpus, chosen.snapshots)
+        print(f"{chosen.snapshots:,} snapshots sent in {time.monotonic() - begin:.1f} s", flush=True)
+        found = measure(settings, chosen.snapshots // chosen.hosts * chosen.hosts - chosen.hosts)
+        print(json.dumps({"way": chosen.way, **found}), flush=True)
+    finally:
+        if not chosen.keep:
+            services.down(settings)
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(folder)
+
+
+if __name__ == "__main__":
+    main()
