@@ -108,7 +108,10 @@ def test_it_belongs_to_no_group_and_the_job_loses_nothing_to_it(enriching: Setti
     begin(watchers, *both)
     produce(enriching, hosts(["shared"], 2, seed=22))
     assert both[0].next() == both[1].next()
-    groups = admin_client(enriching.kafka_bootstrap).list_consumer_groups().result().valid
+    admin = admin_client(
+        enriching.kafka_bootstrap
+    )  # while it lives it answers: a future of one that is gone never comes
+    groups = admin.list_consumer_groups().result(WITHIN_S).valid
     assert not any("watch" in group.group_id for group in groups)
 
 
