@@ -65,8 +65,8 @@ def prepare(rows, folder):
 
 
 # %% [markdown]
-# Try it: two rows, a second before midnight and a second after. You should see the names of two hidden files. Then comes
-# a table of both rows. pandas passes over hidden files, so it could not read them before `commit`.
+# Try it: two rows, a second before midnight and a second after. You should see the names of two hidden files. Then
+# comes a table of both rows. pandas passes over hidden files, so it could not read them before `commit`.
 
 # %%
 midnight = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp() * 1000)
