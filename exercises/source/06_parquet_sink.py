@@ -66,7 +66,7 @@ def prepare(rows, folder):
 
 # %% [markdown]
 # Try it: two rows, a second before midnight and a second after. You should see the names of two hidden files. Then
-# comes a table of both rows. pandas passes over hidden files, so it could not read them before `commit`.
+# comes a table of both rows. pandas passes over hidden files: before `commit` it would find no row.
 
 # %%
 midnight = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp() * 1000)
