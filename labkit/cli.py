@@ -496,6 +496,7 @@ def lab() -> None:
 
     It opens your own copies of the notebooks, in work/; what you wrote there is never overwritten.
     """
+    from labkit.ops import services
     from labkit.ops.jupyter import address, require_free_port, serve
     from labkit.workshop import folder, index
 
@@ -508,7 +509,10 @@ def lab() -> None:
     up()
     index.write(settings)
     status = serve(settings, lambda text: out.print(text, markup=False))
-    out.print("JupyterLab has ended; the services are still up. To stop them: labkit down")
+    if services.processes(settings):
+        out.print("JupyterLab has ended; the services are still up. To stop them: labkit down")
+    else:
+        out.print("JupyterLab has ended; the services are down, too.")
     raise typer.Exit(status)
 
 

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercises 01: Counters, not rates
 #
-# Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise checks it, and says what is not
-# right yet. It tries your function with machines that you have not seen.
+# Two exercises, 20 to 30 minutes. Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise
+# checks it, and says what is not right yet. It tries your function with machines that you have not seen.
 
 # %%
 from labkit.procfs import CPU_COLUMNS, parse_stat

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercises 02: To Kafka
 #
-# Two exercises to notebook 02. Write your answer in place of the line with `NotSolved`; the check cell says whether
-# it does what it should, and why not. Ask it as often as you like. The first cell makes topics and groups that end in
-# `_ex02`; nothing else is touched.
+# Two exercises to notebook 02, 30 to 40 minutes. Write your answer in place of the line with `NotSolved`; the check
+# cell says whether it does what it should, and why not. Ask it as often as you like. The first cell makes topics and
+# groups that end in `_ex02`; nothing else is touched.
 
 # %%
 import json

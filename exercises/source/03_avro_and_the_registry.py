@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercises 03: Avro and the registry
 #
-# Two exercises to notebook 03. Write your answer in place of the line with `NotSolved`; the check cell says whether
-# it does what it should, and why not. Ask it as often as you like. What the second one registers has subjects that
-# end in `_ex03-value`.
+# Two exercises to notebook 03, 20 to 30 minutes. Write your answer in place of the line with `NotSolved`; the check
+# cell says whether it does what it should, and why not. Ask it as often as you like. What the second one registers has
+# subjects that end in `_ex03-value`.
 
 # %%
 import io

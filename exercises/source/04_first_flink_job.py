@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercises 04: First Flink job
 #
-# Two exercises to notebook 04. Write your answer in place of the line with `NotSolved`; the check cell says whether it
-# does what it should, and why not. It runs your answer on the lab's cluster, which takes some ten seconds, with topics
-# and jobs that end in `_ex04`. Ask it as often as you like.
+# Two exercises to notebook 04, 30 to 40 minutes. Write your answer in place of the line with `NotSolved`; the check
+# cell says whether it does what it should, and why not. It runs your answer on the lab's cluster, which takes some ten
+# seconds, with topics and jobs that end in `_ex04`. Ask it as often as you like.
 
 # %%
 from pyflink.common import Row, Types

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Exercises 05: Enrichment with keyed state
 #
-# Two exercises to notebook 05. Write your answer in place of the line with `NotSolved`; the check cell says whether it
-# does what it should, and why not. It feeds your operator by hand first, with hosts of its own. Then it runs it on the
-# lab's cluster, which takes some ten seconds, with topics and jobs that end in `_ex05`. Ask it as often as you like.
+# Two exercises to notebook 05, 30 to 40 minutes. Write your answer in place of the line with `NotSolved`; the check
+# cell says whether it does what it should, and why not. It feeds your operator by hand first, with hosts of its own.
+# Then it runs it on the lab's cluster, which takes some ten seconds, with topics and jobs that end in `_ex05`. Ask it
+# as often as you like.
 
 # %%
 from pyflink.common import Row, Types

@@ -65,16 +65,20 @@ def prepare(rows, folder):
 
 
 # %% [markdown]
-# Try it: two rows, a second before midnight and a second after. You should see two hidden files, then two visible ones.
+# Try it: two rows, a second before midnight and a second after. You should see the names of two hidden files. Then
+# comes a table of both rows. pandas passes over hidden files: before `commit` it would find no row.
 
 # %%
 midnight = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp() * 1000)
 two = [{"hostname": "lab", "timestamp": midnight + ms, "cpu_id": "cpu", "total_busy_pct": 1.0} for ms in (-1000, 1000)]
 with tempfile.TemporaryDirectory() as name:
-    hidden = prepare(two, Path(name))
-    print(*(file.relative_to(name) for file in hidden), sep="\n")
-    commit(hidden)
-    print(pd.read_parquet(name))
+    try:
+        hidden = prepare(two, Path(name))
+        print(*(file.relative_to(name) for file in hidden), sep="\n")
+        commit(hidden)
+        print(pd.read_parquet(name))
+    except NotSolved as error:
+        print(error)
 
 # %%
 check("06a", prepare)
@@ -136,7 +140,10 @@ def statements(settings, folder):
 # Read your statements once more, as Flink will get them. Then check: it takes about ten seconds.
 
 # %%
-print(*statements(load_settings(suffix="_ex06"), Path("/tmp/somewhere")), sep="\n\n")
+try:
+    print(*statements(load_settings(suffix="_ex06"), Path("/tmp/somewhere")), sep="\n\n")
+except NotSolved as error:
+    print(error)
 
 # %%
 check("06b", statements)

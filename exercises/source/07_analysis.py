@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercises 07: Analysis
 #
-# Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise checks it, on rows that you have
-# not seen.
+# Two exercises, 20 to 30 minutes. Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise
+# checks it, on rows that you have not seen.
 #
 # No service is needed: `rows` below are made from the recording as the two jobs make them. The function is that of
 # the notebook.

@@ -280,3 +280,30 @@ def test_down_where_there_is_no_lab_makes_none(labkit: Labkit, tmp_path: Path) -
     done = labkit("down", LABKIT_STATE_DIR=str(tmp_path / "state"))
     assert (done.returncode, done.stdout) == (0, "No service was running.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("left", "said"), [(True, "still up. To stop them: labkit down"), (False, "down, too.")])
+def test_when_jupyterlab_has_ended_lab_looks_whether_the_services_are_up(
+    left: bool, said: str, idle_lab: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in idle_lab.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    # The services are known by supervisord's command line. This one only sleeps.
+    words = ["supervisor.supervisord", "-c", str(settings.state_dir / "supervisord.conf")]
+    asleep = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *words])
+
+    def serve(*_: object) -> int:
+        if not left:  # `labkit down`, in another terminal
+            asleep.kill()
+            asleep.wait()
+        return 0
+
+    monkeypatch.setattr("labkit.cli.up", lambda: None)
+    monkeypatch.setattr("labkit.ops.jupyter.serve", serve)
+    try:
+        done = CliRunner().invoke(app, ["lab"])
+    finally:
+        asleep.kill()
+        asleep.wait()
+    assert (done.exit_code, done.stdout) == (0, f"JupyterLab has ended; the services are {said}\n")
