@@ -55,6 +55,11 @@ def test_a_lesson_is_found_by_its_number_however_it_is_typed() -> None:
         lesson("five")
 
 
+def test_who_asks_for_a_lesson_that_there_is_not_hears_of_those_that_there_are() -> None:
+    with pytest.raises(BadInput, match=r"There is no lesson '08'; there are 00, 01, .*06, 07, 11, 12\.$"):
+        lesson("08")
+
+
 def test_a_suffix_gives_a_lesson_topics_jobs_and_rows_of_its_own() -> None:
     mine, main = load_settings(suffix="_nb05"), load_settings()
     assert mine.snapshots_topic == f"{main.snapshots_topic}_nb05"
