@@ -146,6 +146,16 @@ _CASES = (
         "The line cpu is no CPU, and a CPU that was not there before has no share.",
         new=("cpu1",),
     ),
+    _Case(
+        "cpu0 started over: its idle fell by exactly 300",
+        {"cpu0": {"user": 60, "idle": -300, "iowait": 40}, "cpu1": {"user": 9, "idle": 91}},
+        "300 ticks are enough: with 300 or more the CPU has no share.",
+    ),
+    _Case(
+        "The idle of cpu0 fell by 299",
+        {"cpu0": {"user": 60, "idle": -299, "iowait": 40}, "cpu1": {"user": 9, "idle": 91}},
+        "299 ticks are too few for a CPU that started over: it is a counter that stepped back, and counts as 0.",
+    ),
     _Case("No tick was counted", {"cpu0": {}, "cpu1": {}}, "No ticks, no share: None."),
 )
 

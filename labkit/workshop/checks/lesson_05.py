@@ -90,7 +90,11 @@ def judge_05b(alarm: Any, settings: Settings) -> str:
     bench.run("lab", "cpu0", [100], [0], "Five in a row are enough.")
     bench.run("lab", "cpu0", [100, 100, 97, 100, 100, 100], [], "One alarm for each stretch, however long it is.")
     bench.run("lab", "cpu0", [89.9, 90, 90.0, 93, 92, 91], [5], "90 % itself counts as busy, 89.9 % does not.")
-    bench.interleaved()
+    names = [("a", "cpu0"), ("a", "cpu1"), ("b", "cpu0"), ("b", "cpu1")]
+    hint = "Each CPU of each host has a count of its own: the key has to name both."
+    bench.interleaved(names, "With two CPUs of two hosts busy at a time, ", hint)
+    hint = "Without something between the two names, node1 with its CPU 1 has the key of node with its CPU 11."
+    bench.interleaved([("node1", "1"), ("node", "11")], "With 1 of node1 and 11 of node busy at a time, ", hint)
     bench.run("web", "cpu0", [95, 95, 95], [], "Three intervals are not five.")
     bench.restart()
     bench.run("web", "cpu0", [95, 95], [1], _FORGOTTEN, "After a restart ")
@@ -134,13 +138,12 @@ class _Alarms:
             self._now += 1000
             self._one(host, cpu, busy, index in alarms, hint, when or f"After {_words(shares[:index])}")
 
-    def interleaved(self) -> None:
-        """CPUs and hosts in turn, each busy for three intervals: no five of any."""
-        hint = "Each CPU of each host has a count of its own: the key has to name both."
+    def interleaved(self, names: list[tuple[str, str]], when: str, hint: str) -> None:
+        """These (host, CPU) in turn, each busy for three intervals: no five of any."""
         for busy in (95, 95, 95, 5):
             self._now += 1000
-            for host, cpu in (("a", "cpu0"), ("a", "cpu1"), ("b", "cpu0"), ("b", "cpu1")):
-                self._one(host, cpu, busy, False, hint, "With two CPUs of two hosts busy at a time, ")
+            for host, cpu in names:
+                self._one(host, cpu, busy, False, hint, when)
 
     def _one(self, host: str, cpu: str, busy: float, due: bool, hint: str, when: str) -> None:
         from pyflink.common import Row

@@ -149,6 +149,23 @@ return (lambda row: row[0]), Alarm()
             r"two CPUs of two hosts.*none was due.*the key has to name both",
         ),
         (
+            "a key of the two names without anything between them",
+            """
+class Alarm(KeyedProcessFunction):
+    def open(self, runtime_context):
+        self.busy_for = runtime_context.get_state(ValueStateDescriptor("busy for", Types.LONG()))
+
+    def process_element(self, row, ctx):
+        count = (self.busy_for.value() or 0) + 1 if row[3] >= 90 else 0
+        self.busy_for.update(count)
+        if count == 5:
+            yield Row(row[0], row[2], row[1])
+
+return (lambda row: row[0] + row[2]), Alarm()
+""",
+            r"1 of node1 and 11 of node.*none was due.*something between the two names",
+        ),
+        (
             "exactly 90 is not enough for it",
             """
 class Alarm(KeyedProcessFunction):
