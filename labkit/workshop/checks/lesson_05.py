@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from labkit.errors import LabkitError
 from labkit.metrics import compare
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import Settings
-from labkit.workshop.check import NotYet
+from labkit.workshop.check import NotYet, raised
 from labkit.workshop.checks.flink_trial import Operator, decoded, on_cluster
 from labkit.workshop.lesson import RECORDING, begin, snapshots
 
@@ -51,6 +52,16 @@ def judge_05a(switches: Any, settings: Settings) -> str:
     return f"{len(found)} rates on the cluster, up to {max(row[2] for row in found):,.0f} switches a second."
 
 
+def _fed(operator: Operator, key: str, element: Any, what: str, hint: str) -> list[Any]:
+    """What comes of one element. Raises `NotYet` with `what` it was where the operator raises something."""
+    try:
+        return operator.feed(key, element)
+    except LabkitError:
+        raise
+    except Exception as error:
+        raise NotYet(f"{what}: your operator raised {raised(error)}.", hint) from error
+
+
 class _Rates:
     """Feeds an operator with snapshots of `ctxt` alone."""
 
@@ -59,12 +70,13 @@ class _Rates:
 
     def expect(self, host: str, timestamp: int, ctxt: int, rate: float | None, hint: str, when: str = "") -> None:
         """One snapshot -> the rate that has to come out, or None for nothing."""
-        got = self._operator.feed(host, (host, _snapshot(host, timestamp, ctxt)))
+        fed = f"{when}{host}'s snapshot at {timestamp} ms, ctxt {ctxt}"
+        got = _fed(self._operator, host, (host, _snapshot(host, timestamp, ctxt)), fed, hint)
         want = [] if rate is None else [[host, timestamp, rate]]
         if not _close(got, want):
             came = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
             wanted = f"it should have been {want[0]}" if want else "it should have given nothing"
-            raise NotYet(f"{when}{host}'s snapshot at {timestamp} ms, ctxt {ctxt}, {came}; {wanted}.", hint)
+            raise NotYet(f"{fed}, {came}; {wanted}.", hint)
 
 
 def _snapshot(host: str, timestamp: int, ctxt: int) -> Snapshot:
@@ -152,12 +164,13 @@ class _Alarms:
         key = self._key_of(row)
         if not isinstance(key, str):
             raise NotYet(f"The key of {list(row)} is {key!r}, no text.", "An f-string makes one of several values.")
-        got = self._operator.feed(key, row)
+        fed = f"{when}{host} {cpu} with {busy:g} % at {self._now} ms"
+        got = _fed(self._operator, key, row, fed, hint)
         want = [[host, cpu, self._now]] if due else []
         if got != want:
             came = f"gave {got[0] if len(got) == 1 else got}" if got else "gave no alarm"
             wanted = f"{want[0]} was due" if due else "none was due"
-            raise NotYet(f"{when}{host} {cpu} with {busy:g} % at {self._now} ms {came}; {wanted}.", hint)
+            raise NotYet(f"{fed} {came}; {wanted}.", hint)
 
 
 def _words(shares: list[float]) -> str:

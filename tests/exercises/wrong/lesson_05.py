@@ -94,6 +94,25 @@ return Switches()
 """,
             r"should have been \['web', 7000, 20.0\].*do not keep the late one",
         ),
+        (
+            "divides by the time of a repeated snapshot",
+            """
+class Switches(KeyedProcessFunction):
+    def open(self, runtime_context):
+        self.last = runtime_context.get_state(ValueStateDescriptor("last", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, pair, ctx):
+        host, now = pair
+        before = self.last.value()
+        self.last.update(now)
+        if before is not None:
+            yield Row(host, now.timestamp, (now.ctxt - before.ctxt) * 1000 / (now.timestamp - before.timestamp))
+
+return Switches()
+""",
+            r"web's snapshot at 5000 ms.*raised ZeroDivisionError: division by zero, in line \d+ of process_element: "
+            r"yield Row.*A repeated snapshot is not newer",
+        ),
     ],
     "05b": [
         (
