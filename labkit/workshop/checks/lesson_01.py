@@ -50,8 +50,26 @@ def judge_01a(answer: Any, _: Settings) -> str:
     """`answer` is cpu_times: the text of /proc/stat -> {"cpu0": {"user": 4705, …}, …}."""
     for machine, text, hint in _FILES:
         wanted = {cpu.id: cpu._asdict() for cpu in parse_stat(text, "lab", 0).cpus}
-        _same_times(machine, called(answer, (text,), machine, hint), wanted, text)
+        try:
+            got = called(answer, (text,), machine, hint)
+        except NotYet as error:
+            raise _with_its_line(error, answer, text) from error.__cause__
+        _same_times(machine, got, wanted, text)
     return "Ten columns, four-column kernels and eleven too, and nothing but CPUs."
+
+
+def _with_its_line(error: NotYet, answer: Any, text: str) -> NotYet:
+    """`error`, and the first line of `text` with which `answer` raises something; `error` where there is none."""
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            answer("".join(lines[:number]))
+        except Exception:
+            if not line.strip():
+                empty = "A line may be empty, too: split() gives no word of it then, and words[0] is not there."
+                return NotYet(f"{error.what} Line {number} of it breaks your function: it is empty.", empty)
+            return NotYet(f"{error.what} Line {number} of it breaks your function: `{line.rstrip()}`.", error.todo)
+    return error
 
 
 def _same_times(machine: str, got: Any, wanted: Mapping[str, dict[str, Any]], text: str) -> None:

@@ -34,7 +34,20 @@ WRONG = {
                     found[name] = dict(zip(CPU_COLUMNS, numbers + [0] * (10 - len(numbers))))
             return found
             """,
-            r"raised ValueError.*disk_io|raised ValueError.*Linux 2\.4.*begins with cpu",
+            r"raised ValueError.*Linux 2\.4.*Line 4 of it.*disk_io.*begins with cpu",
+        ),
+        (
+            "every line has a first word",
+            """
+            found = {}
+            for line in text.splitlines():
+                words = line.split()
+                if words[0].startswith("cpu"):
+                    numbers = [int(word) for word in words[1:11]]
+                    found[words[0]] = dict(zip(CPU_COLUMNS, numbers + [0] * (10 - len(numbers))))
+            return found
+            """,
+            r"raised IndexError.*Linux 2\.4.*Line 7 of it breaks your function: it is empty.*may be empty",
         ),
         (
             "the total line is thrown away",
