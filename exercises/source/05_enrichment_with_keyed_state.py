@@ -65,6 +65,7 @@ check("05a", switches)
 # Write `alarm()`, which returns two things: a function that gives the key of a row, as text, and an operator.
 #
 # - In: `Row(hostname, timestamp, cpu_id, busy)`, one for each CPU and interval, in the order of time.
+# - Both names may be any text without blanks (elsewhere a CPU is called `0`). No two CPUs may share a key.
 # - Out: `Row(hostname, cpu_id, timestamp)`, with the timestamp of the fifth interval.
 # - One alarm for each stretch, however long it is. After an interval below 90 % a new stretch may begin.
 # - It goes on after a restart as if nothing had happened.

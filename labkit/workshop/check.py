@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,8 +19,9 @@ from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
 from labkit.workshop import progress
 from labkit.workshop.contents import LESSONS
+from labkit.workshop.explain import explained, is_of_a_cell
 
-__all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge"]
+__all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge", "raised", "where"]
 
 #: The media type under which a check cell's output carries its verdict.
 VERDICT = "application/vnd.labkit.verdict+json"
@@ -86,5 +88,24 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
     except LabkitError as error:  # a service that is away: not the answer's fault
         return Verdict(exercise, False, f"It could not be checked. {error.what}", error.todo)
     except Exception as error:
-        what = f"{type(error).__name__}: {error}".rstrip(": ")
-        return Verdict(exercise, False, f"Your code raised {what}.", "Run it by itself in a cell to see where.")
+        told = explained(error) if type(error).__module__.startswith(("py4j.", "pyflink.")) else None
+        if told is not None:
+            return Verdict(exercise, False, told.what, told.todo)
+        if where(error):
+            return Verdict(exercise, False, f"Your code raised {raised(error)}.", _PRINT)
+        return Verdict(exercise, False, f"With what your code gave, the check came to {raised(error)}.", _RETURNS)
+
+
+_PRINT = "Print on the line before it what that line works with, and run the check again: it shows what you print."
+_RETURNS = "Look at what your code returns: is there a return, and is it of the kind that is asked for?"
+
+
+def raised(error: BaseException) -> str:
+    """An error as a sentence has it: "KeyError: 'id', in line 4 of framed: …", with the line where it is known."""
+    return f"{type(error).__name__}: {error}".rstrip(": ") + where(error)
+
+
+def where(error: BaseException) -> str:
+    """The last line of a cell that led to `error`: ", in line 4 of framed: return …"; "" where there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_of_a_cell(frame.filename)]
+    return f", in line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}".rstrip(": ") if frames else ""

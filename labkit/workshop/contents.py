@@ -82,4 +82,4 @@ def lesson(no: str) -> Lesson:
     for known in LESSONS:
         if no.strip() in (known.no, known.no.lstrip("0") or "0"):
             return known
-    raise BadInput(f"There is no lesson {no!r}; there are {LESSONS[0].no} to {LESSONS[-1].no}.")
+    raise BadInput(f"There is no lesson {no!r}; there are {', '.join(each.no for each in LESSONS)}.")

@@ -25,7 +25,15 @@ from typing import Any
 
 from labkit.errors import LabkitError
 
-__all__ = ["KINDS", "Explanation", "Kind", "explained", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "KINDS",
+    "Explanation",
+    "Kind",
+    "explained",
+    "is_of_a_cell",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +94,25 @@ def _own_line(trace: str) -> Words:
 
 
 def _root_cause(trace: str) -> Words:
-    """The last "Caused by" of a Java trace (of one without any, its first line), with short names of classes."""
+    """The last "Caused by" of a Java trace (of one without any, its first line), with short names of classes.
+
+    Beside it: the lines on types that the planner writes below it, and what to do. What the planner refuses never
+    becomes a job, so no log has a word about it.
+    """
     causes = re.findall(r"^Caused by: (.+)$", trace, re.M)
     first = re.search(r"^(?::\s*|[\w.]+: )?((?:java|javax|org|com)\.[\w.$]+(?:Exception|Error).*)$", trace, re.M)
     last = causes[-1] if causes else first[1] if first else trace.strip().split("\n")[-1]
-    return {"cause": re.sub(r"\b(?:[a-z]\w*\.)+(?=[A-Z])", "", last).strip().rstrip(".")}
+    types = (f"{whose} schema: {is_}" for whose, is_ in re.findall(r"^(Query|Sink) schema: +(.+)$", trace, re.M))
+    said = ". ".join(dict.fromkeys([last.strip().rstrip("."), *types]))
+    refused = _PLANNER.search(trace) and "JobExecutionException" not in trace
+    return {"cause": re.sub(r"\b(?:[a-z]\w*\.)+(?=[A-Z])", "", said), "todo": _NO_JOB if refused else _IN_THE_LOG}
+
+
+_PLANNER = re.compile(r"org\.apache\.(?:calcite|flink\.table\.(?:planner|api\.\w*(?:Validation|Parser)\w*Exception))")
+_NO_JOB = (
+    "Look in your statements and types for what it names: it was refused before there was a job, so no log has more"
+)
+_IN_THE_LOG = "If that is not enough: labkit logs taskmanager"
 
 
 # ------------------------------------------------------------------------------------------- what is known, in order
@@ -213,7 +235,7 @@ KINDS = (
         "Flink's own words",
         r"Py4JJavaError|An error occurred while calling|pyflink\.util\.exceptions|org\.apache\.flink",
         "Flink says: {cause}.",
-        "If that is not enough: labkit logs taskmanager.",
+        "{todo}.",
         _root_cause,
     ),
 )
@@ -291,10 +313,15 @@ def _line_of_the_cell(trace: TracebackType | None) -> str:
     """Which line of the cell led there: ", line 3 of this cell: env.execute()"; "" where that cannot be found."""
     while trace is not None:
         file, number = trace.tb_frame.f_code.co_filename, trace.tb_lineno
-        if "ipykernel_" in file or "<ipython-input" in file:
+        if is_of_a_cell(file):
             return f", line {number} of this cell: {linecache.getline(file, number).strip()}"
         trace = trace.tb_next
     return ""
+
+
+def is_of_a_cell(file: str) -> bool:
+    """Whether Python knows a notebook's cell under this name of a file."""
+    return "ipykernel_" in file or "<ipython-input" in file
 
 
 def _display(told: Explanation, whole: str) -> None:

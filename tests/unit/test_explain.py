@@ -51,3 +51,30 @@ def test_what_a_trace_says_is_not_taken_for_a_template() -> None:
     told = explained("py4j.protocol.Py4JJavaError\nCaused by: java.lang.IllegalStateException: {surprise} {0}")
     assert told is not None
     assert told.what == "Flink says: IllegalStateException: {surprise} {0}."
+    assert told.todo == "If that is not enough: labkit logs taskmanager."
+
+
+@pytest.mark.parametrize(("trace", "what"), [
+    (
+        "py4j.protocol.Py4JJavaError: An error occurred while calling o8.executeSql.\n"
+        ": org.apache.flink.table.api.ValidationException: SQL validation failed. From line 1\n"
+        "\tat org.apache.flink.table.planner.calcite.FlinkPlannerImpl.validate(FlinkPlannerImpl.scala:200)\n"
+        "Caused by: org.apache.calcite.sql.validate.SqlValidatorException: Column 'cpus' not found in any table\n",
+        "Flink says: SqlValidatorException: Column 'cpus' not found in any table.",
+    ),
+    (
+        "py4j.protocol.Py4JJavaError: An error occurred while calling o8.attachAsDataStream.\n"
+        ": org.apache.flink.table.api.ValidationException: Column types of query result and sink do not match.\n"
+        "Cause: Incompatible types for sink column 'partition' at position 0.\n\n"
+        "Query schema: [partition: BIGINT, records: BIGINT]\nSink schema:  [partition: INT, records: BIGINT]\n"
+        "\tat org.apache.flink.table.planner.connectors.DynamicSinkUtils.x(DynamicSinkUtils.java:1)\n",
+        "Flink says: ValidationException: Column types of query result and sink do not match. "
+        "Query schema: [partition: BIGINT, records: BIGINT]. Sink schema: [partition: INT, records: BIGINT].",
+    ),
+])  # fmt: skip
+def test_what_the_planner_refused_is_one_line_and_no_log_is_named(trace: str, what: str) -> None:
+    told = explained(trace)
+    assert told is not None
+    assert told.what == what
+    assert "labkit logs" not in told.todo
+    assert "before there was a job" in told.todo

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import linecache
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -53,6 +55,11 @@ def test_a_lesson_is_found_by_its_number_however_it_is_typed() -> None:
     assert lesson("5") is lesson("05")
     with pytest.raises(BadInput, match="There is no lesson 'five'"):
         lesson("five")
+
+
+def test_who_asks_for_a_lesson_that_there_is_not_hears_of_those_that_there_are() -> None:
+    with pytest.raises(BadInput, match=r"There is no lesson '08'; there are 00, 01, .*06, 07, 11, 12\.$"):
+        lesson("08")
 
 
 def test_a_suffix_gives_a_lesson_topics_jobs_and_rows_of_its_own() -> None:
@@ -143,7 +150,7 @@ def test_the_same_source_gives_the_same_notebook() -> None:
     (NotSolved("01a"), "not solved yet", "your answer"),
     (NotYet("cpu0 has 3.", "Look at cpu0."), "cpu0 has 3.", "Look at cpu0."),
     (LabkitError("Kafka does not answer.", "Type: labkit up"), "It could not be checked. Kafka", "labkit up"),
-    (ZeroDivisionError("division by zero"), "raised ZeroDivisionError: division by zero", "in a cell"),
+    (ZeroDivisionError("division by zero"), "came to ZeroDivisionError: division by zero", "returns"),
 ])  # fmt: skip
 def test_a_verdict_says_why(
     monkeypatch: pytest.MonkeyPatch, own: Settings, raised: Exception, reason: str, hint: str
@@ -159,6 +166,23 @@ def test_a_verdict_says_why(
     assert not verdict.passed
     assert reason in verdict.reason
     assert hint in verdict.hint
+
+
+def test_an_error_in_a_cell_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch, own: Settings) -> None:
+    cell = "def share(total):\n    part = 10\n    return part / total\n"
+    name, names = "/tmp/ipykernel_7/70.py", dict[str, Any]()
+    monkeypatch.setitem(linecache.cache, name, (len(cell), None, cell.splitlines(keepends=True), name))
+    exec(compile(cell, name, "exec"), names)
+
+    class Module:
+        JUDGES = {"01a": lambda answer, _: str(answer(0))}  # noqa: RUF012
+
+    monkeypatch.setattr(checks.importlib, "import_module", lambda _: Module)
+    verdict = checks.judge("01a", names["share"], own)
+    assert verdict.reason == (
+        "Your code raised ZeroDivisionError: division by zero, in line 3 of share: return part / total."
+    )
+    assert "Print on the line before it" in verdict.hint
 
 
 def test_a_verdict_shows_as_text_as_html_and_as_data() -> None:

@@ -50,8 +50,26 @@ def judge_01a(answer: Any, _: Settings) -> str:
     """`answer` is cpu_times: the text of /proc/stat -> {"cpu0": {"user": 4705, …}, …}."""
     for machine, text, hint in _FILES:
         wanted = {cpu.id: cpu._asdict() for cpu in parse_stat(text, "lab", 0).cpus}
-        _same_times(machine, called(answer, (text,), machine, hint), wanted, text)
+        try:
+            got = called(answer, (text,), machine, hint)
+        except NotYet as error:
+            raise _with_its_line(error, answer, text) from error.__cause__
+        _same_times(machine, got, wanted, text)
     return "Ten columns, four-column kernels and eleven too, and nothing but CPUs."
+
+
+def _with_its_line(error: NotYet, answer: Any, text: str) -> NotYet:
+    """`error`, and the first line of `text` with which `answer` raises something; `error` where there is none."""
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            answer("".join(lines[:number]))
+        except Exception:
+            if not line.strip():
+                empty = "A line may be empty, too: split() gives no word of it then, and words[0] is not there."
+                return NotYet(f"{error.what} Line {number} of it breaks your function: it is empty.", empty)
+            return NotYet(f"{error.what} Line {number} of it breaks your function: `{line.rstrip()}`.", error.todo)
+    return error
 
 
 def _same_times(machine: str, got: Any, wanted: Mapping[str, dict[str, Any]], text: str) -> None:
@@ -145,6 +163,16 @@ _CASES = (
         {"cpu0": {"user": 4, "idle": 96}, "cpu1": {"user": 100}},
         "The line cpu is no CPU, and a CPU that was not there before has no share.",
         new=("cpu1",),
+    ),
+    _Case(
+        "cpu0 started over: its idle fell by exactly 300",
+        {"cpu0": {"user": 60, "idle": -300, "iowait": 40}, "cpu1": {"user": 9, "idle": 91}},
+        "300 ticks are enough: with 300 or more the CPU has no share.",
+    ),
+    _Case(
+        "The idle of cpu0 fell by 299",
+        {"cpu0": {"user": 60, "idle": -299, "iowait": 40}, "cpu1": {"user": 9, "idle": 91}},
+        "299 ticks are too few for a CPU that started over: it is a counter that stepped back, and counts as 0.",
     ),
     _Case("No tick was counted", {"cpu0": {}, "cpu1": {}}, "No ticks, no share: None."),
 )

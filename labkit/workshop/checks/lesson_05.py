@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from labkit.errors import LabkitError
 from labkit.metrics import compare
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import Settings
-from labkit.workshop.check import NotYet
+from labkit.workshop.check import NotYet, raised
 from labkit.workshop.checks.flink_trial import Operator, decoded, on_cluster
 from labkit.workshop.lesson import RECORDING, begin, snapshots
 
@@ -51,6 +52,16 @@ def judge_05a(switches: Any, settings: Settings) -> str:
     return f"{len(found)} rates on the cluster, up to {max(row[2] for row in found):,.0f} switches a second."
 
 
+def _fed(operator: Operator, key: str, element: Any, what: str, hint: str) -> list[Any]:
+    """What comes of one element. Raises `NotYet` with `what` it was where the operator raises something."""
+    try:
+        return operator.feed(key, element)
+    except LabkitError:
+        raise
+    except Exception as error:
+        raise NotYet(f"{what}: your operator raised {raised(error)}.", hint) from error
+
+
 class _Rates:
     """Feeds an operator with snapshots of `ctxt` alone."""
 
@@ -59,12 +70,13 @@ class _Rates:
 
     def expect(self, host: str, timestamp: int, ctxt: int, rate: float | None, hint: str, when: str = "") -> None:
         """One snapshot -> the rate that has to come out, or None for nothing."""
-        got = self._operator.feed(host, (host, _snapshot(host, timestamp, ctxt)))
+        fed = f"{when}{host}'s snapshot at {timestamp} ms, ctxt {ctxt}"
+        got = _fed(self._operator, host, (host, _snapshot(host, timestamp, ctxt)), fed, hint)
         want = [] if rate is None else [[host, timestamp, rate]]
         if not _close(got, want):
             came = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
             wanted = f"it should have been {want[0]}" if want else "it should have given nothing"
-            raise NotYet(f"{when}{host}'s snapshot at {timestamp} ms, ctxt {ctxt}, {came}; {wanted}.", hint)
+            raise NotYet(f"{fed}, {came}; {wanted}.", hint)
 
 
 def _snapshot(host: str, timestamp: int, ctxt: int) -> Snapshot:
@@ -90,7 +102,11 @@ def judge_05b(alarm: Any, settings: Settings) -> str:
     bench.run("lab", "cpu0", [100], [0], "Five in a row are enough.")
     bench.run("lab", "cpu0", [100, 100, 97, 100, 100, 100], [], "One alarm for each stretch, however long it is.")
     bench.run("lab", "cpu0", [89.9, 90, 90.0, 93, 92, 91], [5], "90 % itself counts as busy, 89.9 % does not.")
-    bench.interleaved()
+    names = [("a", "cpu0"), ("a", "cpu1"), ("b", "cpu0"), ("b", "cpu1")]
+    hint = "Each CPU of each host has a count of its own: the key has to name both."
+    bench.interleaved(names, "With two CPUs of two hosts busy at a time, ", hint)
+    hint = "Without something between the two names, node1 with its CPU 1 has the key of node with its CPU 11."
+    bench.interleaved([("node1", "1"), ("node", "11")], "With 1 of node1 and 11 of node busy at a time, ", hint)
     bench.run("web", "cpu0", [95, 95, 95], [], "Three intervals are not five.")
     bench.restart()
     bench.run("web", "cpu0", [95, 95], [1], _FORGOTTEN, "After a restart ")
@@ -134,13 +150,12 @@ class _Alarms:
             self._now += 1000
             self._one(host, cpu, busy, index in alarms, hint, when or f"After {_words(shares[:index])}")
 
-    def interleaved(self) -> None:
-        """CPUs and hosts in turn, each busy for three intervals: no five of any."""
-        hint = "Each CPU of each host has a count of its own: the key has to name both."
+    def interleaved(self, names: list[tuple[str, str]], when: str, hint: str) -> None:
+        """These (host, CPU) in turn, each busy for three intervals: no five of any."""
         for busy in (95, 95, 95, 5):
             self._now += 1000
-            for host, cpu in (("a", "cpu0"), ("a", "cpu1"), ("b", "cpu0"), ("b", "cpu1")):
-                self._one(host, cpu, busy, False, hint, "With two CPUs of two hosts busy at a time, ")
+            for host, cpu in names:
+                self._one(host, cpu, busy, False, hint, when)
 
     def _one(self, host: str, cpu: str, busy: float, due: bool, hint: str, when: str) -> None:
         from pyflink.common import Row
@@ -149,12 +164,13 @@ class _Alarms:
         key = self._key_of(row)
         if not isinstance(key, str):
             raise NotYet(f"The key of {list(row)} is {key!r}, no text.", "An f-string makes one of several values.")
-        got = self._operator.feed(key, row)
+        fed = f"{when}{host} {cpu} with {busy:g} % at {self._now} ms"
+        got = _fed(self._operator, key, row, fed, hint)
         want = [[host, cpu, self._now]] if due else []
         if got != want:
             came = f"gave {got[0] if len(got) == 1 else got}" if got else "gave no alarm"
             wanted = f"{want[0]} was due" if due else "none was due"
-            raise NotYet(f"{when}{host} {cpu} with {busy:g} % at {self._now} ms {came}; {wanted}.", hint)
+            raise NotYet(f"{fed} {came}; {wanted}.", hint)
 
 
 def _words(shares: list[float]) -> str:

@@ -148,6 +148,17 @@ def _cases() -> Iterable[tuple[str, pd.DataFrame, str]]:
     yield "7 s of load, 18 s without rows, 7 s of load", _frame(hole), (
         "A stretch goes on only where an interval begins at the moment at which the one before it ended."
     )  # fmt: skip
+    just = _machine(
+        "lab", (0, 10, *quiet), (10, 20, 95.0, 2.0), (20, 30, *quiet), (30, 39, 95.0, 2.0), (39, 45, 2.0, 1.0)
+    )
+    yield "10 s of load, and later 9 s", _frame(just), "10 s are enough for a burn, 9 s are not."
+    level = _machine("lab", (0, 10, *quiet), (10, 22, 40.0, 0.0), (22, 30, *quiet), (30, 42, 39.5, 0.0))
+    yield "12 s at 40 %, and later 12 s at 39.5 %", _frame(level), "40 % itself is a burn's share, 39.5 % is not."
+    slow = [row for end in (3, 6, 9, 12) for row in _pause("lab", end - 3, end, 95.0)]
+    slow += [row for end in (30, 34, 38, 42) for row in _pause("lab", end - 4, end, 95.0)]
+    yield "Busy intervals of 3 s, and later of 4 s", _frame(slow), (
+        "An interval of 3 s is no pause yet, one of 4 s is: a pause is more than 3 s."
+    )  # fmt: skip
     shuffled = _frame(one).sample(frac=1, random_state=3)
     yield "The rows in no order at all", shuffled, "Sort by host, CPU and time first."
     yield "The recording", _recorded(), "Draw it: plots.cpu_usage(rows)."

@@ -34,7 +34,20 @@ WRONG = {
                     found[name] = dict(zip(CPU_COLUMNS, numbers + [0] * (10 - len(numbers))))
             return found
             """,
-            r"raised ValueError.*disk_io|raised ValueError.*Linux 2\.4.*begins with cpu",
+            r"raised ValueError.*Linux 2\.4.*Line 4 of it.*disk_io.*begins with cpu",
+        ),
+        (
+            "every line has a first word",
+            """
+            found = {}
+            for line in text.splitlines():
+                words = line.split()
+                if words[0].startswith("cpu"):
+                    numbers = [int(word) for word in words[1:11]]
+                    found[words[0]] = dict(zip(CPU_COLUMNS, numbers + [0] * (10 - len(numbers))))
+            return found
+            """,
+            r"raised IndexError.*Linux 2\.4.*Line 7 of it breaks your function: it is empty.*may be empty",
         ),
         (
             "the total line is thrown away",
@@ -150,6 +163,38 @@ WRONG = {
             return best
             """,
             r"started over.*you say cpu0 with 100\.0 %.*300 ticks",
+        ),
+        (
+            "a fall of 300 is not enough for it",
+            """
+            best = None
+            earlier = {c.id: c for c in before.cpus}
+            for c in after.cpus[1:]:
+                if c.id not in earlier or earlier[c.id].idle - c.idle > 300:
+                    continue
+                ticks = [max(0, new - old) for old, new in zip(earlier[c.id][1:9], c[1:9])]
+                if sum(ticks):
+                    busy = 100 * (sum(ticks) - ticks[3] - ticks[4]) / sum(ticks)
+                    best = max(best or (c.id, busy), (c.id, busy), key=lambda pair: pair[1])
+            return best
+            """,
+            r"exactly 300: it is cpu1 with 9\.0 %; you say cpu0 with 60\.0 %.*300 ticks are enough",
+        ),
+        (
+            "any step back of idle is a CPU that started over",
+            """
+            best = None
+            earlier = {c.id: c for c in before.cpus}
+            for c in after.cpus[1:]:
+                if c.id not in earlier or c.idle < earlier[c.id].idle:
+                    continue
+                ticks = [max(0, new - old) for old, new in zip(earlier[c.id][1:9], c[1:9])]
+                if sum(ticks):
+                    busy = 100 * (sum(ticks) - ticks[3] - ticks[4]) / sum(ticks)
+                    best = max(best or (c.id, busy), (c.id, busy), key=lambda pair: pair[1])
+            return best
+            """,
+            r"fell by 299: it is cpu0 with 60\.0 %; you say cpu1 with 9\.0 %.*299 ticks are too few",
         ),
         (
             "CPUs are matched by their place",

@@ -132,5 +132,31 @@ return env
 """,
             r"Partition \d has \d+ snapshots.*key_by decides",
         ),
+        (
+            "the partition is a LONG",
+            """
+env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+tables.execute_sql(source(settings))
+tables.execute_sql(sink(settings))
+records = tables.to_data_stream(tables.from_path("snapshots"))
+pair = Types.ROW_NAMED(["partition", "records"], [Types.LONG(), Types.LONG()])
+ones = records.map(lambda record: Row(record[2], 1), pair)
+counts = ones.key_by(lambda row: row[0], Types.LONG()).reduce(lambda left, right: Row(left[0], left[1] + right[1]))
+statements = tables.create_statement_set()
+statements.add_insert("counts", tables.from_data_stream(counts))
+statements.attach_as_datastream()
+return env
+""",
+            r"^Flink says: [^\n]*Query schema: [^\n]*Sink schema: [^\n]* before there was a job[^\n]*$",
+        ),
+        (
+            "a name that there is not",
+            """
+env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+table.execute_sql(source(settings))
+return env
+""",
+            r"raised NameError: name 'table' is not defined, in line \d+ of build: table\.execute_sql.*Print on",
+        ),
     ],
 }

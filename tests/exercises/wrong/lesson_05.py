@@ -94,6 +94,25 @@ return Switches()
 """,
             r"should have been \['web', 7000, 20.0\].*do not keep the late one",
         ),
+        (
+            "divides by the time of a repeated snapshot",
+            """
+class Switches(KeyedProcessFunction):
+    def open(self, runtime_context):
+        self.last = runtime_context.get_state(ValueStateDescriptor("last", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, pair, ctx):
+        host, now = pair
+        before = self.last.value()
+        self.last.update(now)
+        if before is not None:
+            yield Row(host, now.timestamp, (now.ctxt - before.ctxt) * 1000 / (now.timestamp - before.timestamp))
+
+return Switches()
+""",
+            r"web's snapshot at 5000 ms.*raised ZeroDivisionError: division by zero, in line \d+ of process_element: "
+            r"yield Row.*A repeated snapshot is not newer",
+        ),
     ],
     "05b": [
         (
@@ -147,6 +166,23 @@ class Alarm(KeyedProcessFunction):
 return (lambda row: row[0]), Alarm()
 """,
             r"two CPUs of two hosts.*none was due.*the key has to name both",
+        ),
+        (
+            "a key of the two names without anything between them",
+            """
+class Alarm(KeyedProcessFunction):
+    def open(self, runtime_context):
+        self.busy_for = runtime_context.get_state(ValueStateDescriptor("busy for", Types.LONG()))
+
+    def process_element(self, row, ctx):
+        count = (self.busy_for.value() or 0) + 1 if row[3] >= 90 else 0
+        self.busy_for.update(count)
+        if count == 5:
+            yield Row(row[0], row[2], row[1])
+
+return (lambda row: row[0] + row[2]), Alarm()
+""",
+            r"1 of node1 and 11 of node.*none was due.*something between the two names",
         ),
         (
             "exactly 90 is not enough for it",

@@ -105,6 +105,11 @@ WRONG = {
             ),
             "stands in the folder itself.*PARTITIONED BY",
         ),
+        (
+            "a column that there is not",
+            _but(_STATEMENTS, "UNNEST(cpu_metrics)", "UNNEST(cpu_metricz)"),
+            "Flink says: .*Column 'cpu_metricz' not found.*refused before there was a job",
+        ),
         ("a connector that there is not", _but(_STATEMENTS, "'filesystem'", "'files'"), "no connector .* 'files'"),
     ],
 }  # fmt: skip

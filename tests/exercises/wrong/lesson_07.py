@@ -114,6 +114,36 @@ WRONG = {
             r"8 s of load, a pause.*you found lab cpu0.*which is none.*neighbours",
         ),
         (
+            "10 s themselves are not enough for it",
+            'cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] <= 3000)]' + _SORTED + _BEGIN + _FOLLOWS
+            + _GROUPED.replace('>= pd.Timedelta("10s")', '> pd.Timedelta("10s")'),
+            r"10 s of load.*did not find lab cpu0 09:00:10 – 09:00:20 user.*10 s are enough",
+        ),
+        (
+            "9 s are enough for it",
+            'cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] <= 3000)]' + _SORTED + _BEGIN + _FOLLOWS
+            + _GROUPED.replace("10s", "9s"),
+            r"10 s of load.*you found lab cpu0 09:00:30 – 09:00:39 user, which is none.*9 s are not",
+        ),
+        (
+            "40 % itself is not enough for it",
+            'cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] <= 3000)]' + _SORTED + _BEGIN
+            + _FOLLOWS.replace(">= 40", "> 40") + _GROUPED,
+            r"12 s at 40 %.*did not find lab cpu0 09:00:10 – 09:00:22 user.*40 % itself",
+        ),
+        (
+            "an interval of 3 s is a pause for it",
+            'cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] < 3000)]' + _SORTED + _BEGIN + _FOLLOWS
+            + _GROUPED,
+            r"intervals of 3 s.*did not find lab cpu0 09:00:00 – 09:00:12 user.*3 s is no pause yet",
+        ),
+        (
+            "an interval of 4 s is no pause for it",
+            'cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] <= 4000)]' + _SORTED + _BEGIN + _FOLLOWS
+            + _GROUPED,
+            r"later of 4 s.*you found lab cpu[01] 09:00:26 – 09:00:42 user, which is none.*one of 4 s is",
+        ),
+        (
             "it prints and returns nothing",
             'print(rows[rows["total_busy_pct"] >= 40])',
             r"burns gives a NoneType.*return",
