@@ -7,7 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psutil
@@ -194,3 +194,26 @@ def test_a_port_that_another_lab_holds_is_named_with_that_lab_before_anything_st
         services.up(same_ports)
     assert services.processes(same_ports) == []
     assert all(row.healthy for row in services.status(lab))
+
+
+def test_a_registry_that_hangs_at_its_start_is_started_again(
+    second_lab: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen where the broker was slow: the registry was up, did not answer, and never would have."""
+    monkeypatch.setattr(services, "_REGISTRY_WITHIN_S", 1.0)
+    frozen: list[int] = []
+
+    def freeze_the_first(rows: Sequence[services.ServiceStatus]) -> None:
+        pid = next((row.pid for row in rows if row.name == "registry"), None)
+        if pid and not frozen:
+            os.kill(pid, signal.SIGSTOP)
+            frozen.append(pid)
+        if frozen and pid != frozen[0]:  # the second one may take its time
+            monkeypatch.setattr(services, "_REGISTRY_WITHIN_S", 300.0)
+
+    try:
+        services.up(second_lab, freeze_the_first)
+        (pid,) = [row.pid for row in services.status(second_lab) if row.name == "registry"]
+        assert [pid] != frozen
+    finally:
+        services.down(second_lab)

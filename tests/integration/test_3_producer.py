@@ -163,16 +163,16 @@ def test_at_its_end_a_source_waits_for_a_frozen_broker_until_somebody_stops_it(
     assert pid
     stop = threading.Event()
 
-    def source(at_the_end: threading.Timer) -> Iterator[Snapshot]:
+    def source(host: str, at_the_end: threading.Timer) -> Iterator[Snapshot]:
         os.kill(pid, signal.SIGSTOP)
-        yield from hosts(["patient"], 3, seed=1)
+        yield from hosts([host], 3, seed=1)
         at_the_end.start()
 
     try:
         with pytest.raises(LabkitError, match="3 snapshots were not acknowledged"):
-            produce(lab, source(threading.Timer(2, stop.set)), stop=stop)
+            produce(lab, source("impatient", threading.Timer(2, stop.set)), stop=stop)
         os.kill(pid, signal.SIGCONT)
-        counts = produce(lab, source(threading.Timer(2, os.kill, (pid, signal.SIGCONT))))
+        counts = produce(lab, source("patient", threading.Timer(2, os.kill, (pid, signal.SIGCONT))))
     finally:
         os.kill(pid, signal.SIGCONT)
     assert counts.acknowledged == 3
