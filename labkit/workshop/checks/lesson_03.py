@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import fastavro
 import httpx
@@ -18,7 +19,7 @@ from labkit.errors import LabkitError
 from labkit.ops.flink_rest import tls
 from labkit.registry import Registry
 from labkit.settings import Settings, load_settings
-from labkit.workshop.check import NotYet
+from labkit.workshop.check import NotSolved, NotYet, raised
 
 __all__ = ["JUDGES", "judge_03a", "judge_03b"]
 
@@ -119,16 +120,59 @@ def judge_03b(answer: Framed, _: Settings) -> str:
 
 def _judge_framed(answer: Framed, settings: Settings, name: str, schema: dict[str, Any], record: dict[str, Any]) -> int:
     with _subject(settings, f"asked_{name}{_SUFFIX}-value") as subject:
-        try:
-            value = answer(settings.registry_url, subject, schema, record)
-        except (ValueError, OverflowError) as error:
-            wanted = _registered_id(settings, subject)
-            if wanted < _ONE_BYTE:
+        with _what_is_answered() as answers:
+            try:
+                value = answer(settings.registry_url, subject, schema, record)
+            except NotSolved:
                 raise
-            raise NotYet(
-                f"With the schema id {wanted} your function raised {type(error).__name__}: {error}.", _FOUR_BYTES
-            ) from error
-        return _judge_value(settings, subject, schema, record, value)
+            except Exception as error:
+                _require_no_refusal(answers, f" Then your function raised {raised(error)}.")
+                if isinstance(error, ValueError | OverflowError):
+                    _require_room(_registered_id(settings, subject), error)
+                raise
+        try:
+            return _judge_value(settings, subject, schema, record, value)
+        except NotYet:
+            _require_no_refusal(answers)
+            raise
+
+
+def _require_room(schema_id: int, error: Exception) -> None:
+    """Raise `NotYet` where `error` may come from an id that does not fit into a byte."""
+    if schema_id >= _ONE_BYTE:
+        said = f"{type(error).__name__}: {error}"
+        raise NotYet(f"With the schema id {schema_id} your function raised {said}.", _FOUR_BYTES) from error
+
+
+@contextmanager
+def _what_is_answered() -> Iterator[list[httpx.Response]]:
+    """What is answered meanwhile to whoever asks with httpx, the newest last."""
+    answers: list[httpx.Response] = []
+    send = httpx.Client.send
+
+    def keep(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        answers.append(send(client, request, **options))
+        return answers[-1]
+
+    with patch.object(httpx.Client, "send", keep):
+        yield answers
+
+
+def _require_no_refusal(answers: list[httpx.Response], then: str = "") -> None:
+    """Raise `NotYet` with the registry's own words where its last answer is a refusal."""
+    if not answers or not answers[-1].is_error:
+        return
+    refusal = answers[-1]
+    try:
+        said = refusal.json()
+        words = str(said.get("message") or said["title"])  # Confluent's way to say it, and Apicurio's
+    except (ValueError, KeyError, TypeError, AttributeError):
+        words = refusal.text or refusal.reason_phrase
+    words = words.strip().split("\n")[0].rstrip(".")
+    hint = 'It wants {"schema": "…the schema as text…"}, posted to {registry_url}/subjects/{subject}/versions.'
+    if b'"schema":{' in refusal.request.content.replace(b" ", b""):
+        hint = 'The schema goes there as text, not as an object: {"schema": json.dumps(schema)}.'
+    raise NotYet(f"The registry answered {refusal.status_code}: {words}.{then}", hint)
 
 
 def _count_on_from(settings: Settings, number: int) -> None:

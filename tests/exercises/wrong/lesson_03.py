@@ -129,6 +129,16 @@ return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
             r"an Avro file with its schema inside",
         ),
         (
+            "the schema as an object",
+            """
+answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": schema})
+body = io.BytesIO()
+fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
+return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
+""",
+            r"The registry answered 400: Cannot deserialize.*String.* raised KeyError: 'id', in line \d.*dumps",
+        ),
+        (
             "a subject of its own",
             """
 answer = httpx.post(
