@@ -1,0 +1,173 @@
+"""Measure all of them, one after the other, and write output/bench/side_by_side.json and .png.
+
+    make bench                                                    five repeats of 300,000 snapshots: an hour or two
+    .venv/bin/python -m benchmarks.side_by_side --repeats 1 --snapshots 20000 --only plain,enrichment
+
+It runs on the lab of this folder, with topics of its own (_bench), and starts it where it is not up. Flink's processes
+are started anew for each job and rest while others are measured, so no job of yours may be at work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+from confluent_kafka.admin import AdminClient
+
+from benchmarks.side_by_side import environments, report
+from benchmarks.side_by_side.feed import HOSTS, Feed
+from benchmarks.side_by_side.judge import judge
+from benchmarks.side_by_side.measure import Ends, Processes, Stuck, figures, watch
+from benchmarks.side_by_side.programs import PROGRAMS, Program
+from benchmarks.side_by_side.running import start_flink, stop_flink
+from labkit import kafka_admin
+from labkit.errors import BadInput, LabkitError
+from labkit.ops import jobs, services
+from labkit.ops.flink_rest import FlinkRest
+from labkit.ops.scratch import scratch_folder
+from labkit.settings import Settings, load_settings
+
+SNAPSHOTS, REPEATS = 300_000, 5
+_CHECKPOINT_S = 10.0
+
+
+def main() -> None:
+    """Measure, write the results, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--snapshots", type=int, default=SNAPSHOTS)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--only", default="", help="names with commas: " + ",".join(one.name for one in PROGRAMS))
+    given = parser.parse_args()
+    names = given.only.split(",") if given.only else [one.name for one in PROGRAMS]
+    if unknown := set(names) - {one.name for one in PROGRAMS}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    chosen = [one for one in PROGRAMS if one.name in names]
+    settings = load_settings(suffix="_bench", checkpoint_interval_s=_CHECKPOINT_S)
+    folder = settings.output_dir / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        results = compare(settings, chosen, Feed(given.snapshots), given.repeats)
+    except LabkitError as error:
+        raise SystemExit(f"{error}\n{error.todo}") from None
+    (folder / "side_by_side.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
+    print(report.table(results))
+
+
+def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: int) -> dict[str, Any]:
+    """All repeats of all programs; each round measures every program once, so that a slow minute hits no one alone."""
+    for name in sorted({one.environment for one in programs} - {""}):
+        environments.make(name)
+    with _lab(settings):
+        begin = time.monotonic()
+        expected = feed.send(settings)
+        print(f"{feed.snapshots} snapshots of {HOSTS} hosts made in {time.monotonic() - begin:.0f} s", flush=True)
+        rows: dict[str, list[dict[str, Any]]] = {one.name: [] for one in programs}
+        for repeat in range(repeats):
+            for one in programs:
+                result = measured(settings, one, feed, expected)
+                rows[one.name].append(result)
+                print(f"round {repeat + 1}, {one.title}: {report.sentence(result)}", flush=True)
+        jobs.delete_topics(settings, [topic.name for topic in kafka_admin.pipeline_topics(settings)])
+    return {
+        "when": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": machine(),
+        "snapshots": feed.snapshots,
+        "hosts": HOSTS,
+        "records": feed.records,
+        "checkpoint_s": _CHECKPOINT_S,
+        "programs": [
+            {"name": one.name, "title": one.title, "processes": one.processes, "promise": one.promise,
+             "lines": one.lines, "repeats": rows[one.name]}
+            for one in programs
+        ],
+    }  # fmt: skip
+
+
+def measured(
+    settings: Settings, program: Program, feed: Feed, expected: dict[tuple[str, int], dict[str, object]]
+) -> dict[str, Any]:
+    """One run of one program on empty output topics: figures and verdict, or why there are none."""
+    outputs = kafka_admin.pipeline_topics(settings)[1:]
+    jobs.delete_topics(settings, [topic.name for topic in outputs])
+    kafka_admin.create_topics(settings, outputs)
+    if program.flink:
+        start_flink(settings)
+    result: dict[str, Any] = {"others_busy_pct": psutil.cpu_percent(interval=2.0)}
+    with scratch_folder(settings, f"bench-{program.name}") as scratch, _admin(settings) as admin:
+        ends = Ends(admin, settings.metrics_topic, settings.partitions)
+        begin = time.monotonic()
+        running = program.start(settings, scratch, program.processes)
+        processes = Processes(running.roots)
+        processes.begin() if program.flink else None
+        try:
+            samples = watch(ends, processes, begin, feed.records, running.trouble)
+            result |= asdict(figures(samples, feed.records))
+        except Stuck as reason:
+            result["failed"] = str(reason)
+        finally:
+            running.stop()
+            _keep_log(settings, program, scratch)
+    if program.flink:
+        stop_flink(settings)
+    if "failed" not in result:
+        verdict = judge(settings, feed, expected)
+        result |= asdict(verdict)
+        if not verdict.good:
+            result["failed"] = verdict.first_fault or "records are missing or too many"
+    return result
+
+
+def _keep_log(settings: Settings, program: Program, scratch: Path) -> None:
+    log = scratch / "log"
+    if log.exists():
+        (settings.output_dir / "bench" / f"{program.name}.log").write_bytes(log.read_bytes())
+
+
+@contextlib.contextmanager
+def _admin(settings: Settings) -> Iterator[AdminClient]:
+    yield kafka_admin.admin_client(settings.kafka_bootstrap)
+
+
+@contextlib.contextmanager
+def _lab(settings: Settings) -> Iterator[None]:
+    """The services, with nothing at work; stopped again where they were not up before."""
+    started = services.up(settings)
+    try:
+        at_work = [job.name for job in FlinkRest(settings.flink_url).jobs() if not job.is_over]
+        if at_work:
+            raise BadInput(
+                f"The job {at_work[0]} is at work; nothing was measured.", "Stop it: labkit stop, or labkit down"
+            )
+        stop_flink(settings)
+        yield
+    finally:
+        if started:
+            services.down(settings)
+        else:
+            services.up(settings)
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), platform.machine())
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+-- The same in Flink SQL, for the SQL client. $NAMES in capitals are filled in by the runner.
+-- A host's previous snapshot comes by LAG, and so does each CPU's previous line; only lines of that very snapshot count.
+SET 'pipeline.name' = '$JOB';
+SET 'pipeline.object-reuse' = 'true';
+SET 'parallelism.default' = '$PROCESSES';
+SET 'execution.checkpointing.interval' = '10 s';
+SET 'execution.checkpointing.dir' = 'file://$STATE/checkpoints';
+SET 'table.exec.state.ttl' = '31 d';
+SET 'table.local-time-zone' = 'UTC';
+
+CREATE TABLE snapshots (
+    hostname STRING,
+    `timestamp` BIGINT,
+    cpus ARRAY<ROW<
+        id STRING, `user` BIGINT, nice BIGINT, `system` BIGINT, idle BIGINT,
+        iowait BIGINT, irq BIGINT, softirq BIGINT, steal BIGINT
+    >>,
+    btime BIGINT,
+    taken_at AS TO_TIMESTAMP_LTZ(`timestamp`, 3),
+    arrived_at AS PROCTIME(),
+    WATERMARK FOR taken_at AS taken_at
+) WITH (
+    'connector' = 'kafka',
+    'topic' = '$INPUT',
+    'properties.bootstrap.servers' = '$BOOTSTRAP',
+    'properties.group.id' = '$GROUP',
+    'properties.isolation.level' = 'read_committed',
+    'scan.startup.mode' = 'earliest-offset',
+    'value.format' = 'avro-confluent',
+    'value.avro-confluent.url' = '$REGISTRY'
+);
+
+CREATE TABLE metrics (
+    hostname STRING,
+    `timestamp` BIGINT,
+    time_delta_ms BIGINT,
+    cpu_metrics ARRAY<ROW<
+        cpu_id STRING, user_pct DOUBLE, nice_pct DOUBLE, system_pct DOUBLE, idle_pct DOUBLE, iowait_pct DOUBLE,
+        irq_pct DOUBLE, softirq_pct DOUBLE, steal_pct DOUBLE, total_busy_pct DOUBLE
+    >>
+) WITH (
+    'connector' = 'kafka',
+    'topic' = '$OUTPUT',
+    'properties.bootstrap.servers' = '$BOOTSTRAP',
+    'properties.transaction.timeout.ms' = '3600000',
+    'sink.delivery-guarantee' = 'exactly-once',
+    'sink.transactional-id-prefix' = '$JOB',
+    'key.format' = 'raw',
+    'key.fields' = 'hostname',
+    'value.format' = 'json'
+);
+
+CREATE VIEW hosts AS
+SELECT
+    hostname, `timestamp`, taken_at, arrived_at, btime, cpus,
+    LAG(ROW(`timestamp`, btime)) OVER (PARTITION BY hostname ORDER BY arrived_at) AS host_before
+FROM snapshots;
+
+CREATE VIEW lines AS
+SELECT
+    hostname, `timestamp`, taken_at, btime, host_before, cpu.*,
+    LAG(ROW(`timestamp`, `user`, nice, `system`, idle, iowait, irq, softirq, steal))
+        OVER (PARTITION BY hostname, id ORDER BY arrived_at) AS before
+FROM hosts CROSS JOIN UNNEST(cpus)
+    AS cpu (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal);
+
+CREATE VIEW deltas AS
+SELECT
+    hostname, `timestamp`, taken_at, `timestamp` - before.f0 AS time_delta_ms, id,
+    GREATEST(0, `user` - before.f1) AS `user`,
+    GREATEST(0, nice - before.f2) AS nice,
+    GREATEST(0, `system` - before.f3) AS `system`,
+    GREATEST(0, idle - before.f4) AS idle,
+    GREATEST(0, iowait - before.f5) AS iowait,
+    GREATEST(0, irq - before.f6) AS irq,
+    GREATEST(0, softirq - before.f7) AS softirq,
+    GREATEST(0, steal - before.f8) AS steal
+FROM lines
+WHERE `timestamp` > host_before.f0
+    AND `timestamp` - host_before.f0 <= 2592000000
+    AND ABS(btime - host_before.f1) <= 1
+    AND before.f0 = host_before.f0
+    AND before.f4 - idle < 300;
+
+CREATE VIEW totals AS
+SELECT *, `user` + nice + `system` + idle + iowait + irq + softirq + steal AS total FROM deltas;
+
+CREATE VIEW shares AS
+SELECT hostname, `timestamp`, taken_at, time_delta_ms, CAST(ROW(
+    id, `user` * 1E2 / total, nice * 1E2 / total, `system` * 1E2 / total, idle * 1E2 / total, iowait * 1E2 / total,
+    irq * 1E2 / total, softirq * 1E2 / total, steal * 1E2 / total, (total - idle) * 1E2 / total
+) AS ROW<
+    cpu_id STRING, user_pct DOUBLE, nice_pct DOUBLE, system_pct DOUBLE, idle_pct DOUBLE, iowait_pct DOUBLE,
+    irq_pct DOUBLE, softirq_pct DOUBLE, steal_pct DOUBLE, total_busy_pct DOUBLE
+>) AS cpu
+FROM totals WHERE total > 0;
+
+INSERT INTO metrics
+SELECT hostname, `timestamp`, time_delta_ms, ARRAY_AGG(cpu)
+FROM TABLE(TUMBLE(TABLE shares, DESCRIPTOR(taken_at), INTERVAL '1' SECOND))
+GROUP BY hostname, `timestamp`, time_delta_ms, window_start, window_end;

@@ -1,0 +1,111 @@
+"""The side-by-side measures what it says, and its programs in Python go by the rules of `labkit.metrics`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.side_by_side.code_lines import code_lines
+from benchmarks.side_by_side.measure import Sample, figures
+from benchmarks.side_by_side.programs import PROGRAMS
+from benchmarks.side_by_side.running import HERE
+from labkit.avro_codec import SnapshotCodec, read_schema
+from labkit.metrics import FORGET_AFTER_MS, Comparison, compare
+from labkit.procfs import CpuTimes, Snapshot
+from labkit.settings import Settings
+from tests.unit.strategies import REAL_TICKS, cpu_times
+
+sys.path.append(str(HERE / "common"))
+import procstat
+
+SCHEMA = read_schema(Settings().schema_dir)
+CODEC = SnapshotCodec(SCHEMA, lambda _: SCHEMA)
+
+
+class Decoder(procstat.Decoder):
+    """With the schema at hand instead of a registry's."""
+
+    def _schema(self, schema_id: int):
+        return SCHEMA
+
+
+def plain(snapshot: Snapshot) -> procstat.Snapshot:
+    return Decoder("").decode(CODEC.encode(snapshot, 1))
+
+
+@st.composite
+def any_snapshot(draw: st.DrawFn) -> Snapshot:
+    """Around each border of the rules: reboots, late and forgotten snapshots, counters that step back."""
+    ids = draw(st.lists(st.sampled_from(["cpu", "cpu0", "cpu1", "cpu2"]), unique=True, min_size=1))
+    ticks = st.integers(0, 700) | REAL_TICKS
+    cpus = tuple(draw(cpu_times(ticks, cpu_id)) for cpu_id in ids)
+    at = draw(st.sampled_from([1_000, 2_000, 3_000, 1_000 + FORGET_AFTER_MS, 1_001 + FORGET_AFTER_MS]))
+    return Snapshot("host", at, cpus, btime=draw(st.integers(1_000, 1_003)))
+
+
+@given(st.lists(any_snapshot(), min_size=2, max_size=6))
+def test_the_shared_code_of_the_programs_gives_the_records_of_labkit_metrics(recording: list[Snapshot]) -> None:
+    ours: Snapshot | None = None
+    theirs: procstat.Snapshot | None = None
+    for now in recording:
+        expected: Comparison = compare(ours, now)
+        theirs, record = procstat.compare(theirs, plain(now))
+        ours = expected.keep
+        wanted = expected.metrics and expected.metrics.as_record()
+        assert json.dumps(record) == json.dumps(wanted)
+        assert theirs[1] == ours.timestamp
+
+
+GOOD = CODEC.encode(Snapshot("host", 1_000, (CpuTimes("cpu", 1, 2, 3, 4),), btime=1), 1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, b"", GOOD[:5], b"\x01" + GOOD[1:], GOOD[:-3], GOOD + b"\x00", bytes(5) + bytes(2_000_000),
+     CODEC.encode(Snapshot("host", 1_000, (CpuTimes("cpu", -1, 2, 3, 4),), btime=1), 1),
+     CODEC.encode(Snapshot("host", 1_000, (CpuTimes("cpu", 1, 2, 3, 4),) * 2, btime=1), 1),
+     CODEC.encode(Snapshot("host", 1_000, (), btime=1), 1)],
+)  # fmt: skip
+def test_the_shared_code_of_the_programs_refuses_what_the_job_refuses(value: bytes | None) -> None:
+    with pytest.raises(procstat.Unreadable):
+        Decoder("").decode(value)
+
+
+def test_steady_is_between_a_fifth_and_nine_tenths_of_the_records() -> None:
+    """Ten seconds of nothing, 100 records/s for 2 s, 400/s for 7 s on one core, 100/s for 10 s."""
+    samples = [Sample(at, 0, 10 << 20, 0.0) for at in range(11)]
+    samples += [Sample(10.5 + step, 50 + 100 * step, 20 << 20, 2.0) for step in range(2)]
+    samples += [Sample(12 + step, 200 + 400 * step, 30 << 20, 3.0 + step) for step in range(8)]
+    samples += [Sample(20 + step, 3000 + 100 * (step + 1), 25 << 20, 20.0) for step in range(10)]
+    found = figures(samples, 3000)
+    assert found.start_up_s == 10.5
+    assert found.steady_per_s == pytest.approx(400)
+    assert found.steady_s == pytest.approx(5.25)
+    assert found.cpu_ms_a_snapshot == pytest.approx(1000 / 400)
+    assert found.cores == pytest.approx(1.0)
+    assert found.peak_mib == 30
+
+
+def test_lines_of_code_are_counted_without_blanks_comments_and_docstrings(tmp_path: Path) -> None:
+    python, sql = tmp_path / "a.py", tmp_path / "a.sql"
+    python.write_text('"""What\nit is."""\n\n# why\ndef f():\n    """Says."""\n    return (\n        1)  # one\n')
+    sql.write_text("-- what it is\nSET 'a' = 'b';\n\nSELECT 1\nFROM t;\n")
+    assert (code_lines(python), code_lines(sql)) == (3, 3)
+
+
+@pytest.mark.parametrize("file", sorted(HERE.glob("*/requirements.txt")), ids=lambda file: file.parent.name)
+def test_every_requirement_of_a_program_is_pinned_with_its_hash(file: Path) -> None:
+    entries = re.split(r"\n(?=\S)", file.read_text().strip())
+    assert [entry for entry in entries if not re.match(r"[A-Za-z0-9._-]+==\S+.*--hash=sha256:", entry, re.DOTALL)] == []
+
+
+def test_every_program_has_its_files_and_its_environment() -> None:
+    assert [file for one in PROGRAMS for file in one.files if not file.exists()] == []
+    named = {one.environment for one in PROGRAMS} - {""}
+    assert {file.parent.name for file in HERE.glob("*/requirements.txt")} == named
