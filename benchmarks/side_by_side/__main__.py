@@ -15,20 +15,21 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psutil
-from confluent_kafka.admin import AdminClient
 
 from benchmarks.side_by_side import environments, report
 from benchmarks.side_by_side.feed import HOSTS, Feed
 from benchmarks.side_by_side.judge import judge
-from benchmarks.side_by_side.measure import Ends, Processes, Stuck, figures, watch
+from benchmarks.side_by_side.measure import Ends, Processes, Stuck, figures, wait_until_still, watch
+from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.programs import PROGRAMS, Program
-from benchmarks.side_by_side.running import start_flink, stop_flink
+from benchmarks.side_by_side.rules import Trial
+from benchmarks.side_by_side.running import Running, start_flink, stop_flink
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.ops import jobs, services
@@ -38,6 +39,8 @@ from labkit.settings import Settings, load_settings
 
 SNAPSHOTS, REPEATS = 300_000, 5
 _CHECKPOINT_S = 10.0
+#: A trial of the rules ends when nothing has come for so long.
+_STILL_S = 10.0
 
 
 def main() -> None:
@@ -59,18 +62,27 @@ def main() -> None:
     except LabkitError as error:
         raise SystemExit(f"{error}\n{error.todo}") from None
     (folder / "side_by_side.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
-    print(report.table(results))
+    draw(results).savefig(folder / "side_by_side.png", dpi=110)
+    print(f"\n{report.conditions(results)}\n\n{report.table(results)}\n\n{report.rules_table(results)}")
 
 
 def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: int) -> dict[str, Any]:
     """All repeats of all programs; each round measures every program once, so that a slow minute hits no one alone."""
     for name in sorted({one.environment for one in programs} - {""}):
         environments.make(name)
+    rules: dict[str, dict[str, bool]] = {one.name: {} for one in programs}
+    rows: dict[str, list[dict[str, Any]]] = {one.name: [] for one in programs}
     with _lab(settings):
+        for corrupt in (False, True):
+            trial = Trial(settings, corrupt=corrupt)
+            trial.send()
+            for one in programs:
+                rules[one.name] |= tried(settings, one, trial)
+        for one in programs:
+            print(f"{one.title} keeps {sum(rules[one.name].values())} of {len(rules[one.name])} rules", flush=True)
         begin = time.monotonic()
         expected = feed.send(settings)
         print(f"{feed.snapshots} snapshots of {HOSTS} hosts made in {time.monotonic() - begin:.0f} s", flush=True)
-        rows: dict[str, list[dict[str, Any]]] = {one.name: [] for one in programs}
         for repeat in range(repeats):
             for one in programs:
                 result = measured(settings, one, feed, expected)
@@ -86,38 +98,36 @@ def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: in
         "checkpoint_s": _CHECKPOINT_S,
         "programs": [
             {"name": one.name, "title": one.title, "processes": one.processes, "promise": one.promise,
-             "lines": one.lines, "repeats": rows[one.name]}
+             "lines": one.lines, "rules": rules[one.name], "repeats": rows[one.name]}
             for one in programs
         ],
     }  # fmt: skip
+
+
+def tried(settings: Settings, program: Program, trial: Trial) -> dict[str, bool]:
+    """{rule: whether the program keeps it}."""
+    with _at_work(settings, program) as (running, ends, _):
+        trouble = wait_until_still(ends, trial.records, _STILL_S, running.trouble)
+    if trouble:
+        print(f"{program.title}: {trouble}", flush=True)
+    return trial.kept()
 
 
 def measured(
     settings: Settings, program: Program, feed: Feed, expected: dict[tuple[str, int], dict[str, object]]
 ) -> dict[str, Any]:
     """One run of one program on empty output topics: figures and verdict, or why there are none."""
-    outputs = kafka_admin.pipeline_topics(settings)[1:]
-    jobs.delete_topics(settings, [topic.name for topic in outputs])
-    kafka_admin.create_topics(settings, outputs)
-    if program.flink:
-        start_flink(settings)
-    result: dict[str, Any] = {"others_busy_pct": psutil.cpu_percent(interval=2.0)}
-    with scratch_folder(settings, f"bench-{program.name}") as scratch, _admin(settings) as admin:
-        ends = Ends(admin, settings.metrics_topic, settings.partitions)
-        begin = time.monotonic()
-        running = program.start(settings, scratch, program.processes)
+    result: dict[str, Any] = {}
+    with _at_work(settings, program) as (running, ends, start):
+        result["others_busy_pct"] = start.others_busy_pct
         processes = Processes(running.roots)
-        processes.begin() if program.flink else None
+        if program.flink:
+            processes.begin()
         try:
-            samples = watch(ends, processes, begin, feed.records, running.trouble)
+            samples = watch(ends, processes, start.at, feed.records, running.trouble)
             result |= asdict(figures(samples, feed.records))
         except Stuck as reason:
             result["failed"] = str(reason)
-        finally:
-            running.stop()
-            _keep_log(settings, program, scratch)
-    if program.flink:
-        stop_flink(settings)
     if "failed" not in result:
         verdict = judge(settings, feed, expected)
         result |= asdict(verdict)
@@ -126,15 +136,42 @@ def measured(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When the command was given (time.monotonic()), and how busy the machine was in the two seconds before."""
+
+    at: float
+    others_busy_pct: float
+
+
+@contextlib.contextmanager
+def _at_work(settings: Settings, program: Program) -> Iterator[tuple[Running, Ends, Start]]:
+    """The program at work on empty output topics; stopped at the end, so that all that it has read is committed."""
+    outputs = kafka_admin.pipeline_topics(settings)[1:]
+    jobs.delete_topics(settings, [topic.name for topic in outputs])
+    kafka_admin.create_topics(settings, outputs)
+    if program.flink:
+        start_flink(settings)
+    try:
+        with scratch_folder(settings, f"bench-{program.name}") as scratch:
+            ends = Ends(kafka_admin.admin_client(settings.kafka_bootstrap), settings.metrics_topic, settings.partitions)
+            busy = psutil.cpu_percent(interval=2.0)
+            start = Start(time.monotonic(), busy)
+            running = program.start(settings, scratch, program.processes)
+            try:
+                yield running, ends, start
+            finally:
+                running.stop()
+                _keep_log(settings, program, scratch)
+    finally:
+        if program.flink:
+            stop_flink(settings)
+
+
 def _keep_log(settings: Settings, program: Program, scratch: Path) -> None:
     log = scratch / "log"
     if log.exists():
         (settings.output_dir / "bench" / f"{program.name}.log").write_bytes(log.read_bytes())
-
-
-@contextlib.contextmanager
-def _admin(settings: Settings) -> Iterator[AdminClient]:
-    yield kafka_admin.admin_client(settings.kafka_bootstrap)
 
 
 @contextlib.contextmanager

@@ -98,6 +98,21 @@ def watch(ends: Ends, processes: Processes, begin: float, records: int, trouble:
         time.sleep(max(0.0, POLL_S - (time.monotonic() - now)))
 
 
+def wait_until_still(ends: Ends, records: int, still_s: float, trouble: Callable[[], str]) -> str:
+    """Until `records` are there, or nothing has come for `still_s`; returns what the trouble was, or ""."""
+    begin = grown_at = time.monotonic()
+    before = 0
+    while True:
+        now, total = time.monotonic(), ends.total()
+        if total > before:
+            before, grown_at = total, now
+        if reason := trouble():
+            return reason
+        if (total >= records or now - begin > FIRST_WITHIN_S or total) and now - grown_at >= still_s:
+            return ""
+        time.sleep(POLL_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What is made of the samples of one run."""

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from benchmarks.side_by_side.code_lines import code_lines
 from benchmarks.side_by_side.measure import Sample, figures
 from benchmarks.side_by_side.programs import PROGRAMS
+from benchmarks.side_by_side.rules import RULES, broken_values
 from benchmarks.side_by_side.running import HERE
-from labkit.avro_codec import SnapshotCodec, read_schema
+from labkit.avro_codec import SnapshotCodec, UnreadableRecord, read_schema
 from labkit.metrics import FORGET_AFTER_MS, Comparison, compare
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import Settings
@@ -63,18 +64,27 @@ def test_the_shared_code_of_the_programs_gives_the_records_of_labkit_metrics(rec
 
 
 GOOD = CODEC.encode(Snapshot("host", 1_000, (CpuTimes("cpu", 1, 2, 3, 4),), btime=1), 1)
+BROKEN = broken_values(GOOD, lambda snapshot: CODEC.encode(snapshot, 1))
 
 
-@pytest.mark.parametrize(
-    "value",
-    [None, b"", GOOD[:5], b"\x01" + GOOD[1:], GOOD[:-3], GOOD + b"\x00", bytes(5) + bytes(2_000_000),
-     CODEC.encode(Snapshot("host", 1_000, (CpuTimes("cpu", -1, 2, 3, 4),), btime=1), 1),
-     CODEC.encode(Snapshot("host", 1_000, (CpuTimes("cpu", 1, 2, 3, 4),) * 2, btime=1), 1),
-     CODEC.encode(Snapshot("host", 1_000, (), btime=1), 1)],
-)  # fmt: skip
-def test_the_shared_code_of_the_programs_refuses_what_the_job_refuses(value: bytes | None) -> None:
+@pytest.mark.parametrize("what", BROKEN.keys() - {"unknown schema id"})
+def test_the_shared_code_of_the_programs_refuses_what_the_job_refuses(what: str) -> None:
+    with pytest.raises(UnreadableRecord):
+        CODEC.decode(BROKEN[what])
     with pytest.raises(procstat.Unreadable):
-        Decoder("").decode(value)
+        Decoder("").decode(BROKEN[what])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_trial_of_each_rule_gives_the_same_by_the_shared_code(rule: str) -> None:
+    """And each has a record to lose: a program that writes nothing keeps no rule."""
+    ours, theirs, records = None, None, 0
+    for now in RULES[rule]:
+        _, ours, metrics = compare(ours, now)
+        theirs, record = procstat.compare(theirs, plain(now))
+        assert json.dumps(record) == json.dumps(metrics and metrics.as_record())
+        records += metrics is not None
+    assert records
 
 
 def test_steady_is_between_a_fifth_and_nine_tenths_of_the_records() -> None:

@@ -8,7 +8,7 @@ import bytewax.operators as op
 import orjson
 from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource
 from bytewax.dataflow import Dataflow
-from procstat import Decoder, Unreadable, compare, setting
+from procstat import MAX_DEAD_LETTER_BYTES, Decoder, Unreadable, compare, setting
 
 decoder = Decoder(setting("registry"))
 output, dead = setting("output"), setting("dead_letters")
@@ -45,5 +45,10 @@ source = KafkaSource(brokers, [setting("input")], add_config={"isolation.level":
 messages = op.input("snapshots", flow, source)
 keyed = op.map("by host", messages, lambda message: ((message.key or b"").decode(), (message.key, message.value)))
 enriched = op.stateful_batch("enrich", keyed, Enrich)
-sink = KafkaSink(brokers, None, {"enable.idempotence": "true", "partitioner": "murmur2_random"})
+producing = {
+    "enable.idempotence": "true",
+    "partitioner": "murmur2_random",
+    "message.max.bytes": MAX_DEAD_LETTER_BYTES,
+}
+sink = KafkaSink(brokers, None, producing)
 op.output("metrics", op.key_rm("values", enriched), sink)

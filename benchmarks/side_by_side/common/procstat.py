@@ -21,6 +21,8 @@ import fastavro
 Snapshot = tuple[str, int, int, dict[str, tuple[int, ...]]]
 
 MAX_BYTES = 1024 * 1024
+#: What a producer has to take: a record that nobody can read is set aside as it came, however large.
+MAX_DEAD_LETTER_BYTES = 4 * 1024 * 1024 + 64 * 1024
 IDLE_RESET_TICKS = 300
 BTIME_SLACK_S = 1
 FORGET_AFTER_MS = 30 * 86_400_000

@@ -9,7 +9,7 @@ import time
 
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
-from procstat import Decoder, Unreadable, compare, setting
+from procstat import MAX_DEAD_LETTER_BYTES, Decoder, Unreadable, compare, setting
 
 COMMIT_S = 10.0
 stopped = False
@@ -38,7 +38,7 @@ def main() -> None:
     consumer.assign(mine)
     producer = Producer(
         {"bootstrap.servers": setting("bootstrap"), "linger.ms": 20, "enable.idempotence": True,
-         "partitioner": "murmur2_random", "queue.buffering.max.messages": 1_000_000}
+         "partitioner": "murmur2_random", "queue.buffering.max.messages": 1_000_000, "message.max.bytes": MAX_DEAD_LETTER_BYTES}
     )  # fmt: skip
     decoder, last, output, dead = Decoder(setting("registry")), {}, setting("output"), setting("dead_letters")
     due = time.monotonic() + COMMIT_S

@@ -6,7 +6,7 @@ Exactly once: results, changelog and what was read go into one Kafka transaction
 from pathlib import Path
 
 import orjson
-from procstat import Decoder, Unreadable, compare, setting
+from procstat import MAX_DEAD_LETTER_BYTES, Decoder, Unreadable, compare, setting
 from quixstreams import Application, State
 
 COMMIT_S = 10.0
@@ -23,7 +23,7 @@ def main() -> None:
         state_dir=Path(setting("state")) / setting("number"),
         auto_create_topics=True,
         loglevel="WARNING",
-        producer_extra_config={"linger.ms": 20},
+        producer_extra_config={"linger.ms": 20, "message.max.bytes": MAX_DEAD_LETTER_BYTES},
     )
     snapshots = app.topic(setting("input"), key_deserializer="bytes", value_deserializer="bytes")
     metrics = app.topic(setting("output"), key_serializer="bytes", value_serializer="bytes")
