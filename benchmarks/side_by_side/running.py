@@ -11,13 +11,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from string import Template
 from typing import Protocol
 
 import psutil
 
 from labkit.errors import LabkitError
-from labkit.flink.home import flink_home, service_environment
 from labkit.flink.names import ENRICHMENT
 from labkit.ops import jobs, services
 from labkit.ops.flink_rest import FlinkRest
@@ -117,10 +115,14 @@ class FlinkJob:
         self._log = Path(environment["BENCH_STATE"]) / "log"
         socket = str(control_socket(settings))
         self._roots = [root for program in FLINK for root in _first(children_of_supervisord(socket, program))]
-        own = {name: value for name, value in environment.items() if not name.startswith("BENCH_")}
         with self._log.open("ab") as log:
             self._client = psutil.Popen(
-                words, cwd=REPOSITORY, env={**os.environ, **own}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                words,
+                cwd=REPOSITORY,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def roots(self) -> list[psutil.Process]:
@@ -225,9 +227,13 @@ def enrichment(settings: Settings, scratch: Path, processes: int) -> Running:
 
 
 def flink_sql(settings: Settings, scratch: Path, processes: int) -> Running:
-    """The statements of job.sql by Flink's own SQL client."""
-    words = {name.removeprefix("BENCH_"): value for name, value in told(settings, scratch, processes).items()}
-    script = scratch / "job.sql"
-    script.write_text(Template((HERE / "flink_sql" / "job.sql").read_text()).substitute(words, JOB=SQL_JOB))
-    environment = {**told(settings, scratch, processes), **service_environment(settings)}
-    return FlinkJob(settings, SQL_JOB, [str(flink_home() / "bin" / "sql-client.sh"), "-f", str(script)], environment)
+    """The statements of job.sql, with a jar more than the lab has."""
+    environment = {
+        **told(settings, scratch, processes),
+        "BENCH_JOB": SQL_JOB,
+        "BENCH_JAR": str(next((ENVIRONMENTS / "flink_sql").glob("jars/flink/*.jar"))),
+        "LABKIT_CHECKPOINT_INTERVAL_S": str(settings.checkpoint_interval_s),
+    }
+    shutil.rmtree(settings.checkpoints_dir / SQL_JOB, ignore_errors=True)
+    words = [sys.executable, "-m", "benchmarks.side_by_side.flink_sql.submit"]
+    return FlinkJob(settings, SQL_JOB, words, environment)

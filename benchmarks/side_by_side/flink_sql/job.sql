@@ -1,12 +1,6 @@
--- The same in Flink SQL, for the SQL client. $NAMES in capitals are filled in by the runner.
+-- The same in Flink SQL. Names in capitals after a dollar sign are filled in by submit.py.
 -- A host's previous snapshot comes by LAG, and so does each CPU's previous line; only lines of that very snapshot count.
-SET 'pipeline.name' = '$JOB';
-SET 'pipeline.object-reuse' = 'true';
-SET 'parallelism.default' = '$PROCESSES';
-SET 'execution.checkpointing.interval' = '10 s';
-SET 'execution.checkpointing.dir' = 'file://$STATE/checkpoints';
-SET 'table.exec.state.ttl' = '31 d';
-SET 'table.local-time-zone' = 'UTC';
+ADD JAR '$JAR';
 
 CREATE TABLE snapshots (
     hostname STRING,

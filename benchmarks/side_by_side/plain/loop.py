@@ -37,9 +37,15 @@ def main() -> None:
     mine = [TopicPartition(setting("input"), partition) for partition in there if partition % processes == number]
     consumer.assign(mine)
     producer = Producer(
-        {"bootstrap.servers": setting("bootstrap"), "linger.ms": 20, "enable.idempotence": True,
-         "partitioner": "murmur2_random", "queue.buffering.max.messages": 1_000_000, "message.max.bytes": MAX_DEAD_LETTER_BYTES}
-    )  # fmt: skip
+        {
+            "bootstrap.servers": setting("bootstrap"),
+            "enable.idempotence": True,
+            "linger.ms": 20,
+            "partitioner": "murmur2_random",
+            "queue.buffering.max.messages": 1_000_000,
+            "message.max.bytes": MAX_DEAD_LETTER_BYTES,
+        }
+    )
     decoder, last, output, dead = Decoder(setting("registry")), {}, setting("output"), setting("dead_letters")
     due = time.monotonic() + COMMIT_S
     while not stopped:
