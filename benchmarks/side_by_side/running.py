@@ -61,9 +61,10 @@ def told(settings: Settings, scratch: Path, processes: int) -> dict[str, str]:
 
 
 def last_words(log: Path) -> str:
-    """The last line of what a program said."""
-    lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    return lines[-1][:300]
+    """The last line of what a program said, or the last cause of a trace."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] or ["it said nothing"]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return (causes or lines)[-1][:300]
 
 
 def _ended(process: psutil.Popen) -> bool:
@@ -116,13 +117,9 @@ class FlinkJob:
         socket = str(control_socket(settings))
         self._roots = [root for program in FLINK for root in _first(children_of_supervisord(socket, program))]
         with self._log.open("ab") as log:
+            own = {**os.environ, **environment}
             self._client = psutil.Popen(
-                words,
-                cwd=REPOSITORY,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                words, cwd=REPOSITORY, env=own, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def roots(self) -> list[psutil.Process]:

@@ -47,34 +47,40 @@ CREATE TABLE metrics (
 CREATE VIEW hosts AS
 SELECT
     hostname, `timestamp`, taken_at, arrived_at, btime, cpus,
-    LAG(ROW(`timestamp`, btime)) OVER (PARTITION BY hostname ORDER BY arrived_at) AS host_before
+    LAG(CAST(ROW(`timestamp`, btime) AS ROW<`timestamp` BIGINT, btime BIGINT>))
+        OVER (PARTITION BY hostname ORDER BY arrived_at) AS host_before
 FROM snapshots;
 
-CREATE VIEW lines AS
+CREATE VIEW cpu_lines AS
 SELECT
-    hostname, `timestamp`, taken_at, btime, host_before, cpu.*,
-    LAG(ROW(`timestamp`, `user`, nice, `system`, idle, iowait, irq, softirq, steal))
-        OVER (PARTITION BY hostname, id ORDER BY arrived_at) AS before
+    hostname, `timestamp`, taken_at, btime, host_before,
+    id, `user`, nice, `system`, idle, iowait, irq, softirq, steal,
+    LAG(CAST(
+        ROW(`timestamp`, `user`, nice, `system`, idle, iowait, irq, softirq, steal) AS ROW<
+            `timestamp` BIGINT, `user` BIGINT, nice BIGINT, `system` BIGINT, idle BIGINT,
+            iowait BIGINT, irq BIGINT, softirq BIGINT, steal BIGINT
+        >
+    )) OVER (PARTITION BY hostname, id ORDER BY arrived_at) AS line_before
 FROM hosts CROSS JOIN UNNEST(cpus)
     AS cpu (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal);
 
 CREATE VIEW deltas AS
 SELECT
-    hostname, `timestamp`, taken_at, `timestamp` - before.f0 AS time_delta_ms, id,
-    GREATEST(0, `user` - before.f1) AS `user`,
-    GREATEST(0, nice - before.f2) AS nice,
-    GREATEST(0, `system` - before.f3) AS `system`,
-    GREATEST(0, idle - before.f4) AS idle,
-    GREATEST(0, iowait - before.f5) AS iowait,
-    GREATEST(0, irq - before.f6) AS irq,
-    GREATEST(0, softirq - before.f7) AS softirq,
-    GREATEST(0, steal - before.f8) AS steal
-FROM lines
-WHERE `timestamp` > host_before.f0
-    AND `timestamp` - host_before.f0 <= 2592000000
-    AND ABS(btime - host_before.f1) <= 1
-    AND before.f0 = host_before.f0
-    AND before.f4 - idle < 300;
+    hostname, `timestamp`, taken_at, `timestamp` - line_before.`timestamp` AS time_delta_ms, id,
+    GREATEST(0, `user` - line_before.`user`) AS `user`,
+    GREATEST(0, nice - line_before.nice) AS nice,
+    GREATEST(0, `system` - line_before.`system`) AS `system`,
+    GREATEST(0, idle - line_before.idle) AS idle,
+    GREATEST(0, iowait - line_before.iowait) AS iowait,
+    GREATEST(0, irq - line_before.irq) AS irq,
+    GREATEST(0, softirq - line_before.softirq) AS softirq,
+    GREATEST(0, steal - line_before.steal) AS steal
+FROM cpu_lines
+WHERE `timestamp` > host_before.`timestamp`
+    AND `timestamp` - host_before.`timestamp` <= 2592000000
+    AND ABS(btime - host_before.btime) <= 1
+    AND line_before.`timestamp` = host_before.`timestamp`
+    AND line_before.idle - idle < 300;
 
 CREATE VIEW totals AS
 SELECT *, `user` + nice + `system` + idle + iowait + irq + softirq + steal AS total FROM deltas;
