@@ -14,13 +14,17 @@ from labkit.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many records were expected and found, and of those compared how many are as they must be."""
+    """How many records were expected and found, and of those compared how many are as they must be.
+
+    `disordered` is how many records come after a later one of their host; that is said, and is no fault.
+    """
 
     expected: int
     found: int
     compared: int
     equal: int
     twice: int
+    disordered: int
     first_fault: str = ""
 
     @property
@@ -33,7 +37,8 @@ def judge(settings: Settings, feed: Feed, expected: dict[tuple[str, int], dict[s
     """Read the committed records of the metrics topic, to its end."""
     found: Counter[str] = Counter()
     seen: Counter[tuple[str, int]] = Counter()
-    equal, fault = 0, ""
+    newest: Counter[str] = Counter()
+    equal, disordered, fault = 0, 0, ""
     for record in read_topic(settings, settings.metrics_topic):
         host = record.key().decode()
         metrics = orjson.loads(record.value())
@@ -41,6 +46,8 @@ def judge(settings: Settings, feed: Feed, expected: dict[tuple[str, int], dict[s
         if key[1] >= feed.end_ms:
             continue
         found[key[0]] += 1
+        disordered += key[1] < newest[key[0]]
+        newest[key[0]] = max(newest[key[0]], key[1])
         if key[0] != host:
             fault = fault or f"{key} came with the key {host}"
         if key[0] not in feed.compared:
@@ -53,4 +60,6 @@ def judge(settings: Settings, feed: Feed, expected: dict[tuple[str, int], dict[s
     wrong = next((host for host in feed.hosts if found[host] != feed.records_of_a_host), None)
     if wrong:
         fault = fault or f"{wrong} has {found[wrong]} records, not {feed.records_of_a_host}"
-    return Verdict(feed.records, found.total(), len(expected), equal, sum(count - 1 for count in seen.values()), fault)
+    return Verdict(
+        feed.records, found.total(), len(expected), equal, sum(count - 1 for count in seen.values()), disordered, fault
+    )

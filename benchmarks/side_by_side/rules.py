@@ -145,12 +145,18 @@ class Trial:
         return sum(map(len, self._expected.values()))
 
     def kept(self) -> dict[str, bool]:
-        """{rule: whether the committed records are just those that must be}."""
+        """{rule: whether the committed records are just those that must be, in whatever order}."""
+
+        def wanted(host: str) -> list[dict[str, Any]]:
+            return sorted(self._expected[host], key=lambda record: record["timestamp"])
+
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for record in read_topic(self._settings, self._settings.metrics_topic):
             metrics = orjson.loads(record.value())
             found[metrics["hostname"]].append(metrics)
-        right = {rule: found[host] == self._expected[host] for host, rule in self._rule_of.items()}
+        for records in found.values():
+            records.sort(key=lambda record: record["timestamp"])  # their order is a matter of its own
+        right = {rule: found[host] == wanted(host) for host, rule in self._rule_of.items()}
         if self.broken:
             aside = sum(1 for _ in read_topic(self._settings, self._settings.dead_letters_topic))
             right[CORRUPT] &= aside == self.broken

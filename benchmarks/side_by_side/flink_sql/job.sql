@@ -1,5 +1,5 @@
 -- The same in Flink SQL. Names in capitals after a dollar sign are filled in by submit.py.
--- A host's previous snapshot comes by LAG, and so does each CPU's previous line; only lines of that very snapshot count.
+-- LAG gives a host's previous snapshot, CPUs are matched by name, and a window of a second puts the lines together again.
 ADD JAR '$JAR';
 
 CREATE TABLE snapshots (
@@ -44,43 +44,41 @@ CREATE TABLE metrics (
     'value.format' = 'json'
 );
 
-CREATE VIEW hosts AS
+CREATE VIEW pairs AS
 SELECT
-    hostname, `timestamp`, taken_at, arrived_at, btime, cpus,
-    LAG(CAST(ROW(`timestamp`, btime) AS ROW<`timestamp` BIGINT, btime BIGINT>))
-        OVER (PARTITION BY hostname ORDER BY arrived_at) AS host_before
+    hostname, `timestamp`, taken_at, btime, cpus,
+    LAG(CAST(
+        ROW(`timestamp`, btime, cpus) AS ROW<`timestamp` BIGINT, btime BIGINT, cpus ARRAY<ROW<
+            id STRING, `user` BIGINT, nice BIGINT, `system` BIGINT, idle BIGINT,
+            iowait BIGINT, irq BIGINT, softirq BIGINT, steal BIGINT
+        >>>
+    )) OVER (PARTITION BY hostname ORDER BY arrived_at) AS earlier
 FROM snapshots;
 
-CREATE VIEW cpu_lines AS
+CREATE VIEW good_pairs AS
 SELECT
-    hostname, `timestamp`, taken_at, btime, host_before,
-    id, `user`, nice, `system`, idle, iowait, irq, softirq, steal,
-    LAG(CAST(
-        ROW(`timestamp`, `user`, nice, `system`, idle, iowait, irq, softirq, steal) AS ROW<
-            `timestamp` BIGINT, `user` BIGINT, nice BIGINT, `system` BIGINT, idle BIGINT,
-            iowait BIGINT, irq BIGINT, softirq BIGINT, steal BIGINT
-        >
-    )) OVER (PARTITION BY hostname, id ORDER BY arrived_at) AS line_before
-FROM hosts CROSS JOIN UNNEST(cpus)
-    AS cpu (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal);
+    hostname, `timestamp`, taken_at, `timestamp` - earlier.`timestamp` AS time_delta_ms, cpus,
+    earlier.cpus AS earlier_cpus
+FROM pairs
+WHERE `timestamp` > earlier.`timestamp`
+    AND `timestamp` - earlier.`timestamp` <= 2592000000
+    AND ABS(btime - earlier.btime) <= 1;
 
 CREATE VIEW deltas AS
 SELECT
-    hostname, `timestamp`, taken_at, `timestamp` - line_before.`timestamp` AS time_delta_ms, id,
-    GREATEST(0, `user` - line_before.`user`) AS `user`,
-    GREATEST(0, nice - line_before.nice) AS nice,
-    GREATEST(0, `system` - line_before.`system`) AS `system`,
-    GREATEST(0, idle - line_before.idle) AS idle,
-    GREATEST(0, iowait - line_before.iowait) AS iowait,
-    GREATEST(0, irq - line_before.irq) AS irq,
-    GREATEST(0, softirq - line_before.softirq) AS softirq,
-    GREATEST(0, steal - line_before.steal) AS steal
-FROM cpu_lines
-WHERE `timestamp` > host_before.`timestamp`
-    AND `timestamp` - host_before.`timestamp` <= 2592000000
-    AND ABS(btime - host_before.btime) <= 1
-    AND line_before.`timestamp` = host_before.`timestamp`
-    AND line_before.idle - idle < 300;
+    hostname, `timestamp`, taken_at, time_delta_ms, cpu.id,
+    GREATEST(0, cpu.`user` - was.`user`) AS `user`,
+    GREATEST(0, cpu.nice - was.nice) AS nice,
+    GREATEST(0, cpu.`system` - was.`system`) AS `system`,
+    GREATEST(0, cpu.idle - was.idle) AS idle,
+    GREATEST(0, cpu.iowait - was.iowait) AS iowait,
+    GREATEST(0, cpu.irq - was.irq) AS irq,
+    GREATEST(0, cpu.softirq - was.softirq) AS softirq,
+    GREATEST(0, cpu.steal - was.steal) AS steal
+FROM good_pairs
+CROSS JOIN UNNEST(cpus) AS cpu (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal)
+CROSS JOIN UNNEST(earlier_cpus) AS was (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal)
+WHERE cpu.id = was.id AND was.idle - cpu.idle < 300;
 
 CREATE VIEW totals AS
 SELECT *, `user` + nice + `system` + idle + iowait + irq + softirq + steal AS total FROM deltas;
