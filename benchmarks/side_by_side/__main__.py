@@ -28,7 +28,7 @@ from benchmarks.side_by_side.judge import judge
 from benchmarks.side_by_side.measure import Ends, Processes, Stuck, figures, wait_until_still, watch
 from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.programs import PROGRAMS, Program
-from benchmarks.side_by_side.rules import Trial
+from benchmarks.side_by_side.rules import ORDER, Trial
 from benchmarks.side_by_side.running import Running, start_flink, stop_flink
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
@@ -89,6 +89,8 @@ def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: in
                 rows[one.name].append(result)
                 print(f"round {repeat + 1}, {one.title}: {report.sentence(result)}", flush=True)
         jobs.delete_topics(settings, [topic.name for topic in kafka_admin.pipeline_topics(settings)])
+    for name, runs in rows.items():
+        rules[name][ORDER] = all(run.get("disordered") == 0 for run in runs)
     return {
         "when": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine(),
@@ -177,7 +179,8 @@ def _keep_log(settings: Settings, program: Program, scratch: Path) -> None:
 @contextlib.contextmanager
 def _lab(settings: Settings) -> Iterator[None]:
     """The services, with nothing at work; stopped again where they were not up before."""
-    started = services.up(settings)
+    was_up = services.is_up(settings)
+    services.up(settings)
     try:
         at_work = [job.name for job in FlinkRest(settings.flink_url).jobs() if not job.is_over]
         if at_work:
@@ -187,10 +190,10 @@ def _lab(settings: Settings) -> Iterator[None]:
         stop_flink(settings)
         yield
     finally:
-        if started:
-            services.down(settings)
-        else:
+        if was_up:
             services.up(settings)
+        else:
+            services.down(settings)
 
 
 def machine() -> dict[str, Any]:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.side_by_side import report
 from benchmarks.side_by_side.code_lines import code_lines
 from benchmarks.side_by_side.measure import Sample, figures
+from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.programs import PROGRAMS
 from benchmarks.side_by_side.rules import RULES, broken_values
 from benchmarks.side_by_side.running import HERE
@@ -119,3 +121,51 @@ def test_every_program_has_its_files_and_its_environment() -> None:
     assert [file for one in PROGRAMS for file in one.files if not file.exists()] == []
     named = {one.environment for one in PROGRAMS} - {""}
     assert {file.parent.name for file in HERE.glob("*/*") if file.name in ("requirements.txt", "jars.lock")} == named
+
+
+def run(rate: float, **more: object) -> dict[str, object]:
+    return {"steady_per_s": rate, "start_up_s": 2.5, "peak_mib": 100.4, "cpu_ms_a_snapshot": 0.25,
+            "others_busy_pct": 3.0, "disordered": 0, **more}  # fmt: skip
+
+
+def program(name: str, *repeats: dict[str, object], promise: str = "exactly once") -> dict[str, object]:
+    rules = {"a rule": name != "slow", "another": True}
+    return {"name": name, "title": name, "processes": 2, "promise": promise, "lines": 42, "rules": rules,
+            "repeats": list(repeats)}  # fmt: skip
+
+
+RESULTS = {
+    "when": "2026-01-02", "snapshots": 1000, "hosts": 200, "records": 800, "checkpoint_s": 10.0,
+    "machine": {"cpu": "a CPU", "cores": 2, "memory_gib": 8, "kernel": "6.1", "python": "3.11.7"},
+    "programs": [
+        program("slow", run(1000.0), run(1200.0), run(900.0, disordered=3)),
+        program("fast", run(5000.0), run(4000.0), run(6000.0), promise="at least once"),
+        program("wrong", run(9000.0), run(9000.0, failed="('host-000', 1000) has other values"), run(9000.0)),
+    ],
+}  # fmt: skip
+
+
+def test_the_table_has_the_fastest_first_and_no_figures_of_a_program_that_was_wrong_once() -> None:
+    _, _, first, second, last = report.table(RESULTS).splitlines()
+    assert first.startswith("| fast | **5,000** (4,000 – 6,000) | 2.5 | 100 | 0.250 | at least once")
+    assert second.startswith("| slow | **1,000** (900 – 1,200) |")
+    assert last.startswith("| wrong | failed in 1 of 3 runs: ('host-000', 1000) has other values |")
+    assert "9,000" not in last
+
+
+def test_the_page_gets_the_results_between_its_markers_and_nothing_else_changes() -> None:
+    page = report.PAGE.read_text()
+    once = report.with_results(page, RESULTS, "p.png")
+    assert report.with_results(once, RESULTS, "p.png") == once
+    before, after = page.split(report.BEGIN)[0], page.split(report.END)[1]
+    assert once.startswith(before)
+    assert once.endswith(after)
+    assert "| a rule | ✗ | ✓ | ✓ |" in once
+    assert "| fast | **5,000**" in once
+
+
+def test_the_picture_has_a_bar_for_each_program_that_was_right_with_the_fastest_on_top() -> None:
+    (axes,) = draw(RESULTS).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["slow", "fast"]
+    assert [bar.get_width() for bar in axes.patches] == [1000.0, 5000.0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["at least once", "exactly once"]
