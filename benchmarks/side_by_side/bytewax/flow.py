@@ -41,7 +41,7 @@ class Enrich(op.StatefulBatchLogic):
 
 flow = Dataflow("enrichment")
 brokers = [setting("bootstrap")]
-source = KafkaSource(brokers, [setting("input")], add_config={"isolation.level": "read_committed"})
+source = KafkaSource(brokers, [setting("input")])
 messages = op.input("snapshots", flow, source)
 keyed = op.map("by host", messages, lambda message: ((message.key or b"").decode(), (message.key, message.value)))
 enriched = op.stateful_batch("enrich", keyed, Enrich)
