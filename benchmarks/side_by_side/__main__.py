@@ -28,7 +28,7 @@ from benchmarks.side_by_side.judge import judge
 from benchmarks.side_by_side.measure import Ends, Processes, Stuck, figures, wait_until_still, watch
 from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.programs import PROGRAMS, Program
-from benchmarks.side_by_side.rules import ORDER, Trial
+from benchmarks.side_by_side.rules import NEWEST, ORDER, Trial
 from benchmarks.side_by_side.running import Running, start_flink, stop_flink
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
@@ -91,6 +91,7 @@ def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: in
         jobs.delete_topics(settings, [topic.name for topic in kafka_admin.pipeline_topics(settings)])
     for name, runs in rows.items():
         rules[name][ORDER] = all(run.get("disordered") == 0 for run in runs)
+        rules[name][NEWEST] = all(run.get("newest") == HOSTS for run in runs)
     return {
         "when": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine(),

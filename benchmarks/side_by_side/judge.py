@@ -16,7 +16,8 @@ from labkit.settings import Settings
 class Verdict:
     """How many records were expected and found, and of those compared how many are as they must be.
 
-    `disordered` is how many records come after a later one of their host; that is said, and is no fault.
+    `disordered` is how many records come after a later one of their host, `newest` how many there are of the last
+    second, which no snapshot follows; both are said, and are no fault.
     """
 
     expected: int
@@ -25,6 +26,7 @@ class Verdict:
     equal: int
     twice: int
     disordered: int
+    newest: int
     first_fault: str = ""
 
     @property
@@ -37,17 +39,18 @@ def judge(settings: Settings, feed: Feed, expected: dict[tuple[str, int], dict[s
     """Read the committed records of the metrics topic, to its end."""
     found: Counter[str] = Counter()
     seen: Counter[tuple[str, int]] = Counter()
-    newest: Counter[str] = Counter()
-    equal, disordered, fault = 0, 0, ""
+    latest: Counter[str] = Counter()
+    equal, disordered, at_the_end, fault = 0, 0, 0, ""
     for record in read_topic(settings, settings.metrics_topic):
         host = record.key().decode()
         metrics = orjson.loads(record.value())
         key = metrics["hostname"], metrics["timestamp"]
         if key[1] >= feed.end_ms:
+            at_the_end += 1
             continue
         found[key[0]] += 1
-        disordered += key[1] < newest[key[0]]
-        newest[key[0]] = max(newest[key[0]], key[1])
+        disordered += key[1] < latest[key[0]]
+        latest[key[0]] = max(latest[key[0]], key[1])
         if key[0] != host:
             fault = fault or f"{key} came with the key {host}"
         if key[0] not in feed.compared:
@@ -60,6 +63,5 @@ def judge(settings: Settings, feed: Feed, expected: dict[tuple[str, int], dict[s
     wrong = next((host for host in feed.hosts if found[host] != feed.records_of_a_host), None)
     if wrong:
         fault = fault or f"{wrong} has {found[wrong]} records, not {feed.records_of_a_host}"
-    return Verdict(
-        feed.records, found.total(), len(expected), equal, sum(count - 1 for count in seen.values()), disordered, fault
-    )
+    twice = sum(count - 1 for count in seen.values())
+    return Verdict(feed.records, found.total(), len(expected), equal, twice, disordered, at_the_end, fault)

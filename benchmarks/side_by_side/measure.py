@@ -19,6 +19,8 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 POLL_S = 0.2
+#: How often it is asked whether it is still at work: Flink's answer costs it something.
+TROUBLE_S = 2.0
 #: Steady is between these parts of the records: start-up is over, and there is still enough to read.
 STEADY = (0.2, 0.9)
 FIRST_WITHIN_S = 180
@@ -82,7 +84,7 @@ class Processes:
 def watch(ends: Ends, processes: Processes, begin: float, records: int, trouble: Callable[[], str]) -> list[Sample]:
     """Samples until all `records` are there and nothing more comes. Raises `Stuck`."""
     samples: list[Sample] = []
-    grown_at = begin
+    grown_at = asked_at = begin
     while True:
         now = time.monotonic()
         total = ends.total()
@@ -91,8 +93,10 @@ def watch(ends: Ends, processes: Processes, begin: float, records: int, trouble:
         samples.append(Sample(now - begin, total, *processes.look()))
         if total >= records and now - grown_at >= QUIET_S:
             return samples
-        if reason := trouble():
-            raise Stuck(reason)
+        if now - asked_at >= TROUBLE_S:
+            asked_at = now
+            if reason := trouble():
+                raise Stuck(reason)
         if now - grown_at > (STANDS_STILL_S if total else FIRST_WITHIN_S):
             raise Stuck(f"it has written {total} of {records} records, and nothing more for {now - grown_at:.0f} s")
         time.sleep(max(0.0, POLL_S - (time.monotonic() - now)))

@@ -26,6 +26,7 @@ from labkit.producer import register_snapshot_schema
 from labkit.settings import Settings
 
 ORDER = "the records of a host come in the order of their times"
+NEWEST = "the newest record of a host does not wait for the next snapshot"
 CORRUPT = "records that cannot be read are set aside, the others go on"
 #: Hosts enough that each partition gets a last, late snapshot: a window closes only then.
 _CLOSERS = 64

@@ -133,18 +133,25 @@ class FlinkJob:
             return f"the job was not submitted: {last_words(self._log)}"
         if status is None:
             return ""
-        job = next((job for job in self._rest.jobs() if job.name == self._name), None)
-        if job is None:
-            return f"the job was not submitted: {last_words(self._log)}"
-        if not job.is_over and job.state not in ("RESTARTING", "FAILING"):
-            return ""
-        return f"the job is {job.state}: {jobs.cause_of(self._rest.root_exception(job.id))[:300]}"
+        try:
+            job = next((job for job in self._rest.jobs() if job.name == self._name), None)
+            if job is None:
+                return f"the job was not submitted: {last_words(self._log)}"
+            if not job.is_over and job.state not in ("RESTARTING", "FAILING"):
+                return ""
+            return f"the job is {job.state}: {jobs.cause_of(self._rest.root_exception(job.id))[:300]}"
+        except LabkitError as error:
+            return str(error)
 
     def stop(self) -> None:
         """With a savepoint, which commits; where that fails, it is cancelled."""
         with suppress(psutil.Error):
             if not _ended(self._client):
                 self._client.kill()
+        with suppress(LabkitError):  # a cluster that is gone has no job
+            self._end()
+
+    def _end(self) -> None:
         running = self._rest.running(self._name)
         if running is None:
             return
