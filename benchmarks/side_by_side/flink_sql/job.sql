@@ -64,26 +64,21 @@ WHERE `timestamp` > earlier.`timestamp`
     AND `timestamp` - earlier.`timestamp` <= 2592000000
     AND ABS(btime - earlier.btime) <= 1;
 
-CREATE VIEW cpu_lines AS
-SELECT
-    hostname, `timestamp`, taken_at, time_delta_ms, earlier_cpus[n] AS was,
-    id, `user`, nice, `system`, idle, iowait, irq, softirq, steal
-FROM good_pairs
-CROSS JOIN UNNEST(cpus) WITH ORDINALITY AS cpu (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal, n);
-
 CREATE VIEW deltas AS
 SELECT
-    hostname, `timestamp`, taken_at, time_delta_ms, id,
-    GREATEST(0, `user` - was.`user`) AS `user`,
-    GREATEST(0, nice - was.nice) AS nice,
-    GREATEST(0, `system` - was.`system`) AS `system`,
-    GREATEST(0, idle - was.idle) AS idle,
-    GREATEST(0, iowait - was.iowait) AS iowait,
-    GREATEST(0, irq - was.irq) AS irq,
-    GREATEST(0, softirq - was.softirq) AS softirq,
-    GREATEST(0, steal - was.steal) AS steal
-FROM cpu_lines
-WHERE was.id = id AND was.idle - idle < 300;
+    hostname, `timestamp`, taken_at, time_delta_ms, cpu.id,
+    GREATEST(0, cpu.`user` - was.`user`) AS `user`,
+    GREATEST(0, cpu.nice - was.nice) AS nice,
+    GREATEST(0, cpu.`system` - was.`system`) AS `system`,
+    GREATEST(0, cpu.idle - was.idle) AS idle,
+    GREATEST(0, cpu.iowait - was.iowait) AS iowait,
+    GREATEST(0, cpu.irq - was.irq) AS irq,
+    GREATEST(0, cpu.softirq - was.softirq) AS softirq,
+    GREATEST(0, cpu.steal - was.steal) AS steal
+FROM good_pairs
+CROSS JOIN UNNEST(cpus) AS cpu (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal)
+CROSS JOIN UNNEST(earlier_cpus) AS was (id, `user`, nice, `system`, idle, iowait, irq, softirq, steal)
+WHERE cpu.id = was.id AND was.idle - cpu.idle < 300;
 
 CREATE VIEW totals AS
 SELECT *, `user` + nice + `system` + idle + iowait + irq + softirq + steal AS total FROM deltas;
