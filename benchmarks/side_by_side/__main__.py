@@ -45,11 +45,15 @@ _STILL_S = 10.0
 
 def main() -> None:
     """Measure, write the results, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.side_by_side", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--snapshots", type=int, default=SNAPSHOTS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--only", default="", help="names with commas: " + ",".join(one.name for one in PROGRAMS))
     given = parser.parse_args()
+    if given.repeats < 1 or given.snapshots < 2 * HOSTS:
+        parser.error(f"at least one repeat, and {2 * HOSTS} snapshots")
     names = given.only.split(",") if given.only else [one.name for one in PROGRAMS]
     if unknown := set(names) - {one.name for one in PROGRAMS}:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
@@ -58,16 +62,16 @@ def main() -> None:
     folder = settings.output_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        results = compare(settings, chosen, Feed(given.snapshots), given.repeats)
+        for results in compare(settings, chosen, Feed(given.snapshots), given.repeats):  # one more after each round
+            (folder / "side_by_side.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     except LabkitError as error:
         raise SystemExit(f"{error}\n{error.todo}") from None
-    (folder / "side_by_side.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     draw(results).savefig(folder / "side_by_side.png", dpi=110)
     print(f"\n{report.conditions(results)}\n\n{report.table(results)}\n\n{report.rules_table(results)}")
 
 
-def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: int) -> dict[str, Any]:
-    """All repeats of all programs; each round measures every program once, so that a slow minute hits no one alone."""
+def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: int) -> Iterator[dict[str, Any]]:
+    """The results after each round. A round measures every program once, so that a slow minute hits no one alone."""
     for name in sorted({one.environment for one in programs} - {""}):
         environments.make(name)
     rules: dict[str, dict[str, bool]] = {one.name: {} for one in programs}
@@ -77,34 +81,33 @@ def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: in
             trial = Trial(settings, corrupt=corrupt)
             trial.send()
             for one in programs:
-                rules[one.name] |= tried(settings, one, trial)
-        for one in programs:
-            print(f"{one.title} keeps {sum(rules[one.name].values())} of {len(rules[one.name])} rules", flush=True)
+                kept = tried(settings, one, trial)
+                rules[one.name] |= kept
+                print(f"{one.title} keeps {sum(kept.values())} of {len(kept)} rules", flush=True)
         begin = time.monotonic()
         expected = feed.send(settings)
         print(f"{feed.snapshots} snapshots of {HOSTS} hosts made in {time.monotonic() - begin:.0f} s", flush=True)
-        for repeat in range(repeats):
+        for number in range(repeats):
             for one in programs:
                 result = measured(settings, one, feed, expected)
                 rows[one.name].append(result)
-                print(f"round {repeat + 1}, {one.title}: {report.sentence(result)}", flush=True)
+                rules[one.name][ORDER] = all(run.get("disordered") == 0 for run in rows[one.name])
+                rules[one.name][NEWEST] = all(run.get("newest") == HOSTS for run in rows[one.name])
+                print(f"round {number + 1}, {one.title}: {report.sentence(result)}", flush=True)
+            yield {
+                "when": time.strftime("%Y-%m-%d", time.gmtime()),
+                "machine": machine(),
+                "snapshots": feed.snapshots,
+                "hosts": HOSTS,
+                "records": feed.records,
+                "checkpoint_s": _CHECKPOINT_S,
+                "programs": [
+                    {"name": one.name, "title": one.title, "processes": one.processes, "promise": one.promise,
+                     "lines": one.lines, "rules": rules[one.name], "repeats": rows[one.name]}
+                    for one in programs
+                ],
+            }  # fmt: skip
         jobs.delete_topics(settings, [topic.name for topic in kafka_admin.pipeline_topics(settings)])
-    for name, runs in rows.items():
-        rules[name][ORDER] = all(run.get("disordered") == 0 for run in runs)
-        rules[name][NEWEST] = all(run.get("newest") == HOSTS for run in runs)
-    return {
-        "when": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": machine(),
-        "snapshots": feed.snapshots,
-        "hosts": HOSTS,
-        "records": feed.records,
-        "checkpoint_s": _CHECKPOINT_S,
-        "programs": [
-            {"name": one.name, "title": one.title, "processes": one.processes, "promise": one.promise,
-             "lines": one.lines, "rules": rules[one.name], "repeats": rows[one.name]}
-            for one in programs
-        ],
-    }  # fmt: skip
 
 
 def tried(settings: Settings, program: Program, trial: Trial) -> dict[str, bool]:
