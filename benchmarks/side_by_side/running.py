@@ -64,7 +64,7 @@ def last_words(log: Path) -> str:
     """The last line of what a program said, or the last cause of a trace."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] or ["it said nothing"]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes or lines)[-1][:300]
+    return (causes or lines)[-1].replace(str(REPOSITORY), ".")[:300]  # it may come onto a page
 
 
 def _ended(process: psutil.Popen) -> bool:
