@@ -66,6 +66,8 @@ def main() -> None:
             (folder / "side_by_side.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     except LabkitError as error:
         raise SystemExit(f"{error}\n{error.todo}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("\nStopped; the results of whole rounds are kept.") from None
     draw(results).savefig(folder / "side_by_side.png", dpi=110)
     print(f"\n{report.conditions(results)}\n\n{report.table(results)}\n\n{report.rules_table(results)}")
 
@@ -192,6 +194,7 @@ def _lab(settings: Settings) -> Iterator[None]:
                 f"The job {at_work[0]} is at work; nothing was measured.", "Stop it: labkit stop, or labkit down"
             )
         stop_flink(settings)
+        at_work.strike_off_suffix(settings)  # what a run that was killed had noted
         yield
     finally:
         if was_up:

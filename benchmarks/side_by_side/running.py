@@ -17,7 +17,7 @@ import psutil
 
 from labkit.errors import LabkitError
 from labkit.flink.names import ENRICHMENT
-from labkit.ops import jobs, services
+from labkit.ops import at_work, jobs, services
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.supervisor_conf import children_of_supervisord, control_socket
 from labkit.settings import REPOSITORY, Settings
@@ -150,6 +150,7 @@ class FlinkJob:
                 self._client.kill()
         with suppress(LabkitError):  # a cluster that is gone has no job
             self._end()
+        at_work.strike_off_suffix(self._settings)  # or the next JobManager would bring it back
 
     def _end(self) -> None:
         running = self._rest.running(self._name)
