@@ -188,10 +188,10 @@ def _lab(settings: Settings) -> Iterator[None]:
     was_up = services.is_up(settings)
     services.up(settings)
     try:
-        at_work = [job.name for job in FlinkRest(settings.flink_url).jobs() if not job.is_over]
-        if at_work:
+        running = [job.name for job in FlinkRest(settings.flink_url).jobs() if not job.is_over]
+        if running:
             raise BadInput(
-                f"The job {at_work[0]} is at work; nothing was measured.", "Stop it: labkit stop, or labkit down"
+                f"The job {running[0]} is at work; nothing was measured.", "Stop it: labkit stop, or labkit down"
             )
         stop_flink(settings)
         at_work.strike_off_suffix(settings)  # what a run that was killed had noted
