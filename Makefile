@@ -11,7 +11,7 @@ export LAB_IMAGE ?= streaming-lab
 TEST_LABS ?= 3
 
 .PHONY: help install bundle install-dev run test lab setup create-kafka-topic create-metrics-topic register-schema
-.PHONY: drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
+.PHONY: bench drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
 	@sed -nE 's/^([a-z-]+):.*## *(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
@@ -82,8 +82,11 @@ drill-long: install-dev    ## an hour of 200 hosts, ten times as fast: what grow
 drills-short: install-dev  ## one of them, drawn from a seed that is printed
 	@$(BIN)/python -m tests.drills --short
 
+bench: install         ## this project's job beside Flink SQL, a plain loop, quixstreams and bytewax; needs a quiet machine
+	@$(BIN)/python -m benchmarks.side_by_side $(BENCH)
+
 clean:                 ## remove what was built, the images too; never output/, work/, .lab/ or .env
 	@if [ -e .lab/supervisord.pid ]; then LABKIT_DEPLOYMENT=local $(BIN)/labkit down; fi
 	@if [ -e .env ] && docker info >/dev/null 2>&1; then docker compose down; docker image rm --force $(LAB_IMAGE) streaming-lab-smoke; fi
-	@rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.lab/*' -prune -exec rm -rf {} +
