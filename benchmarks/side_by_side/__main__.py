@@ -32,7 +32,7 @@ from benchmarks.side_by_side.rules import NEWEST, ORDER, Trial
 from benchmarks.side_by_side.running import Running, start_flink, stop_flink
 from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
-from labkit.ops import jobs, services
+from labkit.ops import at_work, jobs, services
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.scratch import scratch_folder
 from labkit.settings import Settings, load_settings
