@@ -1,12 +1,12 @@
 """How many snapshots a second the enrichment takes, from a topic that is full to the last metrics, exactly once.
 
-    python benchmarks/enrichment.py --snapshots 600000 --way batches
-    python benchmarks/enrichment.py --snapshots 300000 --way records
+    python -m benchmarks.enrichment --snapshots 600000 --way batches
+    python -m benchmarks.enrichment --snapshots 300000 --way records
 
 A lab of its own is started, with settings as for lessons but a checkpoint every 10 s. The topic is filled, then the
 job is submitted; steady snapshots/s are those between 20 % and 90 % of the records, by the end offsets of
-procstat_metrics (uncommitted). CPU seconds are those of each process in that time. In the end the job is stopped and
-the ledger counts: nothing missing, nothing twice.
+procstat_metrics (uncommitted). CPU seconds are those of each process in that time. With --keep the lab stays up, for
+`labkit ledger` to count in it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyruhvro
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Producer
 
+from benchmarks.side_by_side.measure import Ends
+from labkit import kafka_admin
 from labkit.avro_codec import HEADER_BYTES, read_schema
 from labkit.flink.names import ENRICHMENT
 from labkit.ops import control, jobs, pipeline, services
@@ -81,20 +82,6 @@ def fill(settings: Settings, schema_id: int, hosts: int, cpus: int, snapshots: i
     producer.flush()
 
 
-class Metrics:
-    """How many records are in procstat_metrics."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
-        self._wanted = {
-            TopicPartition(settings.metrics_topic, number): OffsetSpec.latest() for number in range(settings.partitions)
-        }
-
-    def count(self) -> int:
-        """The end offsets, uncommitted records and marks of transactions counted with the others."""
-        return sum(future.result().offset for future in self._admin.list_offsets(self._wanted).values())
-
-
 def cpu_seconds(settings: Settings) -> dict[str, float]:
     """CPU seconds so far of each service, its workers apart."""
     spent: dict[str, float] = {}
@@ -116,10 +103,10 @@ def measure(settings: Settings, expected: int) -> dict[str, float]:
     began = time.monotonic()
     jobs.submit(settings, ENRICHMENT)
     close_client()
-    out = Metrics(settings)
+    out = Ends(kafka_admin.admin_client(settings.kafka_bootstrap), settings.metrics_topic, settings.partitions)
     seen: list[tuple[float, int, dict[str, float]]] = []
     while not seen or seen[-1][1] < expected:
-        count = out.count()
+        count = out.total()
         if count and (not seen or count > seen[-1][1]):
             seen.append((time.monotonic() - began, count, cpu_seconds(settings)))
             print(f"  {seen[-1][0]:6.1f} s  {count:>9,}", flush=True)

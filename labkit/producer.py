@@ -101,7 +101,7 @@ class SnapshotProducer:
         """Wait until the broker has acknowledged everything; no longer than 25 s once it is to stop, then it raises."""
         while self._producer.flush(_WAIT_S) and not self._stop.is_set():
             pass
-        if left := self._producer.flush(_FLUSH_S if self._stop.is_set() else 0):
+        if left := self._producer.flush(_FLUSH_S):  # at once where nothing is left
             raise LabkitError(f"{left} snapshots were not acknowledged by Kafka within {_FLUSH_S:.0f} s.")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:

@@ -118,16 +118,14 @@ def _shares(before: Numbers, after: Numbers) -> tuple[Shares, npt.NDArray[np.boo
     """int64[m, 8] twice -> float64[m, 9], and which rows are measured; see `labkit.metrics.cpu_shares`."""
     passed = np.maximum(after - before, 0)
     whole = passed.sum(axis=1)
-    total = whole.astype(np.float64)
+    total, busy = whole.astype(np.float64), (whole - passed[:, _IDLE]).astype(np.float64)
     large = (passed >= _LARGEST).any(axis=1)
     if large.any():  # where an int64 overflows, Python's numbers do not
         total[large] = [float(sum(row)) for row in passed[large].tolist()]
+        busy[large] = [float(sum(row) - row[_IDLE]) for row in passed[large].tolist()]
     measured = (before[:, _IDLE] - after[:, _IDLE] < IDLE_RESET_TICKS) & (total > 0)
     divisor = np.where(total > 0, total, 1.0)[:, None]
     shares = np.empty((len(passed), len(SHARE_COLUMNS)))
     shares[:, :-1] = passed * 100.0 / divisor
-    busy = (whole - passed[:, _IDLE]).astype(np.float64)
-    if large.any():
-        busy[large] = [float(sum(row) - row[_IDLE]) for row in passed[large].tolist()]
     shares[:, -1] = busy * 100.0 / divisor[:, 0]
     return shares, measured

@@ -147,23 +147,7 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
                CASE WHEN decoded.reason IS NOT NULL THEN `value` END AS `value`
         FROM (SELECT key, `value`, topic, `partition`, `offset`, decode_batch(`value`) AS decoded FROM snapshots)
         WHERE decoded.pack IS NOT NULL OR decoded.reason IS NOT NULL""")
-    bytes_type = Types.PRIMITIVE_ARRAY(Types.BYTE())
-    stream = tables.to_append_stream(
-        decoded,
-        Types.ROW_NAMED(
-            ["shard", "pack", "reason", "topic", "partition", "offset", "key", "value"],
-            [
-                Types.INT(),
-                bytes_type,
-                Types.STRING(),
-                Types.STRING(),
-                Types.INT(),
-                Types.LONG(),
-                bytes_type,
-                bytes_type,
-            ],
-        ),
-    )
+    stream = tables.to_append_stream(decoded, Types.ROW_NAMED(list(_ROW), list(_ROW.values())))
     tables.create_temporary_view("decoded", tables.from_data_stream(stream))
     packs = tables.to_append_stream(
         tables.sql_query("SELECT shard, pack FROM decoded WHERE pack IS NOT NULL"),

@@ -22,7 +22,6 @@ def as_json(intervals: Intervals) -> list[bytes]:
     """
     if not intervals.hostnames:
         return []
-    # Names are few: each is kept once, and the lines say which it is.
     cpu_ids = pa.array(intervals.cpu_ids, pa.string())
     shares = [pa.array(np.ascontiguousarray(column)) for column in intervals.shares.T]
     cpus = pa.StructArray.from_arrays([cpu_ids, *shares], ["cpu_id", *SHARE_COLUMNS])

@@ -322,7 +322,7 @@ def _wait_until_ready(settings: Settings, on_status: Callable[[Sequence[ServiceS
         on_status(rows)
         if all(row.healthy for row in rows):
             return
-        if ready.keys() >= {"kafka"} and "registry" not in ready and not settings.in_containers:
+        if "kafka" in ready and "registry" not in ready and not settings.in_containers:
             begin_again = min(begin_again, time.monotonic() + _REGISTRY_WITHIN_S)
             if time.monotonic() > begin_again:
                 begin_again = float("inf")

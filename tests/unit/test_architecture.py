@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-import io
 import sys
-import tokenize
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import labkit
+from benchmarks.side_by_side.code_lines import code_lines
 
 ROOT = Path(labkit.__file__).parent
 #: The data path, each module after those that it needs.
@@ -83,25 +82,13 @@ def test_the_pure_core_needs_the_standard_library_and_nothing_that_does_io(name:
 
 
 def test_a_learner_reads_the_data_path_in_an_evening() -> None:
-    lines = sum(code_lines(name) for name in DATA_PATH)
+    lines = sum(code_lines(MODULES[name]) for name in DATA_PATH)
     assert lines < DATA_PATH_LINES
 
 
 def test_the_fast_way_is_short_and_needs_the_data_path_only() -> None:
-    assert sum(code_lines(name) for name in FAST) < FAST_LINES
+    assert sum(code_lines(MODULES[name]) for name in FAST) < FAST_LINES
     assert {used for name in FAST for used in own_imports(name)} <= {*FAST, *DATA_PATH}
-
-
-def code_lines(name: str) -> int:
-    """Lines of a module that are neither empty nor comment nor docstring."""
-    text = MODULES[name].read_text()
-    no_code = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
-    tokens = (token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in no_code)
-    lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
-    for node in ast.walk(TREES[name]):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            lines -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
-    return len(lines)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:pyflink")  # it decorates its own old names at import
