@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, KeysView, Set
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,14 @@ class Groups(LoadScopeScheduling):
         file = nodeid.split("::")[0]
         place = file.removeprefix("tests/")
         return next((name for name, places in GROUPS.items() if place.startswith(places)), file)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A set has another order in every process: the workers of pytest-xdist would each collect other tests."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        values = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues")
+        if isinstance(values, Set) and not isinstance(values, KeysView):
+            raise pytest.UsageError(f"{metafunc.definition.nodeid} runs over a set; sort it")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
