@@ -19,6 +19,8 @@ COPY labkit/__init__.py labkit/errors.py labkit/settings.py labkit/
 COPY labkit/flink/__init__.py labkit/flink/home.py labkit/flink/
 COPY labkit/ops/__init__.py labkit/ops/artifacts.py labkit/ops/install.py labkit/ops/room.py labkit/ops/
 COPY labkit/ops/doors.py labkit/ops/class_file.py labkit/ops/Doorkeeper.java labkit/ops/
+COPY labkit/ops/janino.py labkit/ops/packs.py labkit/ops/
+COPY labkit/fast/Pack.java labkit/fast/Unpack.java labkit/fast/
 # What only set-up needs goes: pip, uv, the registry's archive (it is unpacked). Nobody can write compiled
 # modules at run time, so they are made here: without them every Python worker starts seconds later.
 RUN python3.11 labkit/ops/bootstrap.py \

@@ -29,6 +29,9 @@ PORTS = (
     "flink_port", "flink_rpc_port", "jupyter_port",
 )  # fmt: skip
 
+#: Of a failure, what is said at once.
+_LAST_LINES = 25
+
 Labkit = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -82,6 +85,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         values = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues")
         if isinstance(values, Set) and not isinstance(values, KeysView):
             raise pytest.UsageError(f"{metafunc.definition.nodeid} runs over a set; sort it")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say at once which test failed, and why: a run that is broken off has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        words = "\n".join(report.longreprtext.splitlines()[-_LAST_LINES:])
+        print(f"\n── {report.nodeid} ({report.when})\n{words}", file=sys.__stdout__, flush=True)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:

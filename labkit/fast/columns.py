@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ Pattern = tuple[str, ...]
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """n snapshots with m CPU lines in all: what of them goes into an interval.
 
@@ -43,12 +44,12 @@ class Columns:
     def __len__(self) -> int:
         return len(self.hostnames)
 
-    @property
+    @cached_property
     def lines(self) -> Numbers:
         """How many CPU lines each snapshot has: int64[n]."""
         return np.array([len(names) for names in self.patterns], dtype=np.int64)[self.pattern]
 
-    @property
+    @cached_property
     def begins(self) -> Numbers:
         """Where the lines of each snapshot begin in `counters`, and where the last one's end: int64[n + 1]."""
         return np.concatenate(([0], np.cumsum(self.lines)))

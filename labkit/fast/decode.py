@@ -100,8 +100,9 @@ class BatchDecoder:
 
 
 def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDArray[np.bool_]]:
-    hostnames = batch.column("hostname")
-    name_bytes = np.diff(_offsets(hostnames))
+    names = batch.column("hostname")
+    hostnames = _texts(names)
+    name_bytes = np.diff(_offsets(names))
     timestamp = _numbers(batch.column("timestamp"))
     cpus = batch.column("cpus")
     begins = _offsets(cpus)
@@ -111,6 +112,7 @@ def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDAr
     pattern, patterns = _patterns(ids, begins)
     good = np.array([_is_sound(names) for names in patterns], dtype=bool)[pattern]
     good &= (timestamp >= 0) & (timestamp <= LAST_TIMESTAMP) & (name_bytes <= MAX_HOSTNAME)
+    good &= np.array([hostname is not None for hostname in hostnames])
     read = name_bytes + _varint(name_bytes) + _varint(timestamp)
     in_ids = np.diff(_offsets(ids))
     line_bytes = in_ids + _varint(in_ids) + _varint(counters).sum(axis=1)
@@ -127,9 +129,31 @@ def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDAr
         good &= column >= 0
     good &= read == lengths
     columns = Columns(
-        hostnames.to_pylist(), timestamp, singles["btime"], pattern, patterns, counters[:, : len(COUNTERS)]
-    )
+        [hostname or "" for hostname in hostnames],
+        timestamp, singles["btime"], pattern, patterns, counters[:, : len(COUNTERS)],
+    )  # fmt: skip
     return (columns if good.all() else columns.take(np.flatnonzero(good))), good
+
+
+def _texts(column: pa.StringArray) -> list[str | None]:
+    """The texts; None where the bytes are not UTF-8, which nobody has looked at so far."""
+    data = column.buffers()[2].to_pybytes() if len(column) else b""
+    offsets = _offsets(column).tolist()
+    known: dict[bytes, str | None] = {}
+    found = []
+    for begin, end in zip(offsets, offsets[1:], strict=False):
+        text = data[begin:end]
+        if text not in known:
+            known[text] = _text(text)
+        found.append(known[text])
+    return found
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _patterns(ids: pa.StringArray, begins: Numbers) -> tuple[Numbers, list[Pattern]]:
@@ -149,7 +173,8 @@ def _patterns(ids: pa.StringArray, begins: Numbers) -> tuple[Numbers, list[Patte
 
 def _names(text: bytes, lengths: bytes) -> Pattern:
     ends = np.cumsum(np.frombuffer(lengths, dtype=np.uint32)).tolist()
-    return tuple(text[begin:end].decode() for begin, end in zip([0, *ends], ends, strict=False))
+    names = tuple(_text(text[begin:end]) for begin, end in zip([0, *ends], ends, strict=False))
+    return () if None in names else names  # type: ignore[return-value]
 
 
 def _is_sound(names: Pattern) -> bool:

@@ -1,10 +1,11 @@
 """The first job, in batches: the same topics, records, rules and promise as `labkit.flink.enrichment`.
 
-    raw Kafka records ─▶ decode, pack by shard ─▶ key by shard ─▶ Enrich (ValueState) ─▶ procstat_metrics (JSON)
-      (Arrow, to Python)      └────────▶ procstat_dead_letters
+    raw Kafka records ─▶ Pack ─▶ Decode ─▶ key by shard ─▶ Enrich (ValueState) ─▶ Unpack ─▶ procstat_metrics (JSON)
+                       (in Java)   └────────▶ procstat_dead_letters                (in Java)
 
-A shard is a group of hosts, by the hostname in the snapshot. What goes from one operator to the next is not a snapshot
-but a pack of them, as columns; so little is paid for each border between the JVM and Python.
+A shard is a group of hosts, by the hostname in the snapshot. What goes from one operator to the next is not a record
+but a pack of them; so little is paid for each border between the JVM and Python. Pack.java and Unpack.java make and
+take packs in the JVM.
 """
 
 from __future__ import annotations
@@ -17,19 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedProcessFunction, KeyedStream, RuntimeContext
+from pyflink.datastream import DataStream, KeyedProcessFunction, KeyedStream, ProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
-from pyflink.table import DataTypes
-from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 
 from labkit.avro_codec import SnapshotCodec, read_schema
 from labkit.fast.columns import Columns, empty
 from labkit.fast.decode import BatchDecoder
 from labkit.fast.intervals import compare_all
-from labkit.fast.records import as_json
+from labkit.fast.packs import pack_results, unpack_records
+from labkit.fast.records import json_lines
 from labkit.flink import enrichment
 from labkit.flink.names import ENRICHMENT
 from labkit.flink.session import remote_environment
@@ -39,21 +38,12 @@ from labkit.settings import Settings
 __all__ = ["SHARDS", "build"]
 
 #: Groups of hosts, each with its own state: the most tasks that can share the work. A change is a new job.
-SHARDS = 12
+SHARDS = 8
+#: A pack goes on with that many records or bytes, or when its first record has waited that long.
+_PACK_RECORDS, _PACK_BYTES, _PACK_MS = 4000, 4 * 1024 * 1024, 100
 
-_DECODED = DataTypes.ROW(
-    [
-        DataTypes.FIELD("shard", DataTypes.INT()),
-        DataTypes.FIELD("pack", DataTypes.BYTES()),
-        DataTypes.FIELD("reason", DataTypes.STRING()),
-    ]
-)
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-#: What leaves the decoding: a pack of a shard, or a record that is none, with its reason and the position it came from.
-_ROW = {
-    "shard": Types.INT(), "pack": _BYTES, "reason": Types.STRING(), "topic": Types.STRING(),
-    "partition": Types.INT(), "offset": Types.LONG(), "key": _BYTES, "value": _BYTES,
-}  # fmt: skip
+_OF_SHARD = Types.ROW([Types.INT(), _BYTES])
 
 
 def shard_of(hostname: str) -> int:
@@ -61,32 +51,31 @@ def shard_of(hostname: str) -> int:
     return zlib.crc32(hostname.encode()) % SHARDS
 
 
-class DecodeBatch(ScalarFunction):
-    """Kafka values of a batch -> as many rows: packs in the first ones, reasons where they belong, else nothing."""
+class Decode(ProcessFunction):
+    """A pack of Kafka records -> (shard, pack of snapshots) for each shard in it, and dead letters."""
 
     def __init__(self, settings: Settings) -> None:
         self._schema = read_schema(settings.schema_dir)
         self._registry = Registry.of(settings)
+        self._topic = settings.snapshots_topic
 
-    def open(self, function_context: FunctionContext) -> None:
+    def open(self, runtime_context: RuntimeContext) -> None:
         """One decoder, and one registry client, for each worker."""
         self._decoder = BatchDecoder(self._schema, SnapshotCodec(self._schema, self._registry.wait_for_schema))
         self._shards: dict[str, int] = {}
 
-    def eval(self, values: pd.Series) -> pd.DataFrame:
-        """n values -> n rows (shard, pack, reason)."""
-        _, columns, reasons = self._decoder.decode(values.tolist())
-        shard: list[int | None] = [None] * len(values)
-        pack: list[bytes | None] = [None] * len(values)
-        reason: list[str | None] = [None] * len(values)
-        for number, text in reasons.items():
-            reason[number] = text
+    def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:
+        """Decode one pack."""
+        records = unpack_records(value)
+        _, columns, reasons = self._decoder.decode(records.values)
+        for number, reason in sorted(reasons.items()):
+            yield enrichment.dead_letter(
+                records.keys[number], records.values[number], reason=reason, topic=self._topic,
+                partition=records.partitions[number], offset=records.offsets[number],
+            )  # fmt: skip
         shards = np.array([self._shard(name) for name in columns.hostnames], dtype=np.int64)
-        for row, one in enumerate(np.unique(shards).tolist()):
-            shard[row] = one
-            pack[row] = pickle.dumps(columns.take(np.flatnonzero(shards == one)), protocol=5)
-        # As objects: pandas would make floats of whole numbers where some are missing.
-        return pd.DataFrame({"shard": shard, "pack": pack, "reason": reason}, dtype=object)
+        for shard in np.unique(shards).tolist():
+            yield Row(shard, pickle.dumps(columns.take(np.flatnonzero(shards == shard)), protocol=5))
 
     def _shard(self, hostname: str) -> int:
         known = self._shards.get(hostname)
@@ -98,7 +87,7 @@ class DecodeBatch(ScalarFunction):
 
 
 class Enrich(KeyedProcessFunction):
-    """(shard, pack of snapshots) -> (hostname, JSON of the interval, timestamp) for each interval."""
+    """(shard, pack of snapshots) -> a pack of (hostname, JSON of the interval, timestamp)."""
 
     def __init__(self, keep_for_s: int) -> None:
         self._keep_for_s = keep_for_s
@@ -108,7 +97,7 @@ class Enrich(KeyedProcessFunction):
         descriptor = ValueStateDescriptor("last good snapshots", Types.PICKLED_BYTE_ARRAY())
         self._memory = runtime_context.get_state(descriptor)
 
-    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+    def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[bytes]:
         """Compare a pack with what is known of its hosts."""
         now: Columns = pickle.loads(value)
         wall_s = time.time()
@@ -122,52 +111,40 @@ class Enrich(KeyedProcessFunction):
         place = {name: index for index, name in enumerate(memory.hostnames)}
         heard_s[[place[name] for name in set(now.hostnames)]] = wall_s
         self._memory.update((memory, heard_s))
-        timestamps = intervals.timestamp.tolist()
-        for hostname, record, timestamp in zip(intervals.hostnames, as_json(intervals), timestamps, strict=True):
-            yield Row(hostname, record, timestamp)
+        if intervals.hostnames:
+            yield pack_results(intervals.hostnames, intervals.timestamp, json_lines(intervals))
 
 
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
     env, tables = remote_environment(
-        settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from
-    )
-    tables.get_config().set("python.fn-execution.arrow.batch.size", "2000")
-    for statement in (
-        enrichment.source(settings),
-        enrichment.metrics_sink(settings),
-        enrichment.dead_letter_sink(settings),
-    ):
-        tables.execute_sql(statement)
-    decode = udf(DecodeBatch(settings), result_type=_DECODED, func_type="pandas")
-    tables.create_temporary_function("decode_batch", decode)
-    decoded = tables.sql_query("""
-        SELECT decoded.shard AS shard, decoded.pack AS pack, decoded.reason AS reason, topic, `partition`, `offset`,
-               CASE WHEN decoded.reason IS NOT NULL THEN key END AS key,
-               CASE WHEN decoded.reason IS NOT NULL THEN `value` END AS `value`
-        FROM (SELECT key, `value`, topic, `partition`, `offset`, decode_batch(`value`) AS decoded FROM snapshots)
-        WHERE decoded.pack IS NOT NULL OR decoded.reason IS NOT NULL""")
-    stream = tables.to_append_stream(decoded, Types.ROW_NAMED(list(_ROW), list(_ROW.values())))
-    tables.create_temporary_view("decoded", tables.from_data_stream(stream))
-    packs = tables.to_append_stream(
-        tables.sql_query("SELECT shard, pack FROM decoded WHERE pack IS NOT NULL"),
-        Types.ROW_NAMED(["shard", "pack"], [Types.INT(), _BYTES]),
-    )
-    metrics = _by_shard(packs).process(Enrich(settings.host_state_s), enrichment.METRICS).uid("enrich-packs")
-    statements = tables.create_statement_set()
-    statements.add_insert("metrics", tables.from_data_stream(metrics, enrichment.metrics_schema()))
-    statements.add_insert_sql("""
-        INSERT INTO dead_letters SELECT key, `value`, MAP[
-            'reason', ENCODE(reason, 'UTF-8'), 'topic', ENCODE(topic, 'UTF-8'),
-            'partition', ENCODE(CAST(`partition` AS STRING), 'UTF-8'),
-            'offset', ENCODE(CAST(`offset` AS STRING), 'UTF-8')]
-        FROM decoded WHERE reason IS NOT NULL""")
-    statements.attach_as_datastream()
+        settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from,
+        **{"python.fn-execution.bundle.size": "1"},  # a pack need not wait for others: it is handed to Python at once
+    )  # fmt: skip
+    enrichment.create_tables(tables, settings)
+    in_jvm = get_gateway().jvm.labkit
+    packs = _applied(
+        tables.to_data_stream(tables.from_path("snapshots")), "pack",
+        lambda rows: rows.transform("pack", _BYTES.get_java_type_info(),
+                                    in_jvm.Pack(_PACK_RECORDS, _PACK_BYTES, _PACK_MS)),
+    )  # fmt: skip
+    decoded = packs.process(Decode(settings), _OF_SHARD).uid("decode-packs")
+    results = _by_shard(decoded).process(Enrich(settings.host_state_s), _BYTES).uid("enrich-packs")
+    metrics = _applied(
+        results, "unpack",
+        lambda packs: packs.flatMap(in_jvm.Unpack(), enrichment.METRICS.get_java_type_info()),
+    )  # fmt: skip
+    enrichment.add_sinks(tables, metrics, decoded)
     return env
 
 
-def _by_shard(packs: Any) -> KeyedStream:
+def _applied(stream: DataStream, uid: str, in_jvm: Any) -> DataStream:
+    """What an operator of Java makes of a stream."""
+    return DataStream(in_jvm(stream._j_data_stream)).uid(uid)
+
+
+def _by_shard(packs: DataStream) -> KeyedStream:
     """Rows of two fields, keyed by the first in the JVM; PyFlink's own key_by would ask Python for every key."""
     key = Types.ROW([Types.INT()]).get_java_type_info()
     keyed = packs._j_data_stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key)
-    return KeyedStream(keyed, Types.ROW([Types.INT(), _BYTES]), packs)
+    return KeyedStream(keyed, _OF_SHARD, packs)

@@ -12,16 +12,16 @@ import pyarrow as pa
 from labkit.fast.intervals import Intervals
 from labkit.metrics import SHARE_COLUMNS
 
-__all__ = ["as_json"]
+__all__ = ["json_lines"]
 
 
-def as_json(intervals: Intervals) -> list[bytes]:
-    """One record each, as `labkit.metrics.Metrics.as_record` has it, in their order.
+def json_lines(intervals: Intervals) -> bytes:
+    """A line each, with the record that `labkit.metrics.Metrics.as_record` has, in their order.
 
     The text is written in Rust (arrow-json), from the columns: no dict is made of them.
     """
     if not intervals.hostnames:
-        return []
+        return b""
     cpu_ids = pa.array(intervals.cpu_ids, pa.string())
     shares = [pa.array(np.ascontiguousarray(column)) for column in intervals.shares.T]
     cpus = pa.StructArray.from_arrays([cpu_ids, *shares], ["cpu_id", *SHARE_COLUMNS])
@@ -36,4 +36,4 @@ def as_json(intervals: Intervals) -> list[bytes]:
     )
     text = io.BytesIO()
     arro3.io.write_ndjson(arro3.core.RecordBatch.from_arrow(batch), text)
-    return text.getvalue().splitlines()
+    return text.getvalue()

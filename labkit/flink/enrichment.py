@@ -26,7 +26,7 @@ from labkit.metrics import compare
 from labkit.registry import Registry
 from labkit.settings import Settings
 
-__all__ = ["METRICS", "build", "dead_letter_sink", "metrics_schema", "metrics_sink", "source"]
+__all__ = ["METRICS", "add_sinks", "build", "create_tables", "dead_letter"]
 
 #: What both sinks of metrics are given: hostname, JSON, ms.
 METRICS = Types.ROW_NAMED(["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()])
@@ -58,8 +58,7 @@ class Decode(ProcessFunction):
         try:
             snapshot = self._codec.decode(data)
         except UnreadableRecord as reason:
-            headers = {"reason": reason, "topic": topic, "partition": partition, "offset": offset}
-            yield _DEAD, Row(key, data, {name: str(text).encode() for name, text in headers.items()})
+            yield dead_letter(key, data, reason=reason, topic=topic, partition=partition, offset=offset)
         else:
             yield snapshot.hostname, snapshot
 
@@ -96,21 +95,36 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     env, tables = remote_environment(
         settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from
     )
-    for statement in (source(settings), metrics_sink(settings), dead_letter_sink(settings)):
-        tables.execute_sql(statement)
+    create_tables(tables, settings)
     raw = tables.to_data_stream(tables.from_path("snapshots"))
     decoded = raw.process(Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])).uid("decode")
     by_host = decoded.key_by(lambda pair: pair[0], Types.STRING())
     metrics = by_host.process(Enrich(settings.host_state_s), METRICS).uid("enrich")
-    statements = tables.create_statement_set()
-    statements.add_insert("metrics", tables.from_data_stream(metrics, metrics_schema()))
-    dead = decoded.get_side_output(_DEAD)
-    statements.add_insert("dead_letters", tables.from_data_stream(dead, _dead_schema()))
-    statements.attach_as_datastream()
+    add_sinks(tables, metrics, decoded)
     return env
 
 
-def metrics_schema() -> Schema:
+def create_tables(tables: Any, settings: Settings) -> None:
+    """Make the tables `snapshots`, `metrics` and `dead_letters` known."""
+    for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
+        tables.execute_sql(statement)
+
+
+def dead_letter(key: bytes | None, data: bytes | None, **why: Any) -> tuple[OutputTag, Row]:
+    """A record that is no snapshot, for the side output: as it came, and `why` in its headers."""
+    return _DEAD, Row(key, data, {name: str(text).encode() for name, text in why.items()})
+
+
+def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
+    """Write the stream `metrics`, and the dead letters of the stream `decoded`, into the tables of these names."""
+    statements = tables.create_statement_set()
+    statements.add_insert("metrics", tables.from_data_stream(metrics, _metrics_schema()))
+    dead = decoded.get_side_output(_DEAD)
+    statements.add_insert("dead_letters", tables.from_data_stream(dead, _dead_schema()))
+    statements.attach_as_datastream()
+
+
+def _metrics_schema() -> Schema:
     """`METRICS` as columns of the table `metrics`."""
     return (
         Schema.new_builder()
@@ -131,7 +145,7 @@ def _dead_schema() -> Schema:
     )
 
 
-def source(settings: Settings) -> str:
+def _source(settings: Settings) -> str:
     """Key and value as raw bytes: decoding in Python leaves us in charge of what cannot be read."""
     return f"""
         CREATE TABLE snapshots (
@@ -150,7 +164,7 @@ def source(settings: Settings) -> str:
         )"""
 
 
-def metrics_sink(settings: Settings) -> str:
+def _metrics_sink(settings: Settings) -> str:
     """The table `metrics`: JSON, keyed by hostname, with the time of the snapshot as the record's."""
     return f"""
         CREATE TABLE metrics (
@@ -160,7 +174,7 @@ def metrics_sink(settings: Settings) -> str:
         )"""
 
 
-def dead_letter_sink(settings: Settings) -> str:
+def _dead_letter_sink(settings: Settings) -> str:
     """The table `dead_letters`: key and value as they came, and why, in the headers."""
     return f"""
         CREATE TABLE dead_letters (
@@ -178,6 +192,7 @@ def _delivery(settings: Settings, sink: str) -> str:
             'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
             'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
             'properties.max.request.size' = '{MAX_DEAD_LETTER_BYTES}',
+            'properties.batch.size' = '262144',
             'sink.delivery-guarantee' = '{settings.delivery}',
             {named if settings.delivery == "exactly-once" else ""}
             'key.format' = 'raw', 'key.fields' = 'key',

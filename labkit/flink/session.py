@@ -24,8 +24,10 @@ __all__ = ["BUNDLE_MS", "Submitted", "newest_state", "remote_environment", "subm
 BUNDLE_MS = 200
 
 
-def remote_environment(settings: Settings, job: str, *, parallelism: int, resume_from: Path | None) -> tuple[Any, Any]:
-    """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the lab's cluster."""
+def remote_environment(
+    settings: Settings, job: str, *, parallelism: int, resume_from: Path | None, **options: str
+) -> tuple[Any, Any]:
+    """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the lab's cluster, with `options`."""
     os.environ.update(client_environment(settings))  # read when the client's JVM starts
 
     from pyflink.common import Configuration
@@ -51,6 +53,7 @@ def remote_environment(settings: Settings, job: str, *, parallelism: int, resume
         # would be numbered over all plans that this JVM has made, and state would not fit the next time.
         "table.exec.uid.generation": "DISABLED",
         **({"execution.state-recovery.path": f"file://{resume_from}"} if resume_from else {}),
+        **options,
     }.items():
         config.set_string(key, value)
     jvm = get_gateway().jvm

@@ -26,7 +26,10 @@ PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".labkit-installed")
 SCRATCH = VENV + ".bundle"
 DEV_STAMP = os.path.join(VENV, ".labkit-dev-installed")
-LOCKS = ("requirements.txt", "jars.lock", "pyproject.toml", "labkit/ops/Doorkeeper.java", "labkit/ops/class_file.py")
+LOCKS = (
+    "requirements.txt", "jars.lock", "pyproject.toml", "labkit/ops/Doorkeeper.java", "labkit/ops/class_file.py",
+    "labkit/fast/Pack.java", "labkit/fast/Unpack.java",
+)  # fmt: skip
 DEV_LOCKS = (*LOCKS, "requirements-dev.txt")
 NEEDED_DISK_MB = 4000
 NEEDED_MEMORY_MB = 3000

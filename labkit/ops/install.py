@@ -4,7 +4,7 @@
     python -m labkit.ops.install JARS   copy them from that folder, which an offline bundle has
 
 Leaves, below `install_dir` (.venv/share/labkit): jars/, registry/, flink-lib/ (what a Flink process
-loads: the wheel's own jars, PyFlink's, the connectors and doors.jar), class-archives/.
+loads: the wheel's own jars, PyFlink's, the connectors, doors.jar and packs.jar), class-archives/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
-from labkit.ops import artifacts, doors, room
+from labkit.ops import artifacts, doors, packs, room
 from labkit.settings import REPOSITORY, Settings, load_settings
 
 __all__ = ["install", "require_installed"]
@@ -40,7 +40,8 @@ def require_installed(settings: Settings) -> None:
 
 def _made_of() -> str:
     """What set-up makes its folder of; another version may need something else."""
-    return f"{LOCK.read_text()}# {doors.NAME} {doors.fingerprint()}\n"
+    own = "".join(f"# {jar.NAME} {jar.fingerprint()}\n" for jar in (doors, packs))
+    return f"{LOCK.read_text()}{own}"
 
 
 def install(settings: Settings, console: Console, jars: Path | None = None) -> None:
@@ -104,7 +105,7 @@ def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> Non
         *sorted((flink_home() / "opt").glob("flink-python-*.jar")),
         *(artifact.path(settings.install_dir) for artifact in wanted if artifact.set == "flink"),
     ]
-    names = {source.name for source in sources} | {doors.NAME}
+    names = {source.name for source in sources} | {doors.NAME, packs.NAME}
     for old in folder.iterdir():
         if old.name not in names:
             old.unlink()
@@ -113,6 +114,7 @@ def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> Non
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(source, folder))
     doors.build(folder / doors.NAME)
+    packs.build(folder / packs.NAME)
 
 
 def main() -> int:

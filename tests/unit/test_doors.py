@@ -53,11 +53,12 @@ def test_a_class_that_was_changed_or_is_another_or_is_none_is_refused_in_one_sen
             listen_where_told(code)
 
 
-def test_an_image_is_built_with_all_that_doors_jar_is_made_of() -> None:
+def test_an_image_is_built_with_all_that_our_own_jars_are_made_of() -> None:
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     before_set_up = dockerfile.split("RUN python3.11 labkit/ops/bootstrap.py \\")[0]
-    for name in ("doors.py", "class_file.py", "Doorkeeper.java", "install.py", "artifacts.py"):
-        assert f"labkit/ops/{name}" in before_set_up
+    of_ops = ("doors.py", "packs.py", "janino.py", "class_file.py", "Doorkeeper.java", "install.py", "artifacts.py")
+    for name in (*(f"ops/{name}" for name in of_ops), "fast/Pack.java", "fast/Unpack.java"):
+        assert f"labkit/{name}" in before_set_up
 
 
 def test_services_do_not_start_on_the_java_parts_of_another_version(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from labkit.avro_codec import MAX_HOSTNAME, MAX_SNAPSHOT_BYTES, SnapshotCodec, U
 from labkit.fast.columns import Columns, empty, join, of_snapshots
 from labkit.fast.decode import BatchDecoder
 from labkit.fast.intervals import compare_all
-from labkit.fast.records import as_json
+from labkit.fast.records import json_lines
 from labkit.metrics import FORGET_AFTER_MS, compare
 from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import REPOSITORY
@@ -53,7 +53,7 @@ def in_batches(stream: list[Snapshot], cuts: list[int]) -> tuple[Columns, list[d
     memory, records = empty(), []
     for begin, end in itertools.pairwise(edges):
         memory, intervals = compare_all(memory, of_snapshots(stream[begin:end]))
-        records += [json.loads(text) for text in as_json(intervals)]
+        records += [json.loads(text) for text in json_lines(intervals).splitlines()]
     return memory, records
 
 
@@ -163,6 +163,15 @@ def test_a_batch_is_read_as_its_values_are_one_by_one(batch: list[bytes | None])
     assert [columns.patterns[one] for one in columns.pattern] == [wanted.patterns[one] for one in wanted.pattern]
 
 
+def test_names_that_are_not_utf_8_are_refused_as_one_by_one_and_the_others_are_read() -> None:
+    sound = codec().encode(Snapshot("web", 7, (CpuTimes("cpu", *range(10)),), (5,), (1,), 70), 7)
+    batch: list[bytes | None] = [sound.replace(b"web", b"w\xffb"), sound, sound.replace(b"cpu", b"c\xbcu"), sound]
+    _, _, reasons = one_by_one(batch)
+    numbers, columns, found = BatchDecoder(SCHEMA, codec()).decode(batch)
+    assert (found, set(reasons)) == (reasons, {0, 2})
+    assert (numbers.tolist(), columns.hostnames, columns.patterns) == ([1, 3], ["web", "web"], [("cpu",)])
+
+
 def test_sound_values_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     cpus = tuple(CpuTimes(name, *range(10**6, 10**6 + 10)) for name in ("cpu", "cpu0"))
     batch = [codec().encode(Snapshot(f"h{number}", number, cpus, (5, 200), (1,), 70), 7) for number in range(50)]
@@ -196,11 +205,11 @@ def test_an_id_that_is_registered_later_is_then_read() -> None:
 
 def test_no_snapshots_make_no_intervals() -> None:
     memory, intervals = compare_all(empty(), empty())
-    assert (len(memory), as_json(intervals)) == (0, [])
+    assert (len(memory), json_lines(intervals)) == (0, b"")
     assert np.array_equal(intervals.begins, [0])
 
 
 def test_an_interval_in_which_every_cpu_is_left_out_is_there_with_none() -> None:
     first = Snapshot("a", 1, (CpuTimes("cpu", 5, 5, 5, 5),))
     _, intervals = compare_all(empty(), of_snapshots([first, replace(first, timestamp=2)]))
-    assert json.loads(as_json(intervals)[0])["cpu_metrics"] == []
+    assert json.loads(json_lines(intervals))["cpu_metrics"] == []

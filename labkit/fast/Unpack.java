@@ -1,0 +1,36 @@
+package labkit;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+
+import org.apache.flink.api.common.functions.FlatMapFunction;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.Collector;
+
+/** One array of bytes -> the rows (hostname, JSON, timestamp) in it, as labkit/fast/packs.py has laid them out. */
+public class Unpack implements FlatMapFunction {
+
+    private static final int HEAD = 16; // timestamp, length of the hostname, length of the JSON
+
+    public void flatMap(Object value, Collector out) throws Exception {
+        byte[] pack = (byte[]) value;
+        ByteBuffer heads = ByteBuffer.wrap(pack);
+        int count = heads.getInt();
+        int hostname = 4 + count * HEAD;
+        int json = hostname;
+        for (int i = 0; i < count; i++) {
+            json += heads.getInt(4 + i * HEAD + 8);
+        }
+        for (int i = 0; i < count; i++) {
+            long timestamp = heads.getLong();
+            int hostnameLength = heads.getInt();
+            int jsonLength = heads.getInt();
+            byte[] record = new byte[jsonLength];
+            System.arraycopy(pack, json, record, 0, jsonLength);
+            String name = new String(pack, hostname, hostnameLength, StandardCharsets.UTF_8);
+            out.collect(Row.of(new Object[] {name, record, Long.valueOf(timestamp)}));
+            hostname += hostnameLength;
+            json += jsonLength + 1; // and the end of the line
+        }
+    }
+}
