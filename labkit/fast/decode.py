@@ -8,6 +8,7 @@ has the last word. What that can read is written anew and read again, beside the
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -141,7 +142,7 @@ def _texts(column: pa.StringArray) -> list[str | None]:
     offsets = _offsets(column).tolist()
     known: dict[bytes, str | None] = {}
     found = []
-    for begin, end in zip(offsets, offsets[1:], strict=False):
+    for begin, end in itertools.pairwise(offsets):
         text = data[begin:end]
         if text not in known:
             known[text] = _text(text)

@@ -118,31 +118,20 @@ def dead_letter(key: bytes | None, data: bytes | None, **why: Any) -> tuple[Outp
 def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
     """Write the stream `metrics`, and the dead letters of the stream `decoded`, into the tables of these names."""
     statements = tables.create_statement_set()
-    statements.add_insert("metrics", tables.from_data_stream(metrics, _metrics_schema()))
+    text, data = DataTypes.STRING(), DataTypes.BYTES()
+    in_time = _columns(key=text, value=data).column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)").build()
+    with_headers = _columns(key=data, value=data, headers=DataTypes.MAP(text, data)).build()
     dead = decoded.get_side_output(_DEAD)
-    statements.add_insert("dead_letters", tables.from_data_stream(dead, _dead_schema()))
+    statements.add_insert("metrics", tables.from_data_stream(metrics, in_time))
+    statements.add_insert("dead_letters", tables.from_data_stream(dead, with_headers))
     statements.attach_as_datastream()
 
 
-def _metrics_schema() -> Schema:
-    """`METRICS` as columns of the table `metrics`."""
-    return (
-        Schema.new_builder()
-        .column("key", DataTypes.STRING())
-        .column("value", DataTypes.BYTES())
-        .column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)")
-        .build()
-    )
-
-
-def _dead_schema() -> Schema:
-    return (
-        Schema.new_builder()
-        .column("key", DataTypes.BYTES())
-        .column("value", DataTypes.BYTES())
-        .column("headers", DataTypes.MAP(DataTypes.STRING(), DataTypes.BYTES()))
-        .build()
-    )
+def _columns(**types: Any) -> Any:
+    builder = Schema.new_builder()
+    for name, kind in types.items():
+        builder = builder.column(name, kind)
+    return builder
 
 
 def _source(settings: Settings) -> str:

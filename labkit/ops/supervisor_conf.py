@@ -354,6 +354,7 @@ def _flink(settings: Settings) -> str:
     return f"""\
 env.java.opts.all: {opens}
 env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+env.java.opts.taskmanager: -XX:+UseParallelGC
 
 jobmanager.rpc.address: {settings.flink_host}
 jobmanager.rpc.port: {settings.flink_rpc_port}
