@@ -13,14 +13,16 @@ _NO_CODE = {
 
 
 def code_lines(file: Path) -> int:
-    """Of a file in Python or SQL."""
+    """Of a file in Python, SQL or Java."""
     text = file.read_text()
-    return _of_sql(text) if file.suffix == ".sql" else _of_python(text)
+    beginnings = {".sql": ("--",), ".java": ("//", "/*", "*")}.get(file.suffix)
+    return _of_python(text) if beginnings is None else _of_others(text, beginnings)
 
 
-def _of_sql(text: str) -> int:
+def _of_others(text: str, beginnings: tuple[str, ...]) -> int:
+    """Where a line of comment begins with one of `beginnings`."""
     lines = (line.strip() for line in text.splitlines())
-    return sum(bool(line) and not line.startswith("--") for line in lines)
+    return sum(bool(line) and not line.startswith(beginnings) for line in lines)
 
 
 def _of_python(text: str) -> int:

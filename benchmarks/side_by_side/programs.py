@@ -13,6 +13,10 @@ from labkit.settings import REPOSITORY, Settings
 
 _COMMON = HERE / "common" / "procstat.py"
 _DATA_PATH = REPOSITORY / "labkit"
+_SHARED = tuple(
+    _DATA_PATH / name
+    for name in ("flink/enrichment.py", "flink/session.py", "avro_codec.py", "metrics.py", "registry.py")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,12 @@ class Program:
 PROGRAMS = [
     Program(
         "enrichment", "this project's job (PyFlink)", 2, "exactly once", running.enrichment,
-        (_DATA_PATH / "flink" / "enrichment.py", _DATA_PATH / "flink" / "session.py",
-         _DATA_PATH / "avro_codec.py", _DATA_PATH / "metrics.py", _DATA_PATH / "registry.py"),
+        _SHARED,
+        flink=True,
+    ),
+    Program(
+        "batches", "this project's job, in batches", 2, "exactly once", running.in_batches,
+        (*_SHARED, *sorted((_DATA_PATH / "fast").glob("*.*"))),
         flink=True,
     ),
     Program(

@@ -218,7 +218,16 @@ def _own(folder: str, words: list[str], settings: Settings, scratch: Path, proce
 
 
 def enrichment(settings: Settings, scratch: Path, processes: int) -> Running:
-    """`labkit submit enrichment`, from its beginning."""
+    """`labkit submit enrichment`, from its beginning, record by record."""
+    return _submitted(settings, scratch, processes, in_batches=False)
+
+
+def in_batches(settings: Settings, scratch: Path, processes: int) -> Running:
+    """The same with LABKIT_ENRICHMENT_IN_BATCHES=true."""
+    return _submitted(settings, scratch, processes, in_batches=True)
+
+
+def _submitted(settings: Settings, scratch: Path, processes: int, *, in_batches: bool) -> Running:
     for folder in (settings.savepoints_dir, settings.checkpoints_dir):
         shutil.rmtree(folder / settings.job_name(ENRICHMENT), ignore_errors=True)
     words = [sys.executable, "-m", "labkit.cli", "submit", ENRICHMENT]
@@ -226,6 +235,7 @@ def enrichment(settings: Settings, scratch: Path, processes: int) -> Running:
         **told(settings, scratch, processes),
         "LABKIT_SUFFIX": settings.suffix,
         "LABKIT_ENRICHMENT_PARALLELISM": str(processes),
+        "LABKIT_ENRICHMENT_IN_BATCHES": str(in_batches),
         "LABKIT_CHECKPOINT_INTERVAL_S": str(settings.checkpoint_interval_s),
     }
     return FlinkJob(settings, settings.job_name(ENRICHMENT), words, environment)

@@ -108,7 +108,9 @@ def test_lines_of_code_are_counted_without_blanks_comments_and_docstrings(tmp_pa
     python, sql = tmp_path / "a.py", tmp_path / "a.sql"
     python.write_text('"""What\nit is."""\n\n# why\ndef f():\n    """Says."""\n    return (\n        1)  # one\n')
     sql.write_text("-- what it is\nSET 'a' = 'b';\n\nSELECT 1\nFROM t;\n")
-    assert (code_lines(python), code_lines(sql)) == (3, 3)
+    java = tmp_path / "a.java"
+    java.write_text("/** What it is\n * for. */\nclass A {\n    // why\n    int a = 1; // one\n\n}\n")
+    assert (code_lines(python), code_lines(sql), code_lines(java)) == (3, 3, 3)
 
 
 @pytest.mark.parametrize("file", sorted(HERE.glob("*/requirements.txt")), ids=lambda file: file.parent.name)

@@ -37,6 +37,7 @@ CREATE TABLE metrics (
     'topic' = '$OUTPUT',
     'properties.bootstrap.servers' = '$BOOTSTRAP',
     'properties.transaction.timeout.ms' = '3600000',
+    'properties.batch.size' = '262144',
     'sink.delivery-guarantee' = 'exactly-once',
     'sink.transactional-id-prefix' = '$JOB',
     'key.format' = 'raw',
