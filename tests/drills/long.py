@@ -100,6 +100,10 @@ class Samples:
             workers = [child for child in process.children(recursive=True) if "beam_boot" in " ".join(child.cmdline())]
             yield from ((f"{row.name}'s Python worker {n}", each) for n, each in enumerate(workers, 1))
 
+    def ended(self) -> list[str]:
+        """The jobs that are at work no more."""
+        return [job for job in JOBS if self._rest.running(self._settings.job_name(job)) is None]
+
     def faults(self) -> Iterator[str]:
         """A sentence for each bound that did not hold."""
         for name, numbers in self.series.items():
@@ -130,6 +134,10 @@ def run(settings: Settings, fleet: Fleet, speed: float, watched: Samples) -> lis
         feed = Feed(settings, fleet, speed)
         while feed.is_sending or snapshots_read(settings) < fleet.snapshots:
             watched.take()
+            if ended := watched.ended():
+                feed.process.terminate()
+                feed.process.wait()
+                return [f"the job {job} has ended before all was read" for job in ended]
             time.sleep(_SAMPLE_S)  # the distance of the samples
         feed.wait()
         for job in JOBS:
@@ -158,8 +166,9 @@ def main(
         files = parquet_files(settings.parquet_dir)
         sizes = sorted(file.stat().st_size for file in files)
     out.print(table(watched.series))
-    out.print(f"{len(files)} Parquet files, {sizes[0]:,} to {sizes[-1]:,} bytes, {sum(sizes):,} in all")
-    checkpoints = max(watched.series["checkpoints of parquet"])
+    if sizes:
+        out.print(f"{len(files)} Parquet files, {sizes[0]:,} to {sizes[-1]:,} bytes, {sum(sizes):,} in all")
+    checkpoints = max(watched.series["checkpoints of parquet"], default=0)
     if len(files) > (most := _WRITERS * 2 * (checkpoints + 3)):
         faults.append(f"{len(files)} Parquet files, more than one a writer, date and checkpoint ({most:.0f})")
     keep("long.json", json.dumps({"seconds": seconds, "faults": faults, "files": sizes, "series": watched.series}))
