@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import fields
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import fastavro
 from fastavro.schema import to_parsing_canonical_form
@@ -23,7 +23,7 @@ from fastavro.schema import to_parsing_canonical_form
 from labkit.procfs import CpuTimes, Snapshot
 
 __all__ = [
-    "ASK_AGAIN_S", "MAX_SNAPSHOT_BYTES", "NOT_REGISTERED", "SnapshotCodec", "UnreadableRecord",
+    "ASK_AGAIN_S", "MAX_SNAPSHOT_BYTES", "NOT_REGISTERED", "Encoded", "SnapshotCodec", "UnreadableRecord",
     "read_schema", "schema_file",
 ]  # fmt: skip
 
@@ -46,6 +46,15 @@ _SINGLE_COUNTERS = _SNAPSHOT_FIELDS[5:]
 _cpu_values = itemgetter(*CpuTimes._fields)
 
 Schema = dict[str, Any]
+
+
+class Encoded(NamedTuple):
+    """A snapshot whose Avro body is there already; `cpus` has as many as it has CPU lines."""
+
+    hostname: str
+    timestamp: int
+    cpus: Sized
+    body: bytes
 
 
 class UnreadableRecord(ValueError):
@@ -78,13 +87,16 @@ class SnapshotCodec:
         self._writers: dict[int, Schema | str] = {}  # a str says why there is none, now and ever
         self._asked_at: dict[int, float] = {}  # ids that nobody had registered then
 
-    def encode(self, snapshot: Snapshot, schema_id: int) -> bytes:
-        """`Snapshot` -> magic, schema id, Avro body."""
+    def encode(self, snapshot: Snapshot | Encoded, schema_id: int) -> bytes:
+        """A snapshot -> magic, schema id, Avro body."""
+        header = bytes([MAGIC]) + schema_id.to_bytes(4, "big")
+        if isinstance(snapshot, Encoded):
+            return header + snapshot.body
         record = {name: getattr(snapshot, name) for name in _SNAPSHOT_FIELDS}
         record["cpus"] = [cpu._asdict() for cpu in snapshot.cpus]
         buffer = io.BytesIO()
         fastavro.schemaless_writer(buffer, self._schema, record)
-        return bytes([MAGIC]) + schema_id.to_bytes(4, "big") + buffer.getvalue()
+        return header + buffer.getvalue()
 
     def decode(self, value: bytes | None) -> Snapshot:
         """The bytes of a Kafka value -> `Snapshot`; raises `UnreadableRecord` with the reason."""

@@ -11,10 +11,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from labkit.avro_codec import SnapshotCodec, read_schema
+from labkit.avro_codec import Encoded, SnapshotCodec, read_schema
 from labkit.errors import LabkitError
 from labkit.kafka_admin import MAX_MESSAGE_BYTES, topic_partitions
 from labkit.procfs import Snapshot
@@ -79,7 +80,7 @@ class SnapshotProducer:
             logger=_quiet,
         )
 
-    def send(self, snapshot: Snapshot) -> None:
+    def send(self, snapshot: Snapshot | Encoded) -> None:
         """Hand one snapshot to the client; waits where its queue is full."""
         value = self._codec.encode(snapshot, self._schema_id)
         while True:
@@ -139,8 +140,8 @@ class SnapshotProducer:
 
 def produce(
     settings: Settings,
-    source: Iterable[Snapshot],
-    on_sent: Callable[[Snapshot, Counts], None] = lambda *_: None,
+    source: Iterable[Snapshot] | Iterable[Encoded],
+    on_sent: Callable[[Any, Counts], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> Counts:

@@ -7,10 +7,10 @@ import org.apache.flink.api.common.operators.ProcessingTimeService;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.types.Row;
+import org.apache.flink.table.data.RowData;
 
 /**
- * Rows (key, value, topic, partition, offset) of Kafka records -> many of them in one array of bytes.
+ * Rows (key, value, partition, offset) of Kafka records -> many of them in one array of bytes.
  *
  * A pack goes on when it has enough records or bytes, when its first record has waited long enough, and before the
  * barrier of each checkpoint: so this operator keeps no state, and no record is in a pack when the source's offsets
@@ -43,11 +43,11 @@ public class Pack extends AbstractStreamOperator
     }
 
     public void processElement(StreamRecord element) throws Exception {
-        Row row = (Row) element.getValue();
-        this.head.writeInt(((Integer) row.getField(3)).intValue());
-        this.head.writeLong(((Long) row.getField(4)).longValue());
-        this.add((byte[]) row.getField(0));
-        this.add((byte[]) row.getField(1));
+        RowData row = (RowData) element.getValue();
+        this.head.writeInt(row.getInt(2));
+        this.head.writeLong(row.getLong(3));
+        this.add(row.isNullAt(0) ? null : row.getBinary(0));
+        this.add(row.isNullAt(1) ? null : row.getBinary(1));
         this.count++;
         if (this.count >= this.records || this.bodies.size() >= this.bytes) {
             this.emit();

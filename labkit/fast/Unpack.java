@@ -1,10 +1,10 @@
 package labkit;
 
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 
 import org.apache.flink.api.common.functions.FlatMapFunction;
-import org.apache.flink.types.Row;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.binary.BinaryStringData;
 import org.apache.flink.util.Collector;
 
 /** One array of bytes -> the rows (hostname, JSON, timestamp) in it, as labkit/fast/packs.py has laid them out. */
@@ -27,8 +27,11 @@ public class Unpack implements FlatMapFunction {
             int jsonLength = heads.getInt();
             byte[] record = new byte[jsonLength];
             System.arraycopy(pack, json, record, 0, jsonLength);
-            String name = new String(pack, hostname, hostnameLength, StandardCharsets.UTF_8);
-            out.collect(Row.of(new Object[] {name, record, Long.valueOf(timestamp)}));
+            GenericRowData row = new GenericRowData(3);
+            row.setField(0, BinaryStringData.fromBytes(pack, hostname, hostnameLength));
+            row.setField(1, record);
+            row.setField(2, Long.valueOf(timestamp));
+            out.collect(row);
             hostname += hostnameLength;
             json += jsonLength + 1; // and the end of the line
         }

@@ -22,6 +22,9 @@ from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, KeyedProcessFunction, KeyedStream, ProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
+from pyflink.table import DataTypes
+from pyflink.table.types import _to_java_data_type
+from pyflink.util.java_utils import load_java_class
 
 from labkit.avro_codec import SnapshotCodec, read_schema
 from labkit.fast.columns import Columns, empty
@@ -123,24 +126,24 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     )  # fmt: skip
     enrichment.create_tables(tables, settings)
     in_jvm = get_gateway().jvm.labkit
-    packs = _applied(
-        tables.to_data_stream(tables.from_path("snapshots")), "pack",
-        lambda rows: rows.transform("pack", _BYTES.get_java_type_info(),
-                                    in_jvm.Pack(_PACK_RECORDS, _PACK_BYTES, _PACK_MS)),
-    )  # fmt: skip
-    decoded = packs.process(Decode(settings), _OF_SHARD).uid("decode-packs")
+    text, data, number = DataTypes.STRING(), DataTypes.BYTES(), DataTypes.BIGINT()
+    record = _row_data(key=data, value=data, partition=DataTypes.INT(), offset=number)
+    result = _row_data(key=text, value=data, ts=number)
+    raw = tables.sql_query("SELECT key, `value`, `partition`, `offset` FROM snapshots")
+    rows = tables._j_tenv.toDataStream(raw._j_table, record)
+    packs = rows.transform("pack", _BYTES.get_java_type_info(), in_jvm.Pack(_PACK_RECORDS, _PACK_BYTES, _PACK_MS))
+    decoded = DataStream(packs).uid("pack").process(Decode(settings), _OF_SHARD).uid("decode-packs")
     results = _by_shard(decoded).process(Enrich(settings.host_state_s), _BYTES).uid("enrich-packs")
-    metrics = _applied(
-        results, "unpack",
-        lambda packs: packs.flatMap(in_jvm.Unpack(), enrichment.METRICS.get_java_type_info()),
-    )  # fmt: skip
+    inside = get_gateway().jvm.org.apache.flink.table.runtime.typeutils.InternalTypeInfo.of(result.getLogicalType())
+    metrics = DataStream(results._j_data_stream.flatMap(in_jvm.Unpack(), inside)).uid("unpack")
     enrichment.add_sinks(tables, metrics, decoded)
     return env
 
 
-def _applied(stream: DataStream, uid: str, in_jvm: Any) -> DataStream:
-    """What an operator of Java makes of a stream."""
-    return DataStream(in_jvm(stream._j_data_stream)).uid(uid)
+def _row_data(**types: Any) -> Any:
+    """A row as Flink's tables have it inside: nothing is converted where it leaves or enters them."""
+    row = _to_java_data_type(DataTypes.ROW([DataTypes.FIELD(name, kind) for name, kind in types.items()]))
+    return row.bridgedTo(load_java_class("org.apache.flink.table.data.RowData"))
 
 
 def _by_shard(packs: DataStream) -> KeyedStream:

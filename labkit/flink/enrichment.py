@@ -26,18 +26,11 @@ from labkit.metrics import compare
 from labkit.registry import Registry
 from labkit.settings import Settings
 
-__all__ = ["METRICS", "add_sinks", "build", "create_tables", "dead_letter"]
+__all__ = ["add_sinks", "build", "create_tables", "dead_letter"]
 
-#: What both sinks of metrics are given: hostname, JSON, ms.
-METRICS = Types.ROW_NAMED(["key", "value", "ts"], [Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.LONG()])
-_DEAD_LETTER = Types.ROW_NAMED(
-    ["key", "value", "headers"],
-    [
-        Types.PRIMITIVE_ARRAY(Types.BYTE()),
-        Types.PRIMITIVE_ARRAY(Types.BYTE()),
-        Types.MAP(Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())),
-    ],
-)
+_TEXT, _BYTES = Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())
+_METRICS = Types.ROW_NAMED(["key", "value", "ts"], [_TEXT, _BYTES, Types.LONG()])  # hostname, JSON, ms
+_DEAD_LETTER = Types.ROW_NAMED(["key", "value", "headers"], [_BYTES, _BYTES, Types.MAP(_TEXT, _BYTES)])
 _DEAD = OutputTag("dead letters", _DEAD_LETTER)
 
 
@@ -99,7 +92,7 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     raw = tables.to_data_stream(tables.from_path("snapshots"))
     decoded = raw.process(Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])).uid("decode")
     by_host = decoded.key_by(lambda pair: pair[0], Types.STRING())
-    metrics = by_host.process(Enrich(settings.host_state_s), METRICS).uid("enrich")
+    metrics = by_host.process(Enrich(settings.host_state_s), _METRICS).uid("enrich")
     add_sinks(tables, metrics, decoded)
     return env
 
@@ -119,19 +112,14 @@ def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
     """Write the stream `metrics`, and the dead letters of the stream `decoded`, into the tables of these names."""
     statements = tables.create_statement_set()
     text, data = DataTypes.STRING(), DataTypes.BYTES()
-    in_time = _columns(key=text, value=data).column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)").build()
-    with_headers = _columns(key=data, value=data, headers=DataTypes.MAP(text, data)).build()
+    columns = Schema.new_builder().from_fields(["key", "value"], [text, data])
+    in_time = columns.column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)").build()
+    letter = [data, data, DataTypes.MAP(text, data)]
+    with_headers = Schema.new_builder().from_fields(["key", "value", "headers"], letter).build()
     dead = decoded.get_side_output(_DEAD)
     statements.add_insert("metrics", tables.from_data_stream(metrics, in_time))
     statements.add_insert("dead_letters", tables.from_data_stream(dead, with_headers))
     statements.attach_as_datastream()
-
-
-def _columns(**types: Any) -> Any:
-    builder = Schema.new_builder()
-    for name, kind in types.items():
-        builder = builder.column(name, kind)
-    return builder
 
 
 def _source(settings: Settings) -> str:

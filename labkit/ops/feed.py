@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from labkit.avro_codec import Encoded, read_schema
 from labkit.errors import BadInput
 from labkit.ops.scenario import Scenario, load_scenario
-from labkit.ops.simulator import FleetSource
 from labkit.procfs import Snapshot
 from labkit.recording import ReplaySource
 from labkit.settings import Settings
@@ -30,7 +30,7 @@ _FIRST_YEAR = 1970
 class Feed:
     """`source(stop)` gives the snapshots; `has_its_own_end` where --seconds is not a matter of the wall clock."""
 
-    source: Callable[[threading.Event], Iterable[Snapshot]]
+    source: Callable[[threading.Event], Iterable[Snapshot] | Iterable[Encoded]]
     is_live: bool = False
     has_its_own_end: bool = False
 
@@ -96,13 +96,16 @@ def _fleet(
     else:
         # One that is sent faster than it happens ends now: the broker takes no time far ahead of its own.
         start_ms = time.time_ns() // 1_000_000 - (round((seconds or 0) * 1000) if pace != 1 else 0)
-    return Feed(
-        lambda stop: FleetSource(
+
+    def source(stop: threading.Event) -> Iterable[Encoded]:
+        from labkit.ops.fleet import EncodedFleet  # numpy and Arrow take half a second, which only a fleet needs
+
+        return EncodedFleet(
             hosts, cpus, seed, story, interval_s=settings.interval_s, start_ms=start_ms, seconds=seconds,
-            speed=pace, stop=stop,
-        ),
-        has_its_own_end=True,
-    )  # fmt: skip
+            speed=pace, stop=stop, schema=read_schema(settings.schema_dir),
+        )  # fmt: skip
+
+    return Feed(source, has_its_own_end=True)
 
 
 def _factor(given: str | None) -> float | None:

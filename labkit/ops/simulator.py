@@ -33,20 +33,20 @@ from labkit.ops.scenario import Background, Load, Offline, Scenario
 from labkit.procfs import CPU_COLUMNS, CpuTimes, Snapshot
 from labkit.recording import Reading
 
-__all__ = ["FleetSource", "as_readings", "as_text", "host_name"]
+__all__ = ["Cpu", "FleetSource", "Host", "as_readings", "as_text", "host_name"]
 
 _TICKS_PER_S = 100
-_MS_PER_TICK = 1000 // _TICKS_PER_S
+MS_PER_TICK = 1000 // _TICKS_PER_S
 #: Shares are whole millionths; so are the parts of a tick that are carried on.
-_WHOLE = 1_000_000
+WHOLE = 1_000_000
 #: What a CPU's time may go to besides idle, in the order of `Background`, and where its counter is.
 _SPENT = ("user", "nice", "system", "iowait", "irq", "softirq", "steal")
-_PLACES = tuple(CPU_COLUMNS.index(name) for name in _SPENT)
-_IDLE, _IOWAIT, _GUEST = (CPU_COLUMNS.index(name) for name in ("idle", "iowait", "guest"))
+PLACES = tuple(CPU_COLUMNS.index(name) for name in _SPENT)
+IDLE, _IOWAIT, GUEST = (CPU_COLUMNS.index(name) for name in ("idle", "iowait", "guest"))
 _SHORTEST_UPTIME_S, _MORE_UPTIME_S = 3_600, 30 * 86_400
 #: How often each happens on a CPU, in 1/1024 a tick: three interrupts, the ten softirqs in the kernel's order
 #: (HI, TIMER, NET_TX, NET_RX, BLOCK, IRQ_POLL, TASKLET, SCHED, HRTIMER, RCU), context switches, forks.
-_INTERRUPTS, _SOFTIRQS, _SWITCHES, _FORKS = (1024, 40, 300), (0, 600, 4, 90, 30, 0, 8, 500, 0, 400), 2048, 6
+INTERRUPTS, SOFTIRQS, SWITCHES, FORKS = (1024, 40, 300), (0, 600, 4, 90, 30, 0, 8, 500, 0, 400), 2048, 6
 
 
 def host_name(number: int, hosts: int) -> str:
@@ -100,11 +100,24 @@ class FleetSource:
         self._stop = stop or threading.Event()
 
     def __iter__(self) -> Iterator[Snapshot]:
-        begin = time.monotonic()
-        fleet = [
-            _Host(number, host_name(number, self._hosts), self._cpus, self._seed, self._scenario, self._start_ms)
+        fleet = self.fleet()
+        for elapsed_ms in self.moments():
+            for host in fleet:
+                if self._stop.is_set():
+                    return
+                if host.is_heard(elapsed_ms):
+                    yield host.snapshot(elapsed_ms)
+
+    def fleet(self) -> list[Host]:
+        """The hosts, before anything has happened."""
+        return [
+            Host(number, host_name(number, self._hosts), self._cpus, self._seed, self._scenario, self._start_ms)
             for number in range(self._hosts)
         ]
+
+    def moments(self) -> Iterator[int]:
+        """When the hosts are looked at, in ms after the start; each is waited for."""
+        begin = time.monotonic()
         for step in itertools.count():
             elapsed_ms = round(step * self._interval_ms)
             if elapsed_ms > self._end_ms:
@@ -112,14 +125,12 @@ class FleetSource:
             if self._speed is not None:
                 due = begin + elapsed_ms / 1000 / self._speed
                 self._stop.wait(max(0.0, due - time.monotonic()))
-            for host in fleet:
-                if self._stop.is_set():
-                    return
-                if host.is_heard(elapsed_ms):
-                    yield host.snapshot(elapsed_ms)
+            if self._stop.is_set():
+                return
+            yield elapsed_ms
 
 
-class _Cpu:
+class Cpu:
     """The counters of one CPU. Times are ticks since the start of the simulation."""
 
     def __init__(self, name: str, background: list[int], loads: list[Load], away: list[tuple[float, float]]) -> None:
@@ -128,66 +139,66 @@ class _Cpu:
         self.online = True
         #: What the scenario asks of it now: {"user": millionths of its time}.
         self.load: dict[str, int] = {}
-        self._background, self._loads, self._away = background, loads, away
-        self._parts = [0] * len(_SPENT)
-        self._guest_part = 0
-        self._rates: list[tuple[int, int, int]] = []
+        self.background, self._loads, self._away = background, loads, away
+        self.parts = [0] * len(_SPENT)
+        self.guest_part = 0
+        self.rates: list[tuple[int, int, int]] = []
 
     def begin(self, ticks: int) -> None:
         """Have done nothing but its background for `ticks`."""
         self.counters = [0] * len(CPU_COLUMNS)
-        for place, share in zip(_PLACES, self._background, strict=True):
-            self.counters[place] = ticks * share // _WHOLE
-        self.counters[_IDLE] = ticks - sum(self.counters)
+        for place, share in zip(PLACES, self.background, strict=True):
+            self.counters[place] = ticks * share // WHOLE
+        self.counters[IDLE] = ticks - sum(self.counters)
 
     def turn(self, now: int) -> None:
         """Take up what is asked of it from `now` on."""
         online = not any(begin <= now < end for begin, end in self._away)
         if online and not self.online:
-            self.counters[_IDLE] = self.counters[_IOWAIT] = 0
+            self.counters[IDLE] = self.counters[_IOWAIT] = 0
         self.online = online
         self.load = {}
-        free = _WHOLE
+        free = WHOLE
         for load in self._loads:
             if _tick(load.from_s) <= now < _tick(load.until_s):
-                share = min(round(load.share * _WHOLE), free)
+                share = min(round(load.share * WHOLE), free)
                 self.load[load.kind] = self.load.get(load.kind, 0) + share
                 free -= share
         asked = {**self.load, "user": self.load.get("user", 0) + self.load.get("guest", 0)}
-        self._rates = [
-            (place, asked.get(name, 0), share * free // _WHOLE)
-            for name, place, share in zip(_SPENT, _PLACES, self._background, strict=True)
+        self.rates = [
+            (place, asked.get(name, 0), share * free // WHOLE)
+            for name, place, share in zip(_SPENT, PLACES, self.background, strict=True)
         ]
 
     def run(self, ticks: int, noise: int) -> None:
         """Spend `ticks`; of `noise`, seven bits a column make the background waver between 0 and twice its mean."""
-        counters, parts = self.counters, self._parts
+        counters, parts = self.counters, self.parts
         user_before, free = counters[0], ticks
-        for column, (place, asked, background) in enumerate(self._rates):
+        for column, (place, asked, background) in enumerate(self.rates):
             part = parts[column] + ticks * (asked + (background * (noise & 127) >> 6))
             noise >>= 7
-            if part >= _WHOLE:
+            if part >= WHOLE:
                 # Never more than there are: what does not fit waits with the parts.
-                whole = min(part // _WHOLE, free)
+                whole = min(part // WHOLE, free)
                 counters[place] += whole
-                part -= whole * _WHOLE
+                part -= whole * WHOLE
                 free -= whole
             parts[column] = part
-        counters[_IDLE] += free
+        counters[IDLE] += free
         if "guest" in self.load:
-            guest = self._guest_part + ticks * self.load["guest"]
-            whole = min(guest // _WHOLE, counters[0] - user_before)
-            counters[_GUEST] += whole
-            self._guest_part = guest - whole * _WHOLE
+            guest = self.guest_part + ticks * self.load["guest"]
+            whole = min(guest // WHOLE, counters[0] - user_before)
+            counters[GUEST] += whole
+            self.guest_part = guest - whole * WHOLE
 
 
-class _Host:
+class Host:
     """One host: its CPUs and its other counters. Times are ticks since the start, but for `elapsed_ms`."""
 
     def __init__(self, number: int, name: str, cpus: int, seed: int, scenario: Scenario, start_ms: int) -> None:
-        self._name = name
-        self._start_ms = start_ms
-        self._random = random.Random(f"labkit {seed} {number}").random
+        self.name = name
+        self.start_ms = start_ms
+        self.random = random.Random(f"labkit {seed} {number}").random
         loads = [load for load in scenario.loads if number in load.hosts]
         offline = [event for event in scenario.offline if number in event.hosts]
         reboots = [event for event in scenario.reboots if number in event.hosts]
@@ -196,8 +207,8 @@ class _Host:
             *((_tick(event.from_s), _tick(event.until_s)) for event in scenario.silences if number in event.hosts),
             *((_tick(event.at_s), _tick(event.at_s + event.silent_s)) for event in reboots),
         ]
-        self._cpus = [
-            _Cpu(
+        self.cpus = [
+            Cpu(
                 f"cpu{cpu}",
                 self._own_background(scenario.background),
                 [load for load in loads if cpu in load.cpus],
@@ -208,64 +219,75 @@ class _Host:
         # Between two cuts nothing of the scenario begins or ends.
         events: list[Load | Offline] = [*loads, *offline]
         ends = {_tick(end) for event in events for end in (event.from_s, event.until_s)} - {math.inf}
-        self._cuts = deque(sorted({0, *self._boots, *map(int, ends)}))
-        self._now = 0
-        uptime_s = _SHORTEST_UPTIME_S + int(self._random() * _MORE_UPTIME_S)
+        self.cuts = deque(sorted({0, *self._boots, *map(int, ends)}))
+        self.now = 0
+        uptime_s = _SHORTEST_UPTIME_S + int(self.random() * _MORE_UPTIME_S)
         self._begin(start_ms // 1000 - uptime_s, uptime_s * _TICKS_PER_S)
 
     def is_heard(self, elapsed_ms: int) -> bool:
-        now = elapsed_ms // _MS_PER_TICK
+        """Whether it sends anything then."""
+        now = elapsed_ms // MS_PER_TICK
         return not any(begin <= now < end for begin, end in self._silences)
 
     def snapshot(self, elapsed_ms: int) -> Snapshot:
         """Work on until `elapsed_ms` after the start, and read /proc/stat then."""
-        self._advance(elapsed_ms // _MS_PER_TICK)
-        total = CpuTimes("cpu", *map(sum, zip(*(cpu.counters for cpu in self._cpus), strict=True)))
-        online = [cpu for cpu in self._cpus if cpu.online]
+        self.advance(elapsed_ms // MS_PER_TICK)
+        total = CpuTimes("cpu", *map(sum, zip(*(cpu.counters for cpu in self.cpus), strict=True)))
         return Snapshot(
-            self._name,
-            self._start_ms + elapsed_ms,
-            (total, *(CpuTimes(cpu.id, *cpu.counters) for cpu in online)),
-            intr=(sum(self._interrupts), *self._interrupts),
-            softirq=(sum(self._softirqs), *self._softirqs),
-            ctxt=self._switches,
-            btime=self._btime,
-            processes=self._forks >> 10,
-            procs_running=1 + sum(not cpu.load.keys() <= {"iowait", "steal"} for cpu in online),
-            procs_blocked=sum("iowait" in cpu.load for cpu in online),
+            self.name,
+            self.start_ms + elapsed_ms,
+            (total, *(CpuTimes(cpu.id, *cpu.counters) for cpu in self.cpus if cpu.online)),
+            intr=(sum(self.interrupts), *self.interrupts),
+            softirq=(sum(self.softirqs), *self.softirqs),
+            ctxt=self.switches,
+            btime=self.btime,
+            processes=self.forks >> 10,
+            procs_running=self.running,
+            procs_blocked=self.blocked,
         )
+
+    @property
+    def running(self) -> int:
+        """The reader of /proc/stat, and one for each CPU that is asked to work."""
+        return 1 + sum(cpu.online and not cpu.load.keys() <= {"iowait", "steal"} for cpu in self.cpus)
+
+    @property
+    def blocked(self) -> int:
+        """One for each CPU that is asked to wait."""
+        return sum(cpu.online and "iowait" in cpu.load for cpu in self.cpus)
 
     def _own_background(self, mean: Background) -> list[int]:
         """Millionths of a CPU's time: each CPU differs from the mean by up to a quarter."""
-        return [round(share * _WHOLE) * (75 + int(self._random() * 51)) // 100 for share in astuple(mean)]
+        return [round(share * WHOLE) * (75 + int(self.random() * 51)) // 100 for share in astuple(mean)]
 
     def _begin(self, btime: int, ticks: int) -> None:
         """Have been up for `ticks`, with nothing but the background."""
-        self._btime = btime
-        self._interrupts = [0] * len(_INTERRUPTS)
-        self._softirqs = [0] * len(_SOFTIRQS)
-        self._switches = self._forks = 0
-        for cpu in self._cpus:
+        self.btime = btime
+        self.interrupts = [0] * len(INTERRUPTS)
+        self.softirqs = [0] * len(SOFTIRQS)
+        self.switches = self.forks = 0
+        for cpu in self.cpus:
             cpu.begin(ticks)
-        self._happen(ticks * len(self._cpus))
+        self._happen(ticks * len(self.cpus))
 
-    def _advance(self, to: int) -> None:
-        while self._cuts and self._cuts[0] <= to:
-            cut = self._cuts.popleft()
+    def advance(self, to: int) -> None:
+        """Work on until tick `to`."""
+        while self.cuts and self.cuts[0] <= to:
+            cut = self.cuts.popleft()
             self._run(cut)
             if cut in self._boots:
-                self._begin((self._start_ms + cut * _MS_PER_TICK) // 1000, 0)
-            for cpu in self._cpus:
+                self._begin((self.start_ms + cut * MS_PER_TICK) // 1000, 0)
+            for cpu in self.cpus:
                 cpu.turn(cut)
         self._run(to)
 
     def _run(self, to: int) -> None:
-        ticks, self._now = to - self._now, to
+        ticks, self.now = to - self.now, to
         if ticks == 0:
             return
         worked = 0
-        for cpu in self._cpus:
-            noise = int(self._random() * 2**53)
+        for cpu in self.cpus:
+            noise = int(self.random() * 2**53)
             if cpu.online:
                 cpu.run(ticks, noise)
                 worked += ticks
@@ -273,13 +295,11 @@ class _Host:
 
     def _happen(self, ticks: int) -> None:
         """Interrupts and the like in `ticks` of all CPUs together, half to one and a half times as many as usual."""
-        weight = ticks * (512 + int(self._random() * 1024))
-        self._interrupts = [
-            old + (weight * rate >> 20) for old, rate in zip(self._interrupts, _INTERRUPTS, strict=True)
-        ]
-        self._softirqs = [old + (weight * rate >> 20) for old, rate in zip(self._softirqs, _SOFTIRQS, strict=True)]
-        self._switches += weight * _SWITCHES >> 20
-        self._forks += weight * _FORKS >> 10
+        weight = ticks * (512 + int(self.random() * 1024))
+        self.interrupts = [old + (weight * rate >> 20) for old, rate in zip(self.interrupts, INTERRUPTS, strict=True)]
+        self.softirqs = [old + (weight * rate >> 20) for old, rate in zip(self.softirqs, SOFTIRQS, strict=True)]
+        self.switches += weight * SWITCHES >> 20
+        self.forks += weight * FORKS >> 10
 
 
 def _tick(seconds: float) -> float:

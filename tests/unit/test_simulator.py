@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labkit.avro_codec import HEADER_BYTES, Encoded, SnapshotCodec, read_schema
 from labkit.errors import BadInput
 from labkit.metrics import IDLE_RESET_TICKS, Comparison, CpuShares, Verdict, compare
+from labkit.ops.fleet import EncodedFleet
 from labkit.ops.make_recordings import RECORDINGS, SIMULATED, main
 from labkit.ops.record import write_recording
 from labkit.ops.scenario import (
@@ -34,6 +36,7 @@ from labkit.ops.scenario import (
 from labkit.ops.simulator import FleetSource, as_readings, as_text, host_name
 from labkit.procfs import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
 from labkit.recording import ReplaySource, read_recording
+from labkit.settings import load_settings
 from tests.unit import strategies
 
 START_MS = 1_795_165_200_000
@@ -109,6 +112,20 @@ intervals = st.sampled_from([0.25, 0.33, 1.0, 2.5])
 def test_the_same_arguments_give_the_very_same_snapshots(seed: int, scenario: Scenario, interval_s: float) -> None:
     source = FleetSource(2, 3, seed, scenario, interval_s=interval_s, start_ms=START_MS, seconds=10)
     assert list(source) == list(source)
+
+
+@given(st.integers(), any_scenario, intervals, st.integers(1, 12))
+def test_all_hosts_at_once_give_the_very_bytes_of_one_after_the_other(
+    seed: int, scenario: Scenario, interval_s: float, hosts: int
+) -> None:
+    words = {"interval_s": interval_s, "start_ms": START_MS, "seconds": 10}
+    schema = read_schema(load_settings().schema_dir)
+    codec = SnapshotCodec(schema, lambda _: schema)
+    wanted = [
+        Encoded(one.hostname, one.timestamp, range(len(one.cpus)), codec.encode(one, 1)[HEADER_BYTES:])
+        for one in FleetSource(hosts, 3, seed, scenario, **words)
+    ]
+    assert list(EncodedFleet(hosts, 3, seed, scenario, schema=schema, **words)) == wanted
 
 
 def test_another_seed_gives_other_snapshots() -> None:
