@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,28 @@ def measure(settings: Settings, expected: int) -> dict[str, float]:
     }
 
 
+@contextmanager
+def own_lab(*, in_batches: bool, keep: bool = False) -> Iterator[Settings]:
+    """A lab in a new folder, with a checkpoint every 10 s; from here on its settings are in the environment."""
+    folder = Path(tempfile.mkdtemp(prefix="labkit-bench-"))
+    os.environ |= {
+        "LABKIT_STATE_DIR": str(folder / "state"), "LABKIT_OUTPUT_DIR": str(folder / "output"),
+        "LABKIT_PORT_OFFSET": "3300", "LABKIT_CHECKPOINT_INTERVAL_S": "10", "LABKIT_DEPLOYMENT": "local",
+        "LABKIT_ENRICHMENT_IN_BATCHES": str(in_batches),
+    }  # fmt: skip
+    settings = load_settings()
+    try:
+        services.up(settings)
+        yield settings
+    finally:
+        close_client()
+        if keep:
+            print(folder)
+        else:
+            services.down(settings)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main() -> None:
     """One lab, one job, one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -132,27 +155,13 @@ def main() -> None:
     parser.add_argument("--way", choices=("batches", "records"), default="batches")
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     chosen = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="labkit-bench-"))
-    os.environ |= {
-        "LABKIT_STATE_DIR": str(folder / "state"), "LABKIT_OUTPUT_DIR": str(folder / "output"),
-        "LABKIT_PORT_OFFSET": "3300", "LABKIT_CHECKPOINT_INTERVAL_S": "10", "LABKIT_DEPLOYMENT": "local",
-        "LABKIT_ENRICHMENT_IN_BATCHES": str(chosen.way == "batches"),
-    }  # fmt: skip
-    settings = load_settings()
-    try:
-        services.up(settings)
+    with own_lab(in_batches=chosen.way == "batches", keep=chosen.keep) as settings:
         _, schema_id = pipeline.prepare(settings)
         begin = time.monotonic()
         fill(settings, schema_id, chosen.hosts, chosen.cpus, chosen.snapshots)
         print(f"{chosen.snapshots:,} snapshots sent in {time.monotonic() - begin:.1f} s", flush=True)
         found = measure(settings, chosen.snapshots // chosen.hosts * chosen.hosts - chosen.hosts)
         print(json.dumps({"way": chosen.way, **found}), flush=True)
-    finally:
-        if not chosen.keep:
-            services.down(settings)
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            print(folder)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""What a snapshot costs as hosts and CPUs grow, and whether two thousand hosts at 1 Hz are kept up with.
+
+    python -m benchmarks.scale cost          1 to 2,000 hosts of 8 CPUs, then 200 hosts of 2 to 128 CPUs
+    python -m benchmarks.scale fleet         2,000 hosts, 10 minutes, both jobs; the enrichment rests for a minute
+
+`cost` fills a topic for each, as benchmarks/enrichment.py does, and adds the size of the newest checkpoint. `fleet`
+sends with `labkit produce --fleet`, prints the lag every five seconds, and the ledger in the end. The results are in
+output/bench/scale_cost.json and scale_fleet.json. The lab is one of its own, and is put away in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import typer
+
+from benchmarks.enrichment import fill, measure, own_lab
+from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
+from labkit.ops import jobs, ledger, pipeline
+from labkit.ops.flink_rest import FlinkRest
+from labkit.ops.offsets import committed_offsets, unread
+from labkit.settings import REPOSITORY, Settings, load_settings
+
+HOSTS, CPUS = (1, 20, 200, 2000), (2, 8, 32, 128)
+#: CPU lines of each run, so that all last about as long.
+LINES = 1_800_000
+_EVERY_S = 5.0
+_UNTIL_READ_S = 600.0
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def cost(lines: int = LINES) -> None:
+    """Cost a snapshot, by hosts and by CPUs."""
+    results = []
+    with own_lab(in_batches=True):
+        for hosts, cpus in [*((hosts, 8) for hosts in HOSTS), *((200, cpus) for cpus in CPUS if cpus != 8)]:
+            settings = load_settings(suffix=f"_{hosts}_{cpus}")
+            _, schema_id = pipeline.prepare(settings)
+            snapshots = max(lines // (cpus + 1) // hosts, 10) * hosts
+            fill(settings, schema_id, hosts, cpus, snapshots)
+            found = measure(settings, snapshots - hosts)
+            state = _newest_checkpoint(settings)
+            jobs.stop_with_savepoint(settings, ENRICHMENT)
+            results.append({"hosts": hosts, "cpus": cpus, "snapshots": snapshots, "checkpoint_bytes": state, **found})
+            print(json.dumps(results[-1]), flush=True)
+            jobs.delete_topics(settings, [settings.snapshots_topic, settings.metrics_topic])
+    _keep("scale_cost.json", results)
+
+
+@app.command()
+def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float = 60, in_batches: bool = True) -> None:
+    """A fleet at 1 Hz, and a rest of the enrichment in the middle of it."""
+    with own_lab(in_batches=in_batches) as settings:
+        pipeline.prepare(settings)
+        jobs.submit(settings, *JOBS)
+        words = ["produce", "--fleet", str(hosts), "--cpus", str(cpus), "--seconds", str(minutes * 60), "--speed", "1"]
+        producer = subprocess.Popen([sys.executable, "-m", "labkit.cli", *words], cwd=REPOSITORY, env=dict(os.environ))
+        begin = time.monotonic()
+        rests_from, rests_until = begin + minutes * 30, begin + minutes * 30 + rest_s
+        is_resting, seen = False, []
+        for now in _every(_EVERY_S):
+            if not is_resting and rests_from <= now < rests_until:
+                jobs.stop_with_savepoint(settings, ENRICHMENT)
+                is_resting = True
+            elif is_resting and now >= rests_until:
+                jobs.submit(settings, ENRICHMENT)
+                is_resting = False
+            seen.append(_sample(settings, now - begin, is_resting=is_resting))
+            print(json.dumps(seen[-1]), flush=True)
+            lag = seen[-1]["snapshots_unread"] + seen[-1]["metrics_unread"]
+            if producer.poll() is not None and (not lag or now > begin + minutes * 60 + _UNTIL_READ_S):
+                break
+        for job in JOBS:
+            jobs.finish(settings, job)
+        account = ledger.measure(settings)
+        print(account)
+        _keep("scale_fleet.json", {"hosts": hosts, "cpus": cpus, "minutes": minutes, "rest_s": rest_s,
+                                   "ledger": str(account), "balances": account.balances, "samples": seen})  # fmt: skip
+    raise typer.Exit(0 if account.balances else 1)
+
+
+def _every(seconds: float) -> Iterator[float]:
+    """The time (monotonic), again and again."""
+    while True:
+        yield time.monotonic()
+        time.sleep(seconds)  # the distance of the samples
+
+
+def _sample(settings: Settings, at_s: float, *, is_resting: bool) -> dict[str, Any]:
+    rest = FlinkRest(settings.flink_url)
+    left = {}
+    for job, topic in ((ENRICHMENT, settings.snapshots_topic), (PARQUET, settings.metrics_topic)):
+        name = settings.job_name(job)
+        running = rest.running(name)
+        read = rest.read_offsets(running.id, topic) if running else {}
+        committed = committed_offsets(settings, topic, name)
+        left[job] = unread(settings, topic, {number: max(at, read.get(number, 0)) for number, at in committed.items()})
+    return {"at_s": round(at_s, 1), "resting": is_resting, "snapshots_unread": left[ENRICHMENT],
+            "metrics_unread": left[PARQUET], "checkpoint_bytes": _newest_checkpoint(settings)}  # fmt: skip
+
+
+def _newest_checkpoint(settings: Settings) -> int | None:
+    """The size of the enrichment's state in it, in bytes; None where there is none so far."""
+    running = FlinkRest(settings.flink_url).running(settings.job_name(ENRICHMENT))
+    if running is None:
+        return None
+    answer = httpx.get(f"{settings.flink_url}/jobs/{running.id}/checkpoints", timeout=10).json()
+    newest = answer["latest"]["completed"]
+    return int(newest["state_size"]) if newest else None
+
+
+def _keep(name: str, results: object) -> None:
+    folder = Path(REPOSITORY) / "output" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    app()
