@@ -35,8 +35,8 @@ from labkit.procfs import CPU_COLUMNS
 __all__ = ["BatchDecoder"]
 
 _SINGLES = ("ctxt", "btime", "processes", "procs_running", "procs_blocked")
-#: Bits of a number from zero on -> bytes of it in Avro: seven bits a byte, one bit for the sign.
-_VARINT_BYTES = np.array([1, *((bits + 1 + 6) // 7 for bits in range(1, 65))], dtype=np.int64)
+#: IEEE 754, binary64: where the exponent is, how wide, and what it is for 1.0.
+_EXPONENT_AT, _EXPONENT, _EXPONENT_OF_ONE_BIT = 52, 0x7FF, 1023
 
 Numbers = npt.NDArray[np.int64]
 
@@ -108,7 +108,7 @@ def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDAr
     cpus = batch.column("cpus")
     begins = _offsets(cpus)
     lines = cpus.values
-    counters = np.stack([_numbers(lines.field(name)) for name in CPU_COLUMNS], axis=1)
+    counters = [_numbers(lines.field(name)) for name in CPU_COLUMNS]
     ids = lines.field("id")
     pattern, patterns = _patterns(ids, begins)
     good = np.array([_is_sound(names) for names in patterns], dtype=bool)[pattern]
@@ -116,9 +116,9 @@ def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDAr
     good &= np.array([hostname is not None for hostname in hostnames])
     read = name_bytes + _varint(name_bytes) + _varint(timestamp)
     in_ids = np.diff(_offsets(ids))
-    line_bytes = in_ids + _varint(in_ids) + _varint(counters).sum(axis=1)
+    line_bytes = sum((_varint(column) for column in counters), in_ids + _varint(in_ids))
     read += _array_bytes(begins, line_bytes)
-    good &= _of_each(begins, (counters < 0).any(axis=1).astype(np.int64)) == 0
+    good &= _of_each(begins, (np.bitwise_or.reduce(counters) < 0).astype(np.int64)) == 0
     for name in ("intr", "softirq"):
         column = batch.column(name)
         numbers = _numbers(column.values)
@@ -131,7 +131,7 @@ def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDAr
     good &= read == lengths
     columns = Columns(
         [hostname or "" for hostname in hostnames],
-        timestamp, singles["btime"], pattern, patterns, counters[:, : len(COUNTERS)],
+        timestamp, singles["btime"], pattern, patterns, np.stack(counters[: len(COUNTERS)], axis=1),
     )  # fmt: skip
     return (columns if good.all() else columns.take(np.flatnonzero(good))), good
 
@@ -197,9 +197,13 @@ def _offsets(column: pa.Array) -> Numbers:
 
 
 def _varint(numbers: Numbers) -> Numbers:
-    """How many bytes Avro takes for each; those beyond 2**53 may count as one bit more, and are read one by one."""
-    _, bits = np.frexp(numbers.astype(np.float64))
-    length: Numbers = _VARINT_BYTES[np.abs(bits)]
+    """How many bytes Avro takes for each: seven bits a byte, one bit for the sign.
+
+    As a float a number shows its bits in the exponent. Beyond 2**53 it may seem to have one more; then the length does
+    not come out, and the value is read one by one.
+    """
+    bits = (numbers.astype(np.float64).view(np.int64) >> _EXPONENT_AT & _EXPONENT) - _EXPONENT_OF_ONE_BIT
+    length: Numbers = (np.maximum(bits, -1) + 8) // 7
     return length
 
 
