@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ def own_lab(folder: Path, **more: str) -> Iterator[Settings]:
         del os.environ[name]
     os.environ.update(lab_environment(folder), **more)
     settings = load_settings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # or it would end with the services up
     try:
         services.up(settings)
         yield settings
