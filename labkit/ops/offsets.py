@@ -5,6 +5,8 @@ committed_offsets(settings, "procstat_snapshots", "enrichment")   ->   {0: 120, 
 
 from __future__ import annotations
 
+import time
+
 from confluent_kafka import OFFSET_INVALID, KafkaException, TopicPartition
 
 from labkit.consumer import POLL_S, Reader, partitions_of, read_topic
@@ -14,15 +16,22 @@ from labkit.settings import Settings
 
 __all__ = ["commit_offsets", "committed_offsets", "unread"]
 
+_AGAIN_S = 0.1
+
 
 def committed_offsets(settings: Settings, topic: str, group: str) -> dict[int, int]:
     """{partition: offset} up to which `group` has committed; 0 where it has committed nothing."""
     partitions = [TopicPartition(topic, number) for number in partitions_of(settings, topic)]
+    until = time.monotonic() + POLL_S
     with Reader(settings, group) as consumer:
-        try:
-            found = consumer.committed(partitions, timeout=POLL_S)
-        except KafkaException:
-            raise kafka_away(settings.kafka_bootstrap) from None
+        while True:
+            try:
+                found = consumer.committed(partitions, timeout=POLL_S)
+                break
+            except KafkaException:  # a broker that has just started has to read first who committed what
+                if time.monotonic() > until:
+                    raise kafka_away(settings.kafka_bootstrap) from None
+            time.sleep(_AGAIN_S)
     return {part.partition: 0 if part.offset == OFFSET_INVALID else part.offset for part in found}
 
 
