@@ -26,6 +26,7 @@ _PARTITIONS = 4
 #: Hosts of the judge, and where Java's clients put them in a topic of four partitions.
 _HOSTS = {"web-1": 1, "web-2": 2, "db-1": 2, "db-2": 0, "two-cpus": 3}
 _PER_HOST = 6
+_COMMIT_EACH = "Commit each record when its handle has come back: consumer.commit(record, asynchronous=False)."
 #: The second trial's topic, and how many CPU lines make a reading that it refuses. (At the least 130 bytes each.)
 _SMALL_MESSAGE_BYTES = 20_000
 _TOO_MANY_CPUS = 400
@@ -153,6 +154,7 @@ def judge_02b(answer: Callable[[str, str, str, int, Callable[[Message], None]], 
         try:
             _fail_once(answer, settings, topic, group, handle, len(readings))
             _require_left(settings, group)
+            _require_committed(settings, topic, group, handled)
             left = len(readings) - len(handled)
             said = answer(settings.kafka_bootstrap, topic, group, left, handle)
             _require_all(settings, topic, group, handled, failed, readings)
@@ -192,6 +194,17 @@ def _require_left(settings: Settings, group: str) -> None:
         )
 
 
+def _require_committed(settings: Settings, topic: str, group: str, handled: list[tuple[int, int]]) -> None:
+    committed = committed_offsets(settings, topic, group)
+    again = sum(offset >= committed[partition] for partition, offset in handled)
+    if again:
+        raise NotYet(
+            f"{again} of the {len(handled)} records that were handled before the error are not committed: "
+            "the next call is given them again.",
+            _COMMIT_EACH,
+        )
+
+
 def _require_all(
     settings: Settings,
     topic: str,
@@ -204,7 +217,7 @@ def _require_all(
     if again:
         raise NotYet(
             f"{again} records were handed out a second time, though their handle had come back without an error.",
-            "Commit each record when its handle has come back: consumer.commit(record, asynchronous=False).",
+            _COMMIT_EACH,
         )
     if len(handled) < len(readings) or set(failed) - set(handled):
         partition, offset = failed[0]
