@@ -58,11 +58,11 @@ def test_more_bytes_in_a_row_than_there_is_memory_for_are_taken(in_batches: Sett
     large = hosts(["large"], 6, seed=9, cpus=8000)
     records: list[tuple[bytes | None, bytes | None]] = []
     for snapshot in large:
-        records += [(b"large", v1(in_batches, snapshot)), *[(b"large", too_large)] * 50]
+        records += [(b"large", v1(in_batches, snapshot)), *[(b"large", too_large)] * 20]
     send_raw(in_batches, records)
     jobs.submit(in_batches, *JOBS)
     finish(in_batches)
-    assert [letter.value == too_large for letter in new_letters(in_batches, known)] == [True] * 50 * len(large)
+    assert [letter.value == too_large for letter in new_letters(in_batches, known)] == [True] * 20 * len(large)
     pd.testing.assert_frame_equal(rows_of(in_batches, {"large"}), shares_by_pandas(large))
 
 
