@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import typer
 
 from benchmarks.enrichment import fill, measure, own_lab
@@ -111,11 +110,9 @@ def _sample(settings: Settings, at_s: float, *, is_resting: bool) -> dict[str, A
 
 def _newest_checkpoint(settings: Settings) -> int | None:
     """The size of the enrichment's state in it, in bytes; None where there is none so far."""
-    running = FlinkRest(settings.flink_url).running(settings.job_name(ENRICHMENT))
-    if running is None:
-        return None
-    answer = httpx.get(f"{settings.flink_url}/jobs/{running.id}/checkpoints", timeout=10).json()
-    newest = answer["latest"]["completed"]
+    rest = FlinkRest(settings.flink_url)
+    running = rest.running(settings.job_name(ENRICHMENT))
+    newest = rest.checkpoints(running.id)["latest"]["completed"] if running else None
     return int(newest["state_size"]) if newest else None
 
 

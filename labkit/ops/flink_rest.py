@@ -69,6 +69,10 @@ class FlinkRest:
         """The job in full: {"name": …, "state": …, "vertices": […], "plan": {"nodes": […]}, …}"""
         return self._call("GET", f"/jobs/{job_id}")
 
+    def checkpoints(self, job_id: str) -> dict[str, Any]:
+        """Flink's account of them: how many, and the newest of each kind."""
+        return self._call("GET", f"/jobs/{job_id}/checkpoints")
+
     def tasks(self, job_id: str) -> dict[str, int]:
         """How many subtasks are in which state: {"RUNNING": 5, …}; those with none are left out."""
         vertices = self.job(job_id)["vertices"]

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-import httpx
 import psutil
 import typer
 from rich.table import Table
@@ -81,7 +80,7 @@ class Samples:
             running = self._rest.running(self._settings.job_name(job))
             if running is None:
                 continue
-            answer = httpx.get(f"{self._settings.flink_url}/jobs/{running.id}/checkpoints", timeout=10).json()
+            answer = self._rest.checkpoints(running.id)
             newest = answer["latest"]["completed"]
             if newest:
                 self.series[f"checkpoint {job}"].append(newest["state_size"])
