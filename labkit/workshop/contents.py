@@ -74,6 +74,7 @@ LESSONS = (
     Lesson("07", "Analysis", 35, Start.ROWS, ("07a", "07b")),
     Lesson("11", "Crash and recovery", 35, Start.TOPICS, ("11a", "11b")),
     Lesson("12", "Exactly once", 40, Start.TOPICS, ("12a", "12b")),
+    Lesson("20", "The same job in SQL", 40, Start.METRICS, ("20a", "20b")),
 )
 
 

@@ -156,6 +156,21 @@ KINDS = (
         "Add 'sink.transactional-id-prefix' = 'some-name', and call env.enable_checkpointing(10_000).",
     ),
     Kind(
+        "SQL that cannot be read",
+        r"\.ParseException: (?P<said>(?:Encountered|Incorrect syntax|Non-query).*)",
+        "Flink cannot read this SQL: {said}",
+        "A column whose name is a word of SQL stands in backticks: `timestamp`, `user`, `date`. If it is not that, "
+        "something is missing just before that place: a comma, a bracket, a quote.",
+    ),
+    Kind(
+        "a result that changes",
+        r"Table sink '(?:[^'.]+\.)*(?P<table>[^'.]+)' doesn't support consuming update(?: and delete)? changes",
+        "The rows of this query are replaced later (a GROUP BY without a window does that), and the table {table} "
+        "only takes new rows.",
+        "Write to a table by key ('connector' = 'upsert-kafka', with a PRIMARY KEY), or give each group an end: "
+        "a window.",
+    ),
+    Kind(
         "no visible Parquet file",
         r"No files found that match the pattern \"(?P<where>[^\"]+)\"",
         "There is no visible file at {where}: Flink shows its files when a checkpoint completes, never before.",

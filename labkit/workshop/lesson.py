@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -52,14 +53,20 @@ def snapshots(settings: Settings, source: str = "replay", seconds: float = LIVE_
 
 
 def begin(
-    no: str, source: str = "replay", say: Callable[[str], None] = print, suffix: str = "", **values: object
+    no: str,
+    source: str = "replay",
+    say: Callable[[str], None] = print,
+    suffix: str = "",
+    start: Start | None = None,
+    **values: object,
 ) -> Settings:
     """Bring everything to the start of lesson `no`; returns the settings of its own topics, jobs and rows.
 
-    `values` are further settings (checkpoint_interval_s=5). `suffix` stands in for the lesson's own (an
-    exercise has one too). Services that are not up are started. Raises `LabkitError` where that does not work.
+    `values` are further settings (checkpoint_interval_s=5). `suffix` and `start` stand in for the lesson's own (an
+    exercise has a suffix too, and may need less than the lesson). Services that are not up are started. Raises
+    `LabkitError` where that does not work.
     """
-    chosen = lesson(no)
+    chosen = lesson(no) if start is None else replace(lesson(no), start=start)
     if source not in SOURCES:
         raise _unknown(source)
     keep_threads_apart()

@@ -85,6 +85,23 @@ tables.execute_sql("INSERT INTO exact VALUES ('hello')")""",
             r"needs a name for its transactions, and checkpoints.*\n.*sink\.transactional-id-prefix",
         )
     ],
+    "SQL that cannot be read": [
+        (
+            """_, tables = environment()
+tables.execute_sql("SELECT timestamp > 3 FROM nowhere")""",
+            r"cannot read this SQL: Encountered \"timestamp >\" at line 1, column 8\.\n.*backticks",
+        )
+    ],
+    "a result that changes": [
+        (
+            """_, tables = environment()
+tables.execute_sql("CREATE TABLE words (word STRING) WITH ('connector' = 'datagen')")
+tables.execute_sql("CREATE TABLE plain (word STRING, times BIGINT) WITH ('connector' = 'kafka', 'topic' = 'any', "
+    f"'format' = 'json', 'properties.bootstrap.servers' = '{settings.kafka_bootstrap}')")
+tables.execute_sql("INSERT INTO plain SELECT word, COUNT(*) FROM words GROUP BY word")""",
+            r"rows of this query are replaced later.*table plain only takes new rows\.\n.*upsert-kafka",
+        )
+    ],
     "a worker without a module": [
         (
             """import only_here
