@@ -52,7 +52,7 @@ PROGRAMS = [
     Program(
         "flink_sql", "Flink SQL", 2, "exactly once", running.flink_sql,
         (HERE / "flink_sql" / "job.sql", HERE / "flink_sql" / "submit.py", _DATA_PATH / "flink" / "session.py"),
-        "flink_sql", flink=True,
+        flink=True,
     ),
     Program(
         "plain", "plain loop, one process", 1, "at least once, state lost", running.plain,

@@ -242,11 +242,10 @@ def _submitted(settings: Settings, scratch: Path, processes: int, *, in_batches:
 
 
 def flink_sql(settings: Settings, scratch: Path, processes: int) -> Running:
-    """The statements of job.sql, with a jar more than the lab has."""
+    """The statements of job.sql."""
     environment = {
         **told(settings, scratch, processes),
         "BENCH_JOB": SQL_JOB,
-        "BENCH_JAR": str(next((ENVIRONMENTS / "flink_sql").glob("jars/flink/*.jar"))),
         "LABKIT_CHECKPOINT_INTERVAL_S": str(settings.checkpoint_interval_s),
     }
     shutil.rmtree(settings.checkpoints_dir / SQL_JOB, ignore_errors=True)

@@ -122,7 +122,7 @@ def test_every_requirement_of_a_program_is_pinned_with_its_hash(file: Path) -> N
 def test_every_program_has_its_files_and_its_environment() -> None:
     assert [file for one in PROGRAMS for file in one.files if not file.exists()] == []
     named = {one.environment for one in PROGRAMS} - {""}
-    assert {file.parent.name for file in HERE.glob("*/*") if file.name in ("requirements.txt", "jars.lock")} == named
+    assert {file.parent.name for file in HERE.glob("*/requirements.txt")} == named
 
 
 def run(rate: float, **more: object) -> dict[str, object]:

@@ -1,7 +1,5 @@
 -- The same in Flink SQL. Names in capitals after a dollar sign are filled in by submit.py.
 -- LAG gives a host's previous snapshot, CPUs are matched by name, and a window of a second puts the lines together again.
-ADD JAR '$JAR';
-
 CREATE TABLE snapshots (
     hostname STRING,
     `timestamp` BIGINT,
