@@ -23,7 +23,7 @@ lab:                   ## JupyterLab with the services up; says its address, als
 	@docker/labkit.sh lab
 
 test: check            ## installs what it needs, then all the tests
-	@$(BIN)/python -m pytest -n $(TEST_LABS)
+	@$(BIN)/python -m pytest -n $(TEST_LABS) --durations=40
 
 check: install-dev     ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
