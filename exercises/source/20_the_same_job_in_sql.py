@@ -21,9 +21,11 @@ from labkit.workshop.check import NotSolved, check
 # A pair counts if all of this is so:
 #
 # - The snapshot is newer than the one before: not the same moment again, not an older one.
-# - It is newer by 30 days at most (2 592 000 000 ms). A host that was silent for longer is a new one.
+# - It is newer by 30 days at most. A host that was silent for longer is a new one. Write the number of ms as it stands,
+#   2592000000: `30 * 86400000` is arithmetic with INT, for which it is too large.
 # - The machine was not started anew in between. `btime` is when it was started, in seconds since 1970. Clocks are set
-#   right now and then, and then `btime` moves too: by one second, forward or back. That is no new start.
+#   right now and then, and then `btime` moves too: by one second, forward or back. That is no new start; two seconds
+#   are one.
 #
 # The columns are `timestamp` (ms), `btime` (s), and the same of `earlier`.
 
@@ -54,10 +56,10 @@ check("20a", condition)
 #
 # Write the two statements, a CREATE TABLE and an INSERT INTO:
 #
-# - The table's columns are `hostname`, `records` (BIGINT: how many snapshots) and `newest` (BIGINT: the greatest
-#   `timestamp`).
-# - Its topic is `procstat_hosts_ex20`. The key is the hostname as plain text (`'key.format' = 'raw'`), the value is
-#   JSON (`'value.format' = 'json'`).
+# - The table's columns are `hostname`, `records` (BIGINT: how many snapshots; one that came twice counts twice) and
+#   `newest` (BIGINT: the greatest `timestamp`).
+# - Its topic is `procstat_hosts_ex20`, and `settings.kafka_bootstrap` is the broker's address.
+# - The key is the hostname as plain text (`'key.format' = 'raw'`), the value is JSON (`'value.format' = 'json'`).
 
 
 # %%

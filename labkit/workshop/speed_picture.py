@@ -1,4 +1,4 @@
-"""How fast jobs write: the records in a topic over the seconds since each job was handed over.
+"""How fast jobs write: the records in a topic over the seconds since somebody began to submit each job.
 
 records
   |        /      ______/   in batches   the slope is the speed,
@@ -29,7 +29,7 @@ from labkit.settings import Settings
 
 __all__ = ["STEADY", "Moment", "speeds", "steady", "timed", "written"]
 
-#: (seconds since the job was handed over, records that its topic holds by then)
+#: (seconds since `start` was called, records that the topic holds by then)
 Moment = tuple[float, int]
 
 #: Speed is measured between these parts of the records: start-up is over, and there is still enough to read.
@@ -37,7 +37,7 @@ STEADY = (0.2, 0.9)
 TEXT_SIZE = 14
 #: Okabe and Ito's colours; the dashes tell the lines apart as well.
 LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
-_POLL_S = 0.2
+_POLL_S = 0.1
 _WITHIN_S = 120.0
 
 
@@ -50,10 +50,13 @@ def written(settings: Settings, topic: str) -> int:
 
 
 def timed(settings: Settings, topic: str, records: int, start: Callable[[], object]) -> list[Moment]:
-    """Call `start`, which hands a job over, and look at the topic five times a second until it holds `records`.
+    """Call `start`, which submits a job, and look at the topic ten times a second until it holds `records`.
 
-    Raises what `start` raises, and `LabkitError` where the records take more than two minutes.
+    Raises what `start` raises, and `LabkitError` where the topic is not empty, or the records take more than two
+    minutes.
     """
+    if written(settings, topic):
+        raise LabkitError(f"{topic} is not empty.", "Run all cells from the one that clears and makes it.")
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         watching = pool.submit(_watch, settings, topic, records, time.monotonic(), given_up)
@@ -108,7 +111,7 @@ def speeds(runs: Mapping[str, Sequence[Moment]]) -> Figure:
         seconds, records = zip(*moments, strict=True)
         label = f"{name}: {measured[name]:,.0f} a second"
         axes.plot(seconds, records, dashes, color=colour, linewidth=3, label=label)
-    axes.set_xlabel("seconds since the job was handed over", size=TEXT_SIZE)
+    axes.set_xlabel("seconds, planning and submitting included", size=TEXT_SIZE)
     axes.set_ylabel("records written", size=TEXT_SIZE)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.tick_params(labelsize=TEXT_SIZE)

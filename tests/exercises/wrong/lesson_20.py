@@ -46,7 +46,25 @@ return '''`timestamp` >= earlier.`timestamp` AND `timestamp` - earlier.`timestam
         (
             "no end",
             'return "`timestamp` > earlier.`timestamp` AND ABS(btime - earlier.btime) <= 1"',
-            r"interval of 2678400000 ms is kept.*31 days.*2592000000 at most",
+            r"interval of 2592000001 ms is kept.*30 days and 1 ms.*2592000000 at most",
+        ),
+        (
+            "two seconds are no new start",
+            """
+return '''`timestamp` > earlier.`timestamp` AND `timestamp` - earlier.`timestamp` <= 2592000000
+    AND ABS(btime - earlier.btime) < 10'''
+""",
+            r"interval of 3000 ms is kept.*two seconds later.*<= 1",
+        ),
+        (
+            "the word WHERE once more",
+            'return "WHERE `timestamp` > earlier.`timestamp`"',
+            r"begins with WHERE.*there already",
+        ),
+        (
+            "fails at run time",
+            'return "1000 / (`timestamp` - earlier.`timestamp`) >= 0"',
+            r"Flink says: .*/ by zero",
         ),
         (
             "a word of SQL without its backticks",
@@ -82,6 +100,14 @@ return '''`timestamp` >= earlier.`timestamp` AND `timestamp` - earlier.`timestam
                 "INSERT INTO hosts SELECT hostname, COUNT(*), MAX(`timestamp`) FROM snapshots GROUP BY hostname",
             ),
             r"has the key b'\{\"hostname\":\"\w+\"\}', which is no host.*'raw'",
+        ),
+        (
+            "a topic that there is not",
+            _two(
+                _HOSTS.replace("procstat_hosts_ex20", "procstat_host_ex20"),
+                "INSERT INTO hosts SELECT hostname, COUNT(*), MAX(`timestamp`) FROM snapshots GROUP BY hostname",
+            ),
+            r"procstat_hosts_ex20|no topic of that name",
         ),
         (
             "moments instead of snapshots",
