@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from labkit import kafka_admin
 from labkit.ops import chaos, services
 from labkit.settings import Settings
+from labkit.workshop.speed_picture import written
 from tests.drills.fleet import Feed, Fleet
 from tests.drills.watchers import snapshots_read
 
@@ -84,15 +86,25 @@ def registry(bench: Bench, away_s: float = AWAY_S) -> None:
 
 
 def producer(bench: Bench) -> None:
-    """kill -9 of the producer, which begins again: what it sends twice is rejected."""
-    if not bench.feed.is_sending:
-        bench.feed.start()
-    while not bench.feed.said:
-        assert bench.feed.is_sending, "the producer has ended without a word"
-        time.sleep(0.05)
+    """kill -9 of the producer in the middle of its work, then it begins again: what it sends twice is rejected."""
+    _freeze_while_sending(bench)
     bench.over(chaos.kill(bench.settings, "producer"))
     bench.feed.process.wait(30)
     bench.feed.start()
+
+
+def _freeze_while_sending(bench: Bench, tries: int = 5) -> None:
+    """Stop it (SIGSTOP) when its first records are there: all of them take it a second or two."""
+    for _ in range(tries):
+        bench.feed.wait()
+        before = written(bench.settings, bench.settings.snapshots_topic)
+        bench.feed.start()
+        while bench.feed.is_sending and written(bench.settings, bench.settings.snapshots_topic) == before:
+            time.sleep(0.01)
+        bench.feed.process.send_signal(signal.SIGSTOP)
+        if bench.feed.is_sending:
+            return
+    raise AssertionError(f"the producer had sent everything before it could be stopped, {tries} times")
 
 
 def full_disk(bench: Bench) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from labkit.errors import LabkitError
 from labkit.flink.names import JOBS
 from labkit.ops import jobs, pipeline
 from labkit.ops.ledger import Ledger, measure
 from labkit.settings import load_settings
-from labkit.workshop.lesson import clear
+from labkit.workshop.lesson import clear, tidy
 from tests.drills.faults import DRILLS, Bench
 from tests.drills.fleet import Difference, Feed, Fleet
 from tests.drills.watchers import Reader, left_over
@@ -59,8 +61,13 @@ def run(drill: str, fleet: Fleet, seed: int, say: Callable[[str], None]) -> Verd
     except Exception as error:  # the table has a row for each drill, also for one that broke off
         verdict.faults.append(f"{type(error).__name__}: {error}")
     verdict.took_s = time.monotonic() - begin
-    if not verdict.faults:  # else it stays there to be looked at
+    if not verdict.faults:
         clear(settings)
+        return verdict
+    with suppress(
+        LabkitError
+    ):  # topics and rows stay there to be looked at; jobs would only be a load to the next drill
+        tidy(settings)
     return verdict
 
 
