@@ -157,8 +157,8 @@ KINDS = (
     ),
     Kind(
         "SQL that cannot be read",
-        r"\.ParseException: (?P<said>(?:Encountered|Incorrect syntax|Non-query).*)",
-        "Flink cannot read this SQL: {said}",
+        r"(?m)\.ParseException: (?P<said>(?:Encountered|Incorrect syntax|Non-query).*?)\.?$",
+        "Flink cannot read this SQL: {said}.",
         "A column whose name is a word of SQL stands in backticks: `timestamp`, `user`, `date`. If it is not that, "
         "something is missing just before that place: a comma, a bracket, a quote.",
     ),
