@@ -41,12 +41,22 @@ _POLL_S = 0.1
 _WITHIN_S = 150.0
 
 
+class _Ends:
+    """The ends of a topic's partitions, asked again and again of one client."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions_of(settings, topic)}
+        self._admin = admin_client(settings.kafka_bootstrap)
+
+    def total(self) -> int:
+        level = IsolationLevel.READ_UNCOMMITTED
+        answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=10)
+        return sum(answer.result().offset for answer in answers.values())
+
+
 def written(settings: Settings, topic: str) -> int:
     """The sum of the topic's ends: its records, committed or not, and a marker for each transaction and partition."""
-    asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions_of(settings, topic)}
-    admin = admin_client(settings.kafka_bootstrap)
-    answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=10)
-    return sum(answer.result().offset for answer in answers.values())
+    return _Ends(settings, topic).total()
 
 
 def timed(settings: Settings, topic: str, records: int, start: Callable[[], object]) -> list[Moment]:
@@ -69,8 +79,10 @@ def timed(settings: Settings, topic: str, records: int, start: Callable[[], obje
 
 def _watch(settings: Settings, topic: str, records: int, begun: float, given_up: threading.Event) -> list[Moment]:
     moments: list[Moment] = [(0.0, 0)]
+    ends = _Ends(settings, topic)
     while moments[-1][1] < records and not given_up.wait(_POLL_S):
-        moments.append((time.monotonic() - begun, written(settings, topic)))
+        there = ends.total()  # before the clock: a busy broker takes its time to answer
+        moments.append((time.monotonic() - begun, there))
         if moments[-1][0] > _WITHIN_S:
             raise LabkitError(
                 f"{topic} holds {moments[-1][1]} records after {_WITHIN_S:.0f} s; {records} were waited for.",
