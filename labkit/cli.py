@@ -610,16 +610,19 @@ def chaos(
         _one_of("target", target, harm.TARGETS)
     settings = load_settings()
     harm.require_possible(settings, target)
-    before = harm.account(settings)
+    with out.status("counting, before the fault …"):
+        before = harm.account(settings)
     out.print(f"before: {before or 'no topics yet'}", markup=False)
-    if target is None:
-        fault = harm.full_disk(settings, seconds, say=lambda text: out.print(f"{text} …", markup=False))
-    elif action == "kill":
-        fault = harm.kill(settings, target)
-    else:
-        fault = harm.pause(settings, target, seconds)
+    with out.status("the fault, and until everything is back …"):
+        if target is None:
+            fault = harm.full_disk(settings, seconds, say=lambda text: out.print(f"{text} …", markup=False))
+        elif action == "kill":
+            fault = harm.kill(settings, target)
+        else:
+            fault = harm.pause(settings, target, seconds)
     out.print(str(fault), markup=False)
-    after = harm.account(settings)
+    with out.status("counting, after the fault …"):
+        after = harm.account(settings)
     out.print("after:  ", end="")
     if after is None:
         out.print("no topics yet")

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import PARQUET
-from labkit.ops import control, jobs, producers, services
+from labkit.ops import at_work, control, jobs, producers, services
 from labkit.ops.account import Ledger
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import measure
@@ -89,6 +89,7 @@ def require_possible(settings: Settings, target: str | None) -> None:
         _Before(settings, target)
         return
     require_root()
+    _Before(settings, "taskmanager")
     if FlinkRest(settings.flink_url).running(settings.job_name(PARQUET)) is None:
         raise BadInput(
             "The Parquet job is not at work; nobody would notice a full disk.", "Type: labkit submit parquet"
@@ -138,17 +139,30 @@ def full_disk(settings: Settings, seconds: float, room_mib: int = ROOM_MIB, say:
     try:
         with small_disk(settings.parquet_dir, room_mib):
             jobs.submit(settings, PARQUET)
+            before = _Before(settings, "disk")
             try:
-                fault = _fill(settings, rest, seconds, say)
+                fault = _fill(settings, rest, before, seconds, say)
             finally:
-                jobs.stop_with_savepoint(settings, PARQUET)
+                _stop_parquet(settings, rest, before)
     finally:
         jobs.submit(settings, PARQUET)
     return fault
 
 
-def _fill(settings: Settings, rest: FlinkRest, seconds: float, say: Say) -> Fault:
-    before = _Before(settings, "disk")
+def _stop_parquet(settings: Settings, rest: FlinkRest, before: _Before) -> None:
+    """Nobody may write when the small disk goes: a job that is still restarting is waited for, or else cancelled."""
+    with suppress(LabkitError):
+        before.wait_until_back(restarted=False)
+    try:
+        jobs.stop_with_savepoint(settings, PARQUET)
+    except LabkitError:
+        at_work.strike_off(settings, PARQUET)
+        while (job := rest.running(settings.job_name(PARQUET))) is not None:
+            rest.cancel(job.id)
+            time.sleep(_POLL_S)
+
+
+def _fill(settings: Settings, rest: FlinkRest, before: _Before, seconds: float, say: Say) -> Fault:
     with filled(settings.parquet_dir):
         say(f"{settings.parquet_dir} has no room left; waiting for the Parquet job to notice")
         told = _noticed(settings, rest)
@@ -180,9 +194,12 @@ class _Before:
         if target in TARGETS and not self._pids:
             todo = "Start one: labkit produce" if target == "producer" else "Start the services: labkit up"
             raise BadInput(f"{target} is not running.", todo)
+        self._taskmanagers: set[str] = set()
         self._jobs: tuple[str, ...] = ()
         with suppress(LabkitError):
-            self._jobs = tuple(job.name for job in FlinkRest(settings.flink_url).jobs() if not job.is_over)
+            rest = FlinkRest(settings.flink_url)
+            self._jobs = tuple(job.name for job in rest.jobs() if not job.is_over)
+            self._taskmanagers = rest.taskmanagers()
         self._at = datetime.now(UTC)
         self._begin = time.monotonic()
 
@@ -214,6 +231,10 @@ class _Before:
         since_ms = self._at.timestamp() * 1000 if again else 0
         rest = FlinkRest(self._settings.flink_url)
         try:
+            # A dead TaskManager and its slots stay in the JobManager's list until its heartbeat is missed.
+            registered = len(rest.taskmanagers() - self._taskmanagers)
+            if restarted and self._target == "taskmanager" and registered < len(self._pids):
+                return False
             return all(rest.runs_since(name, since_ms) for name in self._jobs)
         except LabkitError:
             return False

@@ -55,6 +55,10 @@ class FlinkRest:
         """{"slots-total": 8, "slots-available": 8, "jobs-running": 0, …}"""
         return self._call("GET", "/overview")
 
+    def taskmanagers(self) -> set[str]:
+        """The ids of those that are registered: each process has one of its own, a dead one's stays for a while."""
+        return {str(row["id"]) for row in self._call("GET", "/taskmanagers")["taskmanagers"]}
+
     def jobs(self) -> list[Job]:
         """Every job the cluster remembers, the newest first."""
         rows = self._call("GET", "/jobs/overview")["jobs"]

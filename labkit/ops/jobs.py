@@ -43,8 +43,8 @@ _AWAY = "away"
 def submit(settings: Settings, *names: str) -> list[Submitted]:
     """Submit the jobs `names` and wait until they run; each goes on from its newest savepoint or checkpoint.
 
-    Raises `BadInput` where one is there already, `LabkitError` where one does not start; then those
-    that this call submitted are stopped again.
+    Raises `BadInput` where one is there already or the cluster is another lab's, `LabkitError` where one does not
+    start; then those that this call submitted are stopped again.
     """
     # One at a time: the lab itself submits too, after a JobManager's death, and a job must not be there twice.
     with services.exclusive(settings, "submit.lock", wait=True):
@@ -116,7 +116,8 @@ def _what_is_missing(settings: Settings, rest: FlinkRest) -> str:
 
 
 def require_absent(settings: Settings, *names: str) -> None:
-    """Raise `BadInput` where one of the jobs is there already."""
+    """Raise `BadInput` where one of the jobs is there already, or the cluster is another lab's."""
+    services.require_own(settings)
     rest = FlinkRest(settings.flink_url)
     for name in names:
         job = rest.running(settings.job_name(name))
@@ -187,7 +188,11 @@ def finish(settings: Settings, name: str, within_s: float = _READ_WITHIN_S) -> P
 
 
 def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
-    """Stop the job where it is, so that `submit` goes on from there; None where it does not run."""
+    """Stop the job where it is, so that `submit` goes on from there; None where it does not run.
+
+    Raises `BadInput` where the job is another lab's.
+    """
+    services.require_own(settings)
     rest = FlinkRest(settings.flink_url)
     name = settings.job_name(job)
     running = rest.running(name)

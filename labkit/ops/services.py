@@ -45,7 +45,7 @@ from labkit.settings import LOOPBACK, Settings
 
 __all__ = [
     "ServiceStatus", "down", "exclusive", "format_kafka_storage", "is_up", "log_file", "log_files",
-    "processes", "services_of", "status", "stop_one", "up",
+    "processes", "require_own", "services_of", "status", "stop_one", "up",
 ]  # fmt: skip
 
 _READY_WITHIN_S = 300
@@ -270,6 +270,21 @@ def _stop(settings: Settings, names: Sequence[str]) -> list[str]:
 
 def _service_ports(settings: Settings) -> dict[str, int]:
     return {name: port for name, port in settings.ports.items() if name != "jupyter_port"}
+
+
+def require_own(settings: Settings) -> None:
+    """Raise `BadInput` where this lab's services are not up, and another program answers in the JobManager's place.
+
+    Two labs on the same ports would stop each other's jobs, and keep the savepoints where the other does not look.
+    """
+    if settings.in_containers or settings.flink_host != LOOPBACK or is_up(settings):
+        return
+    if not ports.is_free(settings.flink_port):
+        raise BadInput(
+            f"The services of this lab are not up; port {settings.flink_port} (flink_port) is taken by "
+            f"{ports.holder(settings.flink_port)}. Nothing was changed.",
+            "Stop that program and type labkit up, or move this lab: put `port_offset = 100` into labkit.toml.",
+        )
 
 
 def _require_free_ports(settings: Settings) -> None:

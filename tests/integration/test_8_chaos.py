@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from labkit.errors import BadInput
-from labkit.flink.names import ENRICHMENT, JOBS
+from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.ops import at_work, chaos, jobs, producers, services
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import measure
@@ -81,6 +84,61 @@ def test_a_full_disk_stops_the_parquet_job_with_a_clear_word_and_loses_nothing(h
     assert measure(harmed).balances
 
 
+def test_a_full_disk_that_is_broken_off_leaves_the_old_disk_the_job_at_work_and_nothing_lost(harmed: Settings) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small disk has to be mounted, and only root may do that")
+    words = [sys.executable, "-m", "labkit.cli", "chaos", "full-disk", "--seconds", "300"]
+    broken_off = subprocess.Popen(words, cwd=REPOSITORY, env={**os.environ, "LABKIT_SUFFIX": harmed.suffix},
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    assert broken_off.stdout is not None
+    while "has no room left" not in broken_off.stdout.readline():
+        assert broken_off.poll() is None
+    feed(harmed, 3)
+    while "No space left on device" not in broken_off.stdout.readline():
+        assert broken_off.poll() is None
+    broken_off.send_signal(signal.SIGINT)
+    _, said = broken_off.communicate(timeout=120)
+    assert (broken_off.returncode, said) == (130, "Stopped.\n")
+    assert not harmed.parquet_dir.is_mount()
+    assert FlinkRest(harmed.flink_url).running(harmed.job_name(PARQUET)) is not None
+    assert measure(harmed).balances
+
+
+def test_another_lab_on_the_same_ports_does_not_touch_these_jobs(
+    harmed: Settings, labkit: Labkit, tmp_path: Path
+) -> None:
+    rest = FlinkRest(harmed.flink_url)
+    before = rest.jobs()
+    words = {"LABKIT_SUFFIX": harmed.suffix, "LABKIT_STATE_DIR": str(tmp_path / "state"),
+             "LABKIT_OUTPUT_DIR": str(tmp_path / "output")}  # fmt: skip
+    for command in (
+        ("chaos", "full-disk"),
+        ("chaos", "kill", "taskmanager"),
+        ("stop", "parquet"),
+        ("submit", "parquet"),
+    ):
+        done = labkit(*command, **words)
+        assert (done.returncode, done.stdout) == (2, ""), command
+        assert re.search(r"taskmanager is not running|taken by .* of the lab in .*Nothing was changed", done.stderr), (
+            done
+        )
+    assert rest.jobs() == before
+
+
+def test_a_killed_taskmanager_is_back_when_a_new_one_is_there_not_while_the_list_has_the_dead_one(
+    harmed: Settings,
+) -> None:
+    """Without a job at work nothing else tells them apart."""
+    for name in JOBS:
+        jobs.finish(harmed, name)
+    rest = FlinkRest(harmed.flink_url)
+    before = rest.taskmanagers()
+    fault = chaos.kill(harmed, "taskmanager")
+    assert fault.jobs == ()
+    assert rest.taskmanagers() - before != set()
+    jobs.submit(harmed, *JOBS)
+
+
 def test_a_disk_that_is_no_small_one_is_never_filled(harmed: Settings) -> None:
     with pytest.raises(BadInput, match="no small disk"), filled(harmed.state_dir):
         pass
@@ -92,7 +150,7 @@ def test_a_frozen_broker_is_waited_for(harmed: Settings) -> None:
     fault = chaos.pause(harmed, "kafka", 2.0)
     assert fault.what == "frozen for 2 s"
     assert [row.pid for row in services.status(harmed) if row.name == "kafka"] == before
-    feed(harmed, 3)
+    feed(harmed, 4)
 
 
 def test_a_producer_is_known_while_it_sends_and_killing_it_touches_no_other(harmed: Settings) -> None:
