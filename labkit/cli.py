@@ -59,11 +59,18 @@ def main() -> None:
         _main(sys.argv[1:] or ["--help"])
 
 
+#: What a shell gives for a program that Ctrl-C ended (128 + SIGINT). Typer swallows the interrupt and returns this.
+_INTERRUPTED = 130
+
+
 def _main(words: list[str]) -> None:
     try:
         try:
             _forward(words)
-            sys.exit(app(words, standalone_mode=False))
+            status = app(words, standalone_mode=False)
+            if status == _INTERRUPTED:
+                raise KeyboardInterrupt
+            sys.exit(status)
         finally:
             close_client()
     except OSError as error:
@@ -78,7 +85,7 @@ def _main(words: list[str]) -> None:
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         err.print("Stopped.")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except typer.TyperException as error:
         text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
         err.print(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: labkit --help", markup=False)
