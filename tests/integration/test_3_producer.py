@@ -186,7 +186,8 @@ def test_of_a_recording_that_ends_in_the_middle_it_says_what_was_sent(
     done = labkit("produce", "--replay", str(tmp_path / "cut.gz"), "--speed", "max")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [f"{tmp_path / 'cut.gz'} is no whole gzip file of text."]
-    sent = len(sent_since(lab, before))
+    # Only its own: what the test before gave up on may still have been on its way to the broker.
+    sent = sum(snapshot.hostname == "two-cpus" for snapshot in sent_since(lab, before))
     assert sent
     assert done.stdout.splitlines()[-1] == f"{sent} of {sent} snapshots acknowledged by Kafka."
 

@@ -19,7 +19,6 @@ from labkit.flink.names import ENRICHMENT, JOBS
 from labkit.metrics import Metrics, Verdict, compare
 from labkit.ops import jobs, pipeline
 from labkit.ops.ledger import measure
-from labkit.ops.supervisor_conf import write_configuration
 from labkit.parquet_io import read_metrics
 from labkit.procfs import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
 from labkit.producer import produce
@@ -102,11 +101,7 @@ def expected_of(snapshots: list[Snapshot]) -> list[Metrics]:
 
 def own_lab(lab: Settings, folder: Path, name: str, **values: object) -> Settings:
     """Topics, output and job state of its own, on the services that are up."""
-    settings = load_settings(
-        snapshots_topic=f"{name}_snapshots", metrics_topic=f"{name}_metrics", dead_letters_topic=f"{name}_dead",
-        output_dir=folder / "output", state_dir=folder / "state", **values,
-    )  # fmt: skip
-    write_configuration(settings)  # Flink's client reads it
+    settings = load_settings(suffix=f"_{name.lower()}", output_dir=folder / "output", **values)
     pipeline.prepare(settings)
     return settings
 
