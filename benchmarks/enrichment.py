@@ -27,12 +27,11 @@ import pyarrow as pa
 import pyruhvro
 from confluent_kafka import Producer
 
-from benchmarks.side_by_side.measure import Ends
-from labkit import kafka_admin
 from labkit.avro_codec import HEADER_BYTES, read_schema
 from labkit.flink.names import ENRICHMENT
 from labkit.ops import control, jobs, pipeline, services
 from labkit.ops.client import close_client
+from labkit.ops.topic_ends import Ends
 from labkit.procfs import CPU_COLUMNS
 from labkit.settings import Settings, load_settings
 
@@ -104,7 +103,7 @@ def measure(settings: Settings, expected: int) -> dict[str, float]:
     began = time.monotonic()
     jobs.submit(settings, ENRICHMENT)
     close_client()
-    out = Ends(kafka_admin.admin_client(settings.kafka_bootstrap), settings.metrics_topic, settings.partitions)
+    out = Ends(settings, settings.metrics_topic)
     seen: list[tuple[float, int, dict[str, float]]] = []
     while not seen or seen[-1][1] < expected:
         count = out.total()

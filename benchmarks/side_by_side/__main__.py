@@ -25,7 +25,7 @@ import psutil
 from benchmarks.side_by_side import environments, report
 from benchmarks.side_by_side.feed import HOSTS, Feed
 from benchmarks.side_by_side.judge import judge
-from benchmarks.side_by_side.measure import Ends, Processes, Stuck, figures, wait_until_still, watch
+from benchmarks.side_by_side.measure import Processes, Stuck, figures, wait_until_still, watch
 from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.programs import PROGRAMS, Program
 from benchmarks.side_by_side.rules import NEWEST, ORDER, Trial
@@ -35,6 +35,7 @@ from labkit.errors import BadInput, LabkitError
 from labkit.ops import at_work, jobs, services
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.scratch import scratch_folder
+from labkit.ops.topic_ends import Ends
 from labkit.settings import Settings, load_settings
 
 SNAPSHOTS, REPEATS = 300_000, 5
@@ -162,7 +163,7 @@ def _at_work(settings: Settings, program: Program) -> Iterator[tuple[Running, En
         start_flink(settings)
     try:
         with scratch_folder(settings, f"bench-{program.name}") as scratch:
-            ends = Ends(kafka_admin.admin_client(settings.kafka_bootstrap), settings.metrics_topic, settings.partitions)
+            ends = Ends(settings, settings.metrics_topic)
             busy = psutil.cpu_percent(interval=2.0)
             start = Start(time.monotonic(), busy)
             running = program.start(settings, scratch, program.processes)

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from labkit.ops.topic_ends import Ends
 
 POLL_S = 0.2
 #: How often it is asked whether it is still at work: Flink's answer costs it something.
@@ -40,19 +40,6 @@ class Sample:
 
 class Stuck(Exception):
     """The program writes nothing any more, or has ended."""
-
-
-class Ends:
-    """The ends of a topic's partitions, committed or not."""
-
-    def __init__(self, admin: AdminClient, topic: str, partitions: int) -> None:
-        self._admin = admin
-        self._asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
-
-    def total(self) -> int:
-        """Their sum."""
-        answers = self._admin.list_offsets(self._asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
-        return sum(answer.result().offset for answer in answers.values())
 
 
 class Processes:

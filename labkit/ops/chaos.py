@@ -231,10 +231,11 @@ class _Before:
         since_ms = self._at.timestamp() * 1000 if again else 0
         rest = FlinkRest(self._settings.flink_url)
         try:
-            # A dead TaskManager and its slots stay in the JobManager's list until its heartbeat is missed.
-            registered = len(rest.taskmanagers() - self._taskmanagers)
-            if restarted and self._target == "taskmanager" and registered < len(self._pids):
-                return False
+            if restarted and self._target == "taskmanager":
+                # A dead one and its slots stay in the JobManager's list until its heartbeat is missed.
+                registered = rest.taskmanagers() - self._taskmanagers
+                if len(registered) < len(self._pids):
+                    return False
             return all(rest.runs_since(name, since_ms) for name in self._jobs)
         except LabkitError:
             return False

@@ -18,16 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import OffsetSpec
 from matplotlib.figure import Figure
 
-from labkit.consumer import partitions_of
 from labkit.errors import LabkitError
-from labkit.kafka_admin import admin_client
+from labkit.ops.topic_ends import Ends
 from labkit.settings import Settings
 
-__all__ = ["STEADY", "Moment", "speeds", "steady", "timed", "written"]
+__all__ = ["STEADY", "Moment", "speeds", "steady", "timed"]
 
 #: (seconds since `start` was called, records that the topic holds by then)
 Moment = tuple[float, int]
@@ -41,34 +38,17 @@ _POLL_S = 0.1
 _WITHIN_S = 150.0
 
 
-class _Ends:
-    """The ends of a topic's partitions, asked again and again of one client."""
-
-    def __init__(self, settings: Settings, topic: str) -> None:
-        self._asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions_of(settings, topic)}
-        self._admin = admin_client(settings.kafka_bootstrap)
-
-    def total(self) -> int:
-        level = IsolationLevel.READ_UNCOMMITTED
-        answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=10)
-        return sum(answer.result().offset for answer in answers.values())
-
-
-def written(settings: Settings, topic: str) -> int:
-    """The sum of the topic's ends: its records, committed or not, and a marker for each transaction and partition."""
-    return _Ends(settings, topic).total()
-
-
 def timed(settings: Settings, topic: str, records: int, start: Callable[[], object]) -> list[Moment]:
     """Call `start`, which submits a job, and look at the topic ten times a second until it holds `records`.
 
     Raises what `start` raises, and `LabkitError` where the topic is not empty, or the records do not come in time.
     """
-    if written(settings, topic):
+    ends = Ends(settings, topic)
+    if ends.total():
         raise LabkitError(f"{topic} is not empty.", "Run all cells from the one that clears and makes it.")
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        watching = pool.submit(_watch, settings, topic, records, time.monotonic(), given_up)
+        watching = pool.submit(_watch, ends, topic, records, time.monotonic(), given_up)
         try:
             start()
         except BaseException:
@@ -77,9 +57,8 @@ def timed(settings: Settings, topic: str, records: int, start: Callable[[], obje
         return watching.result()
 
 
-def _watch(settings: Settings, topic: str, records: int, begun: float, given_up: threading.Event) -> list[Moment]:
+def _watch(ends: Ends, topic: str, records: int, begun: float, given_up: threading.Event) -> list[Moment]:
     moments: list[Moment] = [(0.0, 0)]
-    ends = _Ends(settings, topic)
     while moments[-1][1] < records and not given_up.wait(_POLL_S):
         there = ends.total()  # before the clock: a busy broker takes its time to answer
         moments.append((time.monotonic() - begun, there))

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from labkit import kafka_admin
 from labkit.ops import chaos, services
+from labkit.ops.topic_ends import Ends
 from labkit.settings import Settings
-from labkit.workshop.speed_picture import written
 from tests.drills.fleet import Feed, Fleet
 from tests.drills.watchers import snapshots_read
 
@@ -95,11 +95,12 @@ def producer(bench: Bench) -> None:
 
 def _freeze_while_sending(bench: Bench, tries: int = 5) -> None:
     """Stop it (SIGSTOP) when its first records are there: all of them take it a second or two."""
+    ends = Ends(bench.settings, bench.settings.snapshots_topic)
     for _ in range(tries):
         bench.feed.wait()
-        before = written(bench.settings, bench.settings.snapshots_topic)
+        before = ends.total()
         bench.feed.start()
-        while bench.feed.is_sending and written(bench.settings, bench.settings.snapshots_topic) == before:
+        while bench.feed.is_sending and ends.total() == before:
             time.sleep(0.01)
         bench.feed.process.send_signal(signal.SIGSTOP)
         if bench.feed.is_sending:

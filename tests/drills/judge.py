@@ -64,9 +64,8 @@ def run(drill: str, fleet: Fleet, seed: int, say: Callable[[str], None]) -> Verd
     if not verdict.faults:
         clear(settings)
         return verdict
-    with suppress(
-        LabkitError
-    ):  # topics and rows stay there to be looked at; jobs would only be a load to the next drill
+    # Topics and rows stay there to be looked at; jobs would only be a load to the next drill.
+    with suppress(LabkitError):
         tidy(settings)
     return verdict
 
