@@ -193,7 +193,7 @@ def topics(
     """Create the topics of the pipeline; those that are there stay as they are."""
     from labkit import kafka_admin
 
-    settings = load_settings()
+    settings = _of_this_lab()
     wanted = kafka_admin.pipeline_topics(settings)
     for name in names or []:
         _one_of("topic", name, [topic.name for topic in wanted])
@@ -209,7 +209,7 @@ def register_schema() -> None:
     """Register the snapshot schema with the registry."""
     from labkit.producer import register_snapshot_schema
 
-    settings = load_settings()
+    settings = _of_this_lab()
     out.print(f"{settings.snapshots_subject}: schema id {register_snapshot_schema(settings)}")
 
 
@@ -278,7 +278,7 @@ def produce(
     _positive("--seconds", seconds)
     if heartbeat is not None and not heartbeat.parent.is_dir():
         raise BadInput(f"There is no folder {heartbeat.parent} for --heartbeat.")
-    settings = _with(interval_s=interval)
+    settings = _of_this_lab(interval_s=interval)
     feed = choose(
         settings, interval_given=interval is not None, seconds=seconds, replay=replay, speed=speed, as_now=as_now,
         fleet=fleet, cpus=cpus, seed=seed, scenario=scenario, start=start,
@@ -399,7 +399,7 @@ def ledger() -> None:
     from labkit.ops.ledger import measure
     from labkit.view import LedgerView
 
-    settings = load_settings()
+    settings = _of_this_lab()
     with LedgerView(out) as view:
         account = measure(settings, view)
     _print_ledger(account)
@@ -420,7 +420,7 @@ def dead_letters(
     from labkit.ops.letter_file import export as write
     from labkit.ops.letters_view import letter_lines, letters_table
 
-    settings = load_settings()
+    settings = _of_this_lab()
     if resend and (number is not None or repair or export is not None or everything):
         raise BadInput("--resend takes its letters from the files, and goes with nothing else.")
     if export is not None and repair:
@@ -463,7 +463,7 @@ def watch(
     """CPUs now, per host, from procstat_metrics, until Ctrl-C. Reads uncommitted unless told otherwise."""
     from labkit.ops.watch import watch as follow
 
-    settings = load_settings()
+    settings = _of_this_lab()
     _positive("--seconds", seconds)
     if host == "":
         raise BadInput("--host needs a name, such as web1; without it every host is shown.")
@@ -729,6 +729,15 @@ def _print_ledger(account: Any, *, last_word: bool = False) -> None:
 
 def _with(**given: object) -> Settings:
     return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _of_this_lab(**given: object) -> Settings:
+    """The settings, where Kafka is not another lab's."""
+    from labkit.ops.services import require_own_topics
+
+    settings = _with(**given)
+    require_own_topics(settings)
+    return settings
 
 
 def _positive(option: str, value: float | None) -> None:

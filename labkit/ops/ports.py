@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -12,7 +12,7 @@ import psutil
 from labkit.errors import BadInput
 from labkit.settings import LOOPBACK
 
-__all__ = ["claimed", "holder", "is_free", "listening"]
+__all__ = ["claimed", "holder", "is_free", "lab_of", "listening"]
 
 
 @contextmanager
@@ -49,29 +49,39 @@ def is_free(port: int) -> bool:
 def holder(port: int) -> str:
     """Who listens on `port`: "java (pid 4711)", "kafka of the lab in /home/ada/lab/.lab (pid 4711)", or other words."""
     try:
-        connections = psutil.net_connections("tcp")
+        for process in _listeners(port):
+            service, folder = _lab(process)
+            name = f"{service} of the lab in {folder}" if folder else process.name()
+            return f"{name} (pid {process.pid})"
     except psutil.AccessDenied:
         return "another program"
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-            try:
-                return f"{_name(psutil.Process(connection.pid))} (pid {connection.pid})"
-            except psutil.NoSuchProcess:
-                continue
     return "a program of another user"
 
 
-def _name(process: psutil.Process) -> str:
-    """The program's name; of a lab's service its own and its lab's, which supervisord gives to its children."""
+def lab_of(port: int) -> Path | None:
+    """The state folder of the lab whose service listens on `port`; None where it is no lab's, or nobody's."""
+    try:
+        return next((folder for process in _listeners(port) if (folder := _lab(process)[1])), None)
+    except psutil.AccessDenied:
+        return None
+
+
+def _listeners(port: int) -> Iterator[psutil.Process]:
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            with suppress(psutil.NoSuchProcess):
+                yield psutil.Process(connection.pid)
+
+
+def _lab(process: psutil.Process) -> tuple[str, Path | None]:
+    """A lab's service and its state folder, which supervisord tells its children; ("", None) for another program."""
     try:
         environment = process.environ()
-    except psutil.AccessDenied:
-        return str(process.name())
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return "", None
     service, address = (environment.get(f"SUPERVISOR_{word}", "") for word in ("PROCESS_NAME", "SERVER_URL"))
     socket_file = Path(address.removeprefix("unix://"))
-    if not service or socket_file.name != "supervisor.sock":
-        return str(process.name())
-    return f"{service} of the lab in {socket_file.parent}"
+    return (service, socket_file.parent) if service and socket_file.name == "supervisor.sock" else ("", None)
 
 
 def listening(pids: set[int]) -> list[tuple[int, str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -45,13 +46,15 @@ from labkit.settings import LOOPBACK, Settings
 
 __all__ = [
     "ServiceStatus", "down", "exclusive", "format_kafka_storage", "is_up", "log_file", "log_files",
-    "processes", "require_own", "services_of", "status", "stop_one", "up",
+    "processes", "require_own", "require_own_topics", "services_of", "status", "stop_one", "up",
 ]  # fmt: skip
 
 _READY_WITHIN_S = 300
 #: The registry begins with the broker's help. Where that goes wrong once, it stays up and never answers.
 _REGISTRY_WITHIN_S = 90
 _STOPPED_WITHIN_S = 60
+#: In the state folder: the ports with which the services were started.
+_PORTS_FILE = "ports.json"
 _POLL_S = 0.2
 _STALE_S = 10
 
@@ -81,6 +84,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
             return bool(_start_all(settings, on_status))
         _let_a_broken_off_down_end(settings)
         if is_up(settings):
+            _require_same_ports(settings)
             return bool(_start_all(settings, on_status))
         _stop_left_behind(settings)
         if unfinished.left_behind(settings):
@@ -89,6 +93,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
             _require_free_ports(settings)
             room.require_room(settings.state_dir, room.STATE_MIB)
             conf = write_configuration(settings)
+            (settings.state_dir / _PORTS_FILE).write_text(json.dumps(_service_ports(settings)))
             format_kafka_storage(settings)
             at_work.forget_all(settings)
             try:
@@ -277,14 +282,47 @@ def require_own(settings: Settings) -> None:
 
     Two labs on the same ports would stop each other's jobs, and keep the savepoints where the other does not look.
     """
-    if settings.in_containers or settings.flink_host != LOOPBACK or is_up(settings):
+    if settings.in_containers or settings.flink_host != LOOPBACK:
         return
-    if not ports.is_free(settings.flink_port):
+    if is_up(settings):
+        _require_same_ports(settings)
+    elif not ports.is_free(settings.flink_port):
         raise BadInput(
             f"The services of this lab are not up; port {settings.flink_port} (flink_port) is taken by "
             f"{ports.holder(settings.flink_port)}. Nothing was changed.",
             "Stop that program and type labkit up, or move this lab: put `port_offset = 100` into labkit.toml.",
         )
+
+
+def require_own_topics(settings: Settings) -> None:
+    """Raise `BadInput` where this lab's services are not up, and another lab's Kafka answers in its place.
+
+    A Kafka that is no lab's may be meant.
+    """
+    if settings.in_containers or settings.kafka_host != LOOPBACK:
+        return
+    if is_up(settings):
+        _require_same_ports(settings)
+        return
+    other = ports.lab_of(settings.kafka_port)
+    if other is not None and other != settings.state_dir:
+        raise BadInput(
+            f"The services of this lab are not up; Kafka on port {settings.kafka_port} is that of the lab in {other}. "
+            "Nothing was read or sent.",
+            "Work in that lab's folder; or put `port_offset = 100` into labkit.toml and type labkit up.",
+        )
+
+
+def _require_same_ports(settings: Settings) -> None:
+    """The services stay where they were started, whatever the settings say by now."""
+    file = settings.state_dir / _PORTS_FILE
+    started = json.loads(file.read_text()) if file.exists() else {}
+    for name, port in _service_ports(settings).items():
+        if started.get(name, port) != port:
+            raise BadInput(
+                f"The services of this lab are up on other ports: {name} is {started[name]}, the settings say {port}.",
+                "Take the setting back; or type labkit down, and labkit up.",
+            )
 
 
 def _require_free_ports(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from labkit.ops.control import processes
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import measure
 from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.conftest import Labkit
+from tests.conftest import Labkit, free_ports
 from tests.integration.test_1_services import wait_for
 
 
@@ -193,6 +193,17 @@ def test_a_port_that_another_lab_holds_is_named_with_that_lab_before_anything_st
     with pytest.raises(BadInput, match=rf"taken by kafka of the lab in {lab.state_dir} \(pid \d+\); nothing was star"):
         services.up(same_ports)
     assert services.processes(same_ports) == []
+    assert all(row.healthy for row in services.status(lab))
+
+
+def test_a_lab_whose_ports_were_changed_while_it_is_up_says_so_at_once(lab: Settings) -> None:
+    (other,) = free_ports(1)
+    moved = load_settings(flink_port=other)
+    said = f"flink_port is {lab.flink_port}, the settings say {other}"
+    for act in (services.up, services.require_own, services.require_own_topics):
+        with pytest.raises(BadInput, match=said):
+            act(moved)
+    services.require_own_topics(lab)
     assert all(row.healthy for row in services.status(lab))
 
 

@@ -19,6 +19,7 @@ from labkit.ops import at_work, chaos, jobs, producers, services
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.ledger import measure
 from labkit.ops.small_disk import filled
+from labkit.ops.topic_ends import Ends
 from labkit.producer import produce
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.workshop.lesson import clear
@@ -123,6 +124,27 @@ def test_another_lab_on_the_same_ports_does_not_touch_these_jobs(
             done
         )
     assert rest.jobs() == before
+
+
+def test_another_lab_on_the_same_ports_neither_reads_nor_feeds_these_topics(
+    harmed: Settings, labkit: Labkit, tmp_path: Path
+) -> None:
+    ends = Ends(harmed, harmed.snapshots_topic)
+    before = ends.total()
+    words = {"LABKIT_SUFFIX": harmed.suffix, "LABKIT_STATE_DIR": str(tmp_path / "state"),
+             "LABKIT_OUTPUT_DIR": str(tmp_path / "output")}  # fmt: skip
+    for command in (
+        ("produce", "--seconds", "2"),
+        ("ledger",),
+        ("topics",),
+        ("register-schema",),
+        ("dead-letters",),
+        ("watch", "--seconds", "1"),
+    ):
+        done = labkit(*command, **words)
+        assert (done.returncode, done.stdout) == (2, ""), command
+        assert f"is that of the lab in {harmed.state_dir}. Nothing was read or sent." in done.stderr, done
+    assert ends.total() == before
 
 
 def test_a_killed_taskmanager_is_back_when_a_new_one_is_there_not_while_the_list_has_the_dead_one(
