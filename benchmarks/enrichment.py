@@ -13,13 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -27,13 +22,14 @@ import pyarrow as pa
 import pyruhvro
 from confluent_kafka import Producer
 
+from benchmarks.lab import own_lab
 from labkit.avro_codec import HEADER_BYTES, read_schema
 from labkit.flink.names import ENRICHMENT
-from labkit.ops import control, jobs, pipeline, services
+from labkit.ops import control, jobs, pipeline
 from labkit.ops.client import close_client
 from labkit.ops.topic_ends import Ends
 from labkit.procfs import CPU_COLUMNS
-from labkit.settings import Settings, load_settings
+from labkit.settings import Settings
 
 START_MS = 1_795_165_200_000
 
@@ -121,28 +117,6 @@ def measure(settings: Settings, expected: int) -> dict[str, float]:
         "cpu_us": round(sum(spent.values()), 1),
         **{f"cpu_us_{name}": round(us, 1) for name, us in spent.items()},
     }
-
-
-@contextmanager
-def own_lab(*, in_batches: bool, keep: bool = False) -> Iterator[Settings]:
-    """A lab in a new folder, with a checkpoint every 10 s; from here on its settings are in the environment."""
-    folder = Path(tempfile.mkdtemp(prefix="labkit-bench-"))
-    os.environ |= {
-        "LABKIT_STATE_DIR": str(folder / "state"), "LABKIT_OUTPUT_DIR": str(folder / "output"),
-        "LABKIT_PORT_OFFSET": "3300", "LABKIT_CHECKPOINT_INTERVAL_S": "10", "LABKIT_DEPLOYMENT": "local",
-        "LABKIT_ENRICHMENT_IN_BATCHES": str(in_batches),
-    }  # fmt: skip
-    settings = load_settings()
-    try:
-        services.up(settings)
-        yield settings
-    finally:
-        close_client()
-        if keep:
-            print(folder)
-        else:
-            services.down(settings)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:

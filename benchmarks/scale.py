@@ -16,12 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from benchmarks.enrichment import fill, measure, own_lab
+from benchmarks.enrichment import fill, measure
+from benchmarks.lab import keep_results, own_lab
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.ops import jobs, ledger, pipeline
 from labkit.ops.flink_rest import FlinkRest
@@ -53,7 +53,7 @@ def cost(lines: int = LINES) -> None:
             results.append({"hosts": hosts, "cpus": cpus, "snapshots": snapshots, "checkpoint_bytes": state, **found})
             print(json.dumps(results[-1]), flush=True)
             jobs.delete_topics(settings, [settings.snapshots_topic, settings.metrics_topic])
-    _keep("scale_cost.json", results)
+    keep_results("scale_cost.json", results)
 
 
 @app.command()
@@ -83,7 +83,7 @@ def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float =
             jobs.finish(settings, job)
         account = ledger.measure(settings)
         print(account)
-        _keep("scale_fleet.json", {"hosts": hosts, "cpus": cpus, "minutes": minutes, "rest_s": rest_s,
+        keep_results("scale_fleet.json", {"hosts": hosts, "cpus": cpus, "minutes": minutes, "rest_s": rest_s,
                                    "ledger": str(account), "balances": account.balances, "samples": seen})  # fmt: skip
     raise typer.Exit(0 if account.balances else 1)
 
@@ -114,12 +114,6 @@ def _newest_checkpoint(settings: Settings) -> int | None:
     running = rest.running(settings.job_name(ENRICHMENT))
     newest = rest.checkpoints(running.id)["latest"]["completed"] if running else None
     return int(newest["state_size"]) if newest else None
-
-
-def _keep(name: str, results: object) -> None:
-    folder = Path(REPOSITORY) / "output" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

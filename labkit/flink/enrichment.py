@@ -70,7 +70,10 @@ class Enrich(KeyedProcessFunction):
         is sent a second time is new to the job.
         """
         descriptor = ValueStateDescriptor("last good snapshot", Types.PICKLED_BYTE_ARRAY())
-        kept_for = StateTtlConfig.new_builder(Time.seconds(self._keep_for_s))
+        # What is due but still there may be returned: `compare` does not go by it. Else PyFlink keeps no cache, and
+        # asks the JVM for every value, one by one.
+        due = StateTtlConfig.StateVisibility.ReturnExpiredIfNotCleanedUp
+        kept_for = StateTtlConfig.new_builder(Time.seconds(self._keep_for_s)).set_state_visibility(due)
         descriptor.enable_time_to_live(kept_for.cleanup_full_snapshot().build())
         self._last_good = runtime_context.get_state(descriptor)
 
