@@ -83,7 +83,7 @@ class Enrich(KeyedProcessFunction):
         _, keep, metrics = compare(self._last_good.value(), now)
         self._last_good.update(keep)
         if metrics is not None:
-            yield Row(metrics.hostname, orjson.dumps(metrics.as_record()), metrics.timestamp)
+            yield Row(metrics.hostname, orjson.dumps(metrics), metrics.timestamp)
 
 
 def build(settings: Settings, resume_from: Path | None) -> Any:
