@@ -26,6 +26,7 @@ from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.ops import jobs, ledger, pipeline
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.offsets import committed_offsets, unread
+from labkit.ops.topic_ends import Ends
 from labkit.settings import REPOSITORY, Settings, load_settings
 
 HOSTS, CPUS = (1, 20, 200, 2000), (2, 8, 32, 128)
@@ -33,6 +34,7 @@ HOSTS, CPUS = (1, 20, 200, 2000), (2, 8, 32, 128)
 LINES = 1_800_000
 _EVERY_S = 5.0
 _UNTIL_READ_S = 600.0
+_COUNTED_BELOW = 5_000
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -103,7 +105,10 @@ def _sample(settings: Settings, at_s: float, *, is_resting: bool) -> dict[str, A
         running = rest.running(name)
         read = rest.read_offsets(running.id, topic) if running else {}
         committed = committed_offsets(settings, topic, name)
-        left[job] = unread(settings, topic, {number: max(at, read.get(number, 0)) for number, at in committed.items()})
+        start = {number: max(at, read.get(number, 0)) for number, at in committed.items()}
+        left[job] = Ends(settings, topic).total() - sum(start.values())
+        if left[job] < _COUNTED_BELOW:  # the ends count the markers of transactions, too
+            left[job] = unread(settings, topic, start)
     return {"at_s": round(at_s, 1), "resting": is_resting, "snapshots_unread": left[ENRICHMENT],
             "metrics_unread": left[PARQUET], "checkpoint_bytes": _newest_checkpoint(settings)}  # fmt: skip
 
