@@ -40,8 +40,8 @@ def new_lab(*, keep: bool = False, **settings: object) -> Iterator[Settings]:
 
 @contextmanager
 def own_lab(*, in_batches: bool, keep: bool = False) -> Iterator[Settings]:
-    """A new lab that is up, with a checkpoint every 10 s."""
-    with new_lab(keep=keep, checkpoint_interval_s=10, enrichment_in_batches=in_batches) as settings:
+    """A new lab that is up, with a checkpoint every 10 s, and twice the heap that a lesson has for Flink's jobs."""
+    with new_lab(keep=keep, checkpoint_interval_s=10, task_heap_mib=512, enrichment_in_batches=in_batches) as settings:
         services.up(settings)
         yield settings
 

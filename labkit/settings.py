@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     # False: snapshot by snapshot, as the lessons build it; True: many at once, see labkit/fast
     enrichment_in_batches: bool = False
     task_slots: int = Field(8, ge=4, le=128)
+    task_heap_mib: int = Field(256, ge=256, le=65_536, description="of the TaskManager's JVM, for the jobs")
     # what the enrichment's sinks promise; anything else is for comparing
     delivery: Literal["exactly-once", "at-least-once", "none"] = "exactly-once"
 

@@ -40,6 +40,7 @@ from labkit.settings import Settings, load_settings
 
 SNAPSHOTS, REPEATS = 300_000, 5
 _CHECKPOINT_S = 10.0
+_HEAP_MIB = 512
 #: A trial of the rules ends when nothing has come for so long.
 _STILL_S = 10.0
 
@@ -59,7 +60,7 @@ def main() -> None:
     if unknown := set(names) - {one.name for one in PROGRAMS}:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     chosen = [one for one in PROGRAMS if one.name in names]
-    settings = load_settings(suffix="_bench", checkpoint_interval_s=_CHECKPOINT_S)
+    settings = load_settings(suffix="_bench", checkpoint_interval_s=_CHECKPOINT_S, task_heap_mib=_HEAP_MIB)
     folder = settings.output_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     try:

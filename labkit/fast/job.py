@@ -45,9 +45,6 @@ SHARDS = 8
 #: A pack goes on with that many records or bytes, or when its first record has waited that long.
 _PACK_RECORDS, _PACK_BYTES, _PACK_MS = 4000, 4 * 1024 * 1024, 100
 
-_BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-_OF_SHARD = Types.ROW([Types.INT(), _BYTES])
-
 
 def shard_of(hostname: str) -> int:
     """The shard of a host, the same in every process."""
@@ -131,9 +128,11 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     result = _row_data(key=text, value=data, ts=number)
     raw = tables.sql_query("SELECT key, `value`, `partition`, `offset` FROM snapshots")
     rows = tables._j_tenv.toDataStream(raw._j_table, record)
-    packs = rows.transform("pack", _BYTES.get_java_type_info(), in_jvm.Pack(_PACK_RECORDS, _PACK_BYTES, _PACK_MS))
-    decoded = DataStream(packs).uid("pack").process(Decode(settings), _OF_SHARD).uid("decode-packs")
-    results = _by_shard(decoded).process(Enrich(settings.host_state_s), _BYTES).uid("enrich-packs")
+    pack = Types.PRIMITIVE_ARRAY(Types.BYTE())
+    of_shard = Types.ROW([Types.INT(), pack])
+    packs = rows.transform("pack", pack.get_java_type_info(), in_jvm.Pack(_PACK_RECORDS, _PACK_BYTES, _PACK_MS))
+    decoded = DataStream(packs).uid("pack").process(Decode(settings), of_shard).uid("decode-packs")
+    results = _by_shard(decoded, of_shard).process(Enrich(settings.host_state_s), pack).uid("enrich-packs")
     inside = get_gateway().jvm.org.apache.flink.table.runtime.typeutils.InternalTypeInfo.of(result.getLogicalType())
     metrics = DataStream(results._j_data_stream.flatMap(in_jvm.Unpack(), inside)).uid("unpack")
     enrichment.add_sinks(tables, metrics, decoded)
@@ -146,8 +145,8 @@ def _row_data(**types: Any) -> Any:
     return row.bridgedTo(load_java_class("org.apache.flink.table.data.RowData"))
 
 
-def _by_shard(packs: DataStream) -> KeyedStream:
+def _by_shard(packs: DataStream, of_shard: Any) -> KeyedStream:
     """Rows of two fields, keyed by the first in the JVM; PyFlink's own key_by would ask Python for every key."""
     key = Types.ROW([Types.INT()]).get_java_type_info()
     keyed = packs._j_data_stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key)
-    return KeyedStream(keyed, _OF_SHARD, packs)
+    return KeyedStream(keyed, of_shard, packs)

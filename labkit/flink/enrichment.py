@@ -28,10 +28,11 @@ from labkit.settings import Settings
 
 __all__ = ["add_sinks", "build", "create_tables", "dead_letter"]
 
-_TEXT, _BYTES = Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())
-_METRICS = Types.ROW_NAMED(["key", "value", "ts"], [_TEXT, _BYTES, Types.LONG()])  # hostname, JSON, ms
-_DEAD_LETTER = Types.ROW_NAMED(["key", "value", "headers"], [_BYTES, _BYTES, Types.MAP(_TEXT, _BYTES)])
-_DEAD = OutputTag("dead letters", _DEAD_LETTER)
+
+def _dead() -> OutputTag:
+    """Dead letters' side output. Made anew each time: PyFlink's types hold on to the JVM that they were used with."""
+    text, data = Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())
+    return OutputTag("dead letters", Types.ROW_NAMED(["key", "value", "headers"], [data, data, Types.MAP(text, data)]))
 
 
 class Decode(ProcessFunction):
@@ -72,8 +73,7 @@ class Enrich(KeyedProcessFunction):
         descriptor = ValueStateDescriptor("last good snapshot", Types.PICKLED_BYTE_ARRAY())
         # What is due but still there may be returned: `compare` does not go by it. Else PyFlink keeps no cache, and
         # asks the JVM for every value, one by one.
-        due = StateTtlConfig.StateVisibility.ReturnExpiredIfNotCleanedUp
-        kept_for = StateTtlConfig.new_builder(Time.seconds(self._keep_for_s)).set_state_visibility(due)
+        kept_for = StateTtlConfig.new_builder(Time.seconds(self._keep_for_s)).return_expired_if_not_cleaned_up()
         descriptor.enable_time_to_live(kept_for.cleanup_full_snapshot().build())
         self._last_good = runtime_context.get_state(descriptor)
 
@@ -92,10 +92,12 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
         settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from
     )
     create_tables(tables, settings)
+    text, data = Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())
     raw = tables.to_data_stream(tables.from_path("snapshots"))
-    decoded = raw.process(Decode(settings), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()])).uid("decode")
-    by_host = decoded.key_by(lambda pair: pair[0], Types.STRING())
-    metrics = by_host.process(Enrich(settings.host_state_s), _METRICS).uid("enrich")
+    decoded = raw.process(Decode(settings), Types.TUPLE([text, Types.PICKLED_BYTE_ARRAY()])).uid("decode")
+    by_host = decoded.key_by(lambda pair: pair[0], text)
+    metric = Types.ROW_NAMED(["key", "value", "ts"], [text, data, Types.LONG()])  # hostname, JSON, ms
+    metrics = by_host.process(Enrich(settings.host_state_s), metric).uid("enrich")
     add_sinks(tables, metrics, decoded)
     return env
 
@@ -108,7 +110,7 @@ def create_tables(tables: Any, settings: Settings) -> None:
 
 def dead_letter(key: bytes | None, data: bytes | None, **why: Any) -> tuple[OutputTag, Row]:
     """A record that is no snapshot, for the side output: as it came, and `why` in its headers."""
-    return _DEAD, Row(key, data, {name: str(text).encode() for name, text in why.items()})
+    return _dead(), Row(key, data, {name: str(text).encode() for name, text in why.items()})
 
 
 def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
@@ -119,9 +121,8 @@ def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
     in_time = columns.column_by_expression("event_time", "TO_TIMESTAMP_LTZ(ts, 3)").build()
     letter = [data, data, DataTypes.MAP(text, data)]
     with_headers = Schema.new_builder().from_fields(["key", "value", "headers"], letter).build()
-    dead = decoded.get_side_output(_DEAD)
     statements.add_insert("metrics", tables.from_data_stream(metrics, in_time))
-    statements.add_insert("dead_letters", tables.from_data_stream(dead, with_headers))
+    statements.add_insert("dead_letters", tables.from_data_stream(decoded.get_side_output(_dead()), with_headers))
     statements.attach_as_datastream()
 
 

@@ -369,7 +369,7 @@ taskmanager.bind-host: {settings.bind_host}
 jobmanager.memory.heap.size: 192m
 jobmanager.memory.jvm-metaspace.size: 192m
 jobmanager.memory.off-heap.size: 64m
-taskmanager.memory.task.heap.size: 256m
+taskmanager.memory.task.heap.size: {settings.task_heap_mib}m
 taskmanager.memory.framework.heap.size: 96m
 taskmanager.memory.managed.size: 128m
 taskmanager.memory.network.min: 48m

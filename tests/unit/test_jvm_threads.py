@@ -66,3 +66,27 @@ def test_a_plan_is_made_while_other_threads_talk_to_the_jvm(tmp_path: Path) -> N
     words = [sys.executable, "-c", PLANS, tmp_path]  # a process of its own: its JVM has not begun yet
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.endswith("five plans\n"), done.stderr[-2000:]
+
+
+AGAIN = """
+import sys
+from labkit.fast import job
+from labkit.flink import enrichment, parquet_sink
+from labkit.ops.client import close_client
+from labkit.ops.supervisor_conf import write_configuration
+from labkit.settings import load_settings
+
+settings = load_settings(state_dir=sys.argv[1])
+write_configuration(settings)  # the client reads Flink's
+for _ in range(2):
+    for module in (enrichment, job, parquet_sink):
+        module.build(settings, None)
+    close_client()
+print("planned twice")
+"""
+
+
+def test_a_process_that_has_closed_its_jvm_can_plan_every_job_again_with_a_new_one(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", AGAIN, tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.endswith("planned twice\n"), done.stderr[-2000:]
