@@ -353,8 +353,8 @@ def _flink(settings: Settings) -> str:
     flink = settings.state_dir / "flink"
     return f"""\
 env.java.opts.all: {opens}
-env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-env.java.opts.taskmanager: -XX:+UseParallelGC
+env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {" ".join(_shared_archive(settings, "jobmanager"))}
+env.java.opts.taskmanager: -XX:+UseParallelGC {" ".join(_shared_archive(settings, "taskmanager"))}
 
 jobmanager.rpc.address: {settings.flink_host}
 jobmanager.rpc.port: {settings.flink_rpc_port}
