@@ -84,7 +84,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
             return bool(_start_all(settings, on_status))
         _let_a_broken_off_down_end(settings)
         if is_up(settings):
-            _require_same_ports(settings)
+            _require_same_ports(settings, *_service_ports(settings))
             return bool(_start_all(settings, on_status))
         _stop_left_behind(settings)
         if unfinished.left_behind(settings):
@@ -285,7 +285,7 @@ def require_own(settings: Settings) -> None:
     if settings.in_containers or settings.flink_host != LOOPBACK:
         return
     if is_up(settings):
-        _require_same_ports(settings)
+        _require_same_ports(settings, "flink_port")
     elif not ports.is_free(settings.flink_port):
         raise BadInput(
             f"The services of this lab are not up; port {settings.flink_port} (flink_port) is taken by "
@@ -302,7 +302,7 @@ def require_own_topics(settings: Settings) -> None:
     if settings.in_containers or settings.kafka_host != LOOPBACK:
         return
     if is_up(settings):
-        _require_same_ports(settings)
+        _require_same_ports(settings, "kafka_port")
         return
     other = ports.lab_of(settings.kafka_port)
     if other is not None and other != settings.state_dir:
@@ -313,11 +313,12 @@ def require_own_topics(settings: Settings) -> None:
         )
 
 
-def _require_same_ports(settings: Settings) -> None:
+def _require_same_ports(settings: Settings, *names: str) -> None:
     """The services stay where they were started, whatever the settings say by now."""
     file = settings.state_dir / _PORTS_FILE
     started = json.loads(file.read_text()) if file.exists() else {}
-    for name, port in _service_ports(settings).items():
+    for name in names:
+        port = settings.ports[name]
         if started.get(name, port) != port:
             raise BadInput(
                 f"The services of this lab are up on other ports: {name} is {started[name]}, the settings say {port}.",

@@ -198,11 +198,16 @@ def test_a_port_that_another_lab_holds_is_named_with_that_lab_before_anything_st
 
 def test_a_lab_whose_ports_were_changed_while_it_is_up_says_so_at_once(lab: Settings) -> None:
     (other,) = free_ports(1)
-    moved = load_settings(flink_port=other)
-    said = f"flink_port is {lab.flink_port}, the settings say {other}"
-    for act in (services.up, services.require_own, services.require_own_topics):
-        with pytest.raises(BadInput, match=said):
-            act(moved)
+    for name, acts in (
+        ("flink_port", (services.up, services.require_own)),
+        ("kafka_port", (services.up, services.require_own_topics)),
+        ("registry_port", (services.up,)),
+    ):
+        moved = load_settings(**{name: other})
+        said = f"{name} is {getattr(lab, name)}, the settings say {other}"
+        for act in acts:
+            with pytest.raises(BadInput, match=said):
+                act(moved)
     services.require_own_topics(lab)
     assert all(row.healthy for row in services.status(lab))
 
