@@ -99,7 +99,7 @@ def test_what_a_kernel_prints_cannot_be_read_from_its_ports_without_its_keys(lab
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()
         client.start_channels()
-        client.kernel_info(reply=True, timeout=60)
+        client.wait_for_ready(timeout=60)  # until what it prints comes through: a subscription takes its time
         stranger = zmq.Context.instance().socket(zmq.SUB)
         stranger.subscribe(b"")
         stranger.connect(f"tcp://127.0.0.1:{json.loads(file.read_text())['iopub_port']}")
