@@ -41,8 +41,8 @@ def live_readings(
 ) -> Iterator[Reading]:
     """The text of /proc/stat every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
 
-    Ticks fall on a fixed grid from the first one on, so they do not drift; one that comes too late
-    for its place is not made up for.
+    Ticks fall on a fixed grid from the first one on, so they do not drift; one whose time is over is not made up
+    for: two readings within a millisecond would have the same timestamp, and the second would be rejected.
     """
     start = time.monotonic()
     end = None if limit_s is None else start + limit_s
@@ -50,7 +50,7 @@ def live_readings(
     while not stop.is_set():
         yield read_text(hostname, path)
         now = time.monotonic()
-        tick = max(tick + 1, int((now - start) / interval_s))
+        tick = max(tick, int((now - start) / interval_s)) + 1
         due = start + tick * interval_s
         if end is not None and due > end:
             return

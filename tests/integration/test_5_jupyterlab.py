@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty
 
 import httpx
 import psutil
@@ -23,6 +24,7 @@ from labkit.ops import ports, services
 from labkit.ops.jupyter import token
 from labkit.settings import Settings
 from tests.conftest import Labkit
+from tests.integration.test_1_services import wait_for
 from tests.jupyterlab import at_work, way_in
 
 
@@ -91,6 +93,16 @@ def test_a_terminal_of_it_knows_labkit(jupyterlab: tuple[subprocess.Popen[str], 
     assert f"{Path(sys.executable).parent}/labkit" in asyncio.run(asyncio.wait_for(typed(), timeout=60))
 
 
+def is_heard(client: BlockingKernelClient) -> bool:
+    """Whether what the kernel publishes comes through: a subscription takes its time."""
+    client.kernel_info()
+    try:
+        client.get_iopub_msg(timeout=1)
+    except Empty:
+        return False
+    return True
+
+
 def test_what_a_kernel_prints_cannot_be_read_from_its_ports_without_its_keys(lab: Settings, tmp_path: Path) -> None:
     with at_work(JUPYTER_RUNTIME_DIR=str(tmp_path)) as (_, address):
         base, secret = way_in(address)
@@ -99,7 +111,7 @@ def test_what_a_kernel_prints_cannot_be_read_from_its_ports_without_its_keys(lab
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()
         client.start_channels()
-        client.wait_for_ready(timeout=60)  # until what it prints comes through: a subscription takes its time
+        wait_for(lambda: is_heard(client))
         stranger = zmq.Context.instance().socket(zmq.SUB)
         stranger.subscribe(b"")
         stranger.connect(f"tcp://127.0.0.1:{json.loads(file.read_text())['iopub_port']}")

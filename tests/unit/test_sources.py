@@ -73,6 +73,28 @@ def test_ticks_that_were_missed_are_not_made_up_for() -> None:
     assert statistics.median(lateness_ms(snapshots)) < 8
 
 
+class Sleepy(threading.Event):
+    """Wakes up late, as on a busy machine: after two intervals and a half instead of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waits.append(timeout)
+        return super().wait(timeout + (1.5 * INTERVAL_S if len(self.waits) == 2 else 0))
+
+
+def test_after_a_tick_that_came_late_the_next_one_waits_for_its_own_time() -> None:
+    """Seen on a busy machine: two readings in one millisecond, of which the second was rejected as a repetition."""
+    stop = Sleepy()
+    stamps = [snapshot.timestamp for snapshot in live(limit_s=10 * INTERVAL_S, stop=stop)]
+    assert all(wait > 0 for wait in stop.waits)
+    assert stamps == sorted(set(stamps))
+    assert len(stamps) <= 10, "10 intervals have 11 places, one of which was slept through"
+
+
 @pytest.mark.parametrize("limit_s", [INTERVAL_S / 10, 4.5 * INTERVAL_S])
 def test_nothing_comes_after_the_limit(limit_s: float) -> None:
     begin = time.monotonic()
