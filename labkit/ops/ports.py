@@ -49,39 +49,38 @@ def is_free(port: int) -> bool:
 def holder(port: int) -> str:
     """Who listens on `port`: "java (pid 4711)", "kafka of the lab in /home/ada/lab/.lab (pid 4711)", or other words."""
     try:
-        for process in _listeners(port):
-            service, folder = _lab(process)
-            name = f"{service} of the lab in {folder}" if folder else process.name()
-            return f"{name} (pid {process.pid})"
+        return next((words for words, _ in _listeners(port)), "a program of another user")
     except psutil.AccessDenied:
         return "another program"
-    return "a program of another user"
 
 
 def lab_of(port: int) -> Path | None:
     """The state folder of the lab whose service listens on `port`; None where it is no lab's, or nobody's."""
     try:
-        return next((folder for process in _listeners(port) if (folder := _lab(process)[1])), None)
+        return next((folder for _, folder in _listeners(port) if folder), None)
     except psutil.AccessDenied:
         return None
 
 
-def _listeners(port: int) -> Iterator[psutil.Process]:
+def _listeners(port: int) -> Iterator[tuple[str, Path | None]]:
+    """What `_described` says of each process that listens on `port`; one that has just ended is left out."""
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
             with suppress(psutil.NoSuchProcess):
-                yield psutil.Process(connection.pid)
+                yield _described(psutil.Process(connection.pid))
 
 
-def _lab(process: psutil.Process) -> tuple[str, Path | None]:
-    """A lab's service and its state folder, which supervisord tells its children; ("", None) for another program."""
+def _described(process: psutil.Process) -> tuple[str, Path | None]:
+    """Its name and pid; of a lab's service also the lab's state folder, which supervisord tells its children."""
     try:
         environment = process.environ()
-    except (psutil.AccessDenied, psutil.NoSuchProcess):
-        return "", None
+    except psutil.AccessDenied:
+        environment = {}
     service, address = (environment.get(f"SUPERVISOR_{word}", "") for word in ("PROCESS_NAME", "SERVER_URL"))
     socket_file = Path(address.removeprefix("unix://"))
-    return (service, socket_file.parent) if service and socket_file.name == "supervisor.sock" else ("", None)
+    if not service or socket_file.name != "supervisor.sock":
+        return f"{process.name()} (pid {process.pid})", None
+    return f"{service} of the lab in {socket_file.parent} (pid {process.pid})", socket_file.parent
 
 
 def listening(pids: set[int]) -> list[tuple[int, str, int]]:
