@@ -24,6 +24,7 @@ from labkit.ops import jobs, ledger, pipeline
 from labkit.ops.client import close_client
 from labkit.ops.flink_rest import FlinkRest
 from labkit.settings import Settings, load_settings
+from labkit.workshop.speed_picture import Moment, steady
 
 HOSTS, CPUS = 200, 8
 _EVERY_S = 1.0
@@ -33,7 +34,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command(help=__doc__)
 def main(snapshots: int = 600_000) -> None:
-    """Three measurements, one line of JSON each."""
+    """Three measurements, and the ledger of the last one."""
     expected = snapshots // HOSTS * HOSTS - HOSTS
     results = {}
     with own_lab(in_batches=True) as settings:
@@ -76,23 +77,20 @@ def _read(settings: Settings, job: str, topic: str) -> Callable[[], int]:
 def _speeds(counts: dict[str, Callable[[], int]], expected: int) -> dict[str, dict[str, float]]:
     """Of each: records/s between 20 % and 90 %, and seconds until all are read (Flink's figures are a second old)."""
     begin = time.monotonic()
-    seen: dict[str, list[tuple[float, int]]] = {name: [] for name in counts}
-    while any(not rows or rows[-1][1] < expected for rows in seen.values()):
-        for name, count in counts.items():
-            seen[name].append((time.monotonic() - begin, count()))
-        print(
-            "  " + "  ".join(f"{name} {rows[-1][0]:.0f} s {rows[-1][1]:,}" for name, rows in seen.items()), flush=True
-        )
+    seen: dict[str, list[Moment]] = {name: [(0.0, 0)] for name in counts}
+    while any(moments[-1][1] < expected for moments in seen.values()):
+        for name, moments in seen.items():
+            there = counts[name]()  # before the clock, as in `timed`
+            moments.append((time.monotonic() - begin, there))
+            print(f"  {name} {moments[-1][0]:.0f} s {there:,}", flush=True)
         time.sleep(_EVERY_S)
-    results = {}
-    for name, rows in seen.items():
-        steady = [row for row in rows if 0.2 * expected <= row[1] <= 0.9 * expected]
-        seconds, records = steady[-1][0] - steady[0][0], steady[-1][1] - steady[0][1]
-        results[name] = {
-            "per_s": round(records / seconds),
-            "all_after_s": round(next(at for at, n in rows if n >= expected), 1),
+    return {
+        name: {
+            "per_s": round(steady(moments)),
+            "all_after_s": round(next(at for at, there in moments if there >= expected), 1),
         }
-    return results
+        for name, moments in seen.items()
+    }
 
 
 if __name__ == "__main__":

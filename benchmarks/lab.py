@@ -48,6 +48,6 @@ def own_lab(*, in_batches: bool, keep: bool = False) -> Iterator[Settings]:
 
 def keep_results(name: str, results: object) -> None:
     """Write `results` to output/bench/`name`, as JSON."""
-    folder = Path(REPOSITORY) / "output" / "bench"
+    folder = REPOSITORY / "output" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(json.dumps(results, indent=2))

@@ -69,6 +69,7 @@ def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float =
         begin = time.monotonic()
         rests_from, rests_until = begin + minutes * 30, begin + minutes * 30 + rest_s
         is_resting, seen = False, []
+        ends = {topic: Ends(settings, topic) for topic in (settings.snapshots_topic, settings.metrics_topic)}
         for now in _every(_EVERY_S):
             if not is_resting and rests_from <= now < rests_until:
                 jobs.stop_with_savepoint(settings, ENRICHMENT)
@@ -76,7 +77,7 @@ def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float =
             elif is_resting and now >= rests_until:
                 jobs.submit(settings, ENRICHMENT)
                 is_resting = False
-            seen.append(_sample(settings, now - begin, is_resting=is_resting))
+            seen.append(_sample(settings, ends, now - begin, is_resting=is_resting))
             print(json.dumps(seen[-1]), flush=True)
             lag = seen[-1]["snapshots_unread"] + seen[-1]["metrics_unread"]
             if producer.poll() is not None and (not lag or now > begin + minutes * 60 + _UNTIL_READ_S):
@@ -97,7 +98,7 @@ def _every(seconds: float) -> Iterator[float]:
         time.sleep(seconds)  # the distance of the samples
 
 
-def _sample(settings: Settings, at_s: float, *, is_resting: bool) -> dict[str, Any]:
+def _sample(settings: Settings, ends: dict[str, Ends], at_s: float, *, is_resting: bool) -> dict[str, Any]:
     rest = FlinkRest(settings.flink_url)
     left = {}
     for job, topic in ((ENRICHMENT, settings.snapshots_topic), (PARQUET, settings.metrics_topic)):
@@ -106,7 +107,7 @@ def _sample(settings: Settings, at_s: float, *, is_resting: bool) -> dict[str, A
         read = rest.read_offsets(running.id, topic) if running else {}
         committed = committed_offsets(settings, topic, name)
         start = {number: max(at, read.get(number, 0)) for number, at in committed.items()}
-        left[job] = Ends(settings, topic).total() - sum(start.values())
+        left[job] = ends[topic].total() - sum(start.values())
         if left[job] < _COUNTED_BELOW:  # the ends count the markers of transactions, too
             left[job] = unread(settings, topic, start)
     return {"at_s": round(at_s, 1), "resting": is_resting, "snapshots_unread": left[ENRICHMENT],

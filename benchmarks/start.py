@@ -23,7 +23,7 @@ import typer
 
 from benchmarks.lab import keep_results, new_lab
 from labkit.ops import services
-from labkit.settings import REPOSITORY
+from labkit.settings import REPOSITORY, Settings
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -34,26 +34,25 @@ def up(repeats: int = 5) -> None:
     runs: list[dict[str, float]] = []
     for _ in range(repeats):
         with new_lab() as settings:
-            begin = time.monotonic()
-            first: dict[str, float] = {}
-
-            def note(
-                rows: Sequence[services.ServiceStatus], begin: float = begin, first: dict[str, float] = first
-            ) -> None:
-                first.setdefault("started", time.monotonic() - begin)
-                for row in rows:
-                    if row.healthy:
-                        first.setdefault(row.name, time.monotonic() - begin)
-
-            services.up(settings, note)
-            first["ready"] = time.monotonic() - begin
-            down = time.monotonic()
-            services.down(settings)
-            first["down"] = time.monotonic() - down
-        runs.append({name: round(seconds, 1) for name, seconds in first.items()})
+            runs.append({name: round(seconds, 1) for name, seconds in _start_and_stop(settings).items()})
         print(json.dumps(runs[-1]), flush=True)
     print("median", json.dumps({name: statistics.median(run[name] for run in runs) for name in runs[0]}))
     keep_results("start_up.json", runs)
+
+
+def _start_and_stop(settings: Settings) -> dict[str, float]:
+    """Seconds until supervisord has started, each service answers, and all are ready; and of the stop."""
+    begin = time.monotonic()
+    first: dict[str, float] = {}
+
+    def note(rows: Sequence[services.ServiceStatus]) -> None:
+        for name in ["started", *(row.name for row in rows if row.healthy)]:
+            first.setdefault(name, time.monotonic() - begin)
+
+    services.up(settings, note)
+    ready = time.monotonic()
+    services.down(settings)
+    return {**first, "ready": ready - begin, "down": time.monotonic() - ready}
 
 
 @app.command()
