@@ -105,20 +105,25 @@ def test_a_full_disk_that_is_broken_off_leaves_the_old_disk_the_job_at_work_and_
     assert measure(harmed).balances
 
 
+@pytest.fixture
+def other_lab(harmed: Settings, tmp_path: Path) -> dict[str, str]:
+    """Environment of a lab in another folder, on the same ports and with the same names."""
+    return {"LABKIT_SUFFIX": harmed.suffix, "LABKIT_STATE_DIR": str(tmp_path / "state"),
+            "LABKIT_OUTPUT_DIR": str(tmp_path / "output")}  # fmt: skip
+
+
 def test_another_lab_on_the_same_ports_does_not_touch_these_jobs(
-    harmed: Settings, labkit: Labkit, tmp_path: Path
+    harmed: Settings, labkit: Labkit, other_lab: dict[str, str]
 ) -> None:
     rest = FlinkRest(harmed.flink_url)
     before = rest.jobs()
-    words = {"LABKIT_SUFFIX": harmed.suffix, "LABKIT_STATE_DIR": str(tmp_path / "state"),
-             "LABKIT_OUTPUT_DIR": str(tmp_path / "output")}  # fmt: skip
     for command in (
         ("chaos", "full-disk"),
         ("chaos", "kill", "taskmanager"),
         ("stop", "parquet"),
         ("submit", "parquet"),
     ):
-        done = labkit(*command, **words)
+        done = labkit(*command, **other_lab)
         assert (done.returncode, done.stdout) == (2, ""), command
         assert re.search(r"taskmanager is not running|taken by .* of the lab in .*Nothing was changed", done.stderr), (
             done
@@ -127,12 +132,10 @@ def test_another_lab_on_the_same_ports_does_not_touch_these_jobs(
 
 
 def test_another_lab_on_the_same_ports_neither_reads_nor_feeds_these_topics(
-    harmed: Settings, labkit: Labkit, tmp_path: Path
+    harmed: Settings, labkit: Labkit, other_lab: dict[str, str]
 ) -> None:
     ends = Ends(harmed, harmed.snapshots_topic)
     before = ends.total()
-    words = {"LABKIT_SUFFIX": harmed.suffix, "LABKIT_STATE_DIR": str(tmp_path / "state"),
-             "LABKIT_OUTPUT_DIR": str(tmp_path / "output")}  # fmt: skip
     for command in (
         ("produce", "--seconds", "2"),
         ("ledger",),
@@ -141,7 +144,7 @@ def test_another_lab_on_the_same_ports_neither_reads_nor_feeds_these_topics(
         ("dead-letters",),
         ("watch", "--seconds", "1"),
     ):
-        done = labkit(*command, **words)
+        done = labkit(*command, **other_lab)
         assert (done.returncode, done.stdout) == (2, ""), command
         assert f"is that of the lab in {harmed.state_dir}. Nothing was read or sent." in done.stderr, done
     assert ends.total() == before
