@@ -1,6 +1,6 @@
 """Measure all of them, one after the other, and write output/bench/side_by_side.json and .png.
 
-    make bench                                                    five repeats of 300,000 snapshots: an hour or two
+    make bench                                                    five repeats of 600,000 snapshots: about an hour
     .venv/bin/python -m benchmarks.side_by_side --repeats 1 --snapshots 20000 --only plain,enrichment
 
 It runs on the lab of this folder, with topics of its own (_bench), and starts it where it is not up. Flink's processes
@@ -38,7 +38,7 @@ from labkit.ops.scratch import scratch_folder
 from labkit.ops.topic_ends import Ends
 from labkit.settings import Settings, load_settings
 
-SNAPSHOTS, REPEATS = 300_000, 5
+SNAPSHOTS, REPEATS = 600_000, 5
 _CHECKPOINT_S = 10.0
 _HEAP_MIB = 512
 #: A trial of the rules ends when nothing has come for so long.
