@@ -8,7 +8,6 @@ has the last word. What that can read is written anew and read again, beside the
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -138,16 +137,9 @@ def _checked(batch: pa.RecordBatch, lengths: Numbers) -> tuple[Columns, npt.NDAr
 
 def _texts(column: pa.StringArray) -> list[str | None]:
     """The texts; None where the bytes are not UTF-8, which nobody has looked at so far."""
-    data = column.buffers()[2].to_pybytes() if len(column) else b""
-    offsets = _offsets(column).tolist()
-    known: dict[bytes, str | None] = {}
-    found = []
-    for begin, end in itertools.pairwise(offsets):
-        text = data[begin:end]
-        if text not in known:
-            known[text] = _text(text)
-        found.append(known[text])
-    return found
+    found = column.cast(pa.binary()).dictionary_encode()
+    texts = [_text(data) for data in found.dictionary.to_pylist()]
+    return [texts[index] for index in found.indices.to_pylist()]
 
 
 def _text(data: bytes) -> str | None:

@@ -10,14 +10,19 @@ take packs in the JVM.
 
 from __future__ import annotations
 
+import os
 import pickle
+import sys
+import sysconfig
 import time
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from find_libpython import find_libpython
 from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, KeyedProcessFunction, KeyedStream, ProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueStateDescriptor
@@ -27,6 +32,7 @@ from pyflink.table.types import _to_java_data_type
 from pyflink.util.java_utils import load_java_class
 
 from labkit.avro_codec import SnapshotCodec, read_schema
+from labkit.errors import LabkitError
 from labkit.fast.columns import Columns, empty
 from labkit.fast.decode import BatchDecoder
 from labkit.fast.intervals import compare_all
@@ -35,8 +41,8 @@ from labkit.fast.records import json_lines
 from labkit.flink import enrichment
 from labkit.flink.names import ENRICHMENT
 from labkit.flink.session import remote_environment
-from labkit.registry import Registry
-from labkit.settings import Settings
+from labkit.registry import Registry, when_there
+from labkit.settings import REPOSITORY, Settings
 
 __all__ = ["SHARDS", "build"]
 
@@ -46,6 +52,7 @@ SHARDS = 8
 _PACK_RECORDS, _PACK_BYTES, _PACK_MS = 4000, 4 * 1024 * 1024, 100
 
 
+@lru_cache(100_000)
 def shard_of(hostname: str) -> int:
     """The shard of a host, the same in every process."""
     return zlib.crc32(hostname.encode()) % SHARDS
@@ -61,8 +68,8 @@ class Decode(ProcessFunction):
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """One decoder, and one registry client, for each worker."""
-        self._decoder = BatchDecoder(self._schema, SnapshotCodec(self._schema, self._registry.wait_for_schema))
-        self._shards: dict[str, int] = {}
+        codec = SnapshotCodec(self._schema, lambda number: when_there(partial(self._registry.schema, number), _wait))
+        self._decoder = BatchDecoder(self._schema, codec)
 
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one pack."""
@@ -73,17 +80,9 @@ class Decode(ProcessFunction):
                 records.keys[number], records.values[number], reason=reason, topic=self._topic,
                 partition=records.partitions[number], offset=records.offsets[number],
             )  # fmt: skip
-        shards = np.array([self._shard(name) for name in columns.hostnames], dtype=np.int64)
+        shards = np.array([shard_of(name) for name in columns.hostnames], dtype=np.int64)
         for shard in np.unique(shards).tolist():
             yield Row(shard, pickle.dumps(columns.take(np.flatnonzero(shards == shard)), protocol=5))
-
-    def _shard(self, hostname: str) -> int:
-        known = self._shards.get(hostname)
-        if known is None:
-            if len(self._shards) > 100_000:
-                self._shards.clear()
-            known = self._shards[hostname] = shard_of(hostname)
-        return known
 
 
 class Enrich(KeyedProcessFunction):
@@ -117,9 +116,10 @@ class Enrich(KeyedProcessFunction):
 
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
+    mode, options = _where_python_runs()
     env, tables = remote_environment(
         settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from,
-        **{"python.fn-execution.bundle.size": "1"},  # a pack need not wait for others: it is handed to Python at once
+        **{"python.execution-mode": mode, **options},
     )  # fmt: skip
     enrichment.create_tables(tables, settings)
     in_jvm = get_gateway().jvm.labkit
@@ -132,11 +132,31 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     of_shard = Types.ROW([Types.INT(), pack])
     packs = rows.transform("pack", pack.get_java_type_info(), in_jvm.Pack(_PACK_RECORDS, _PACK_BYTES, _PACK_MS))
     decoded = DataStream(packs).uid("pack").process(Decode(settings), of_shard).uid("decode-packs")
-    results = _by_shard(decoded, of_shard).process(Enrich(settings.host_state_s), pack).uid("enrich-packs")
+    # The name has the mode in it: PyFlink keeps state in another form in each, and does not say when it finds none.
+    results = _by_shard(decoded, of_shard).process(Enrich(settings.host_state_s), pack).uid(f"enrich-packs-{mode}")
     inside = get_gateway().jvm.org.apache.flink.table.runtime.typeutils.InternalTypeInfo.of(result.getLogicalType())
     metrics = DataStream(results._j_data_stream.flatMap(in_jvm.Unpack(), inside)).uid("unpack")
     enrichment.add_sinks(tables, metrics, decoded)
     return env
+
+
+def _where_python_runs() -> tuple[str, dict[str, str]]:
+    """PyFlink's execution mode, and what else it needs to be told.
+
+    In threads of the TaskManager's JVM a pack is copied once, instead of sent to a process and back. That takes Python
+    as a shared library. Some systems have it in a package of its own (libpython3.11, say); without it Python runs in
+    processes, as it does for the job by record. The state of one mode does not fit the other.
+    """
+    if find_libpython() is None:
+        return "process", {"python.fn-execution.bundle.size": "1"}  # a pack need not wait for others
+    return "thread", {"python.pythonpath": os.pathsep.join((sysconfig.get_path("purelib"), str(REPOSITORY)))}
+
+
+def _wait(away: LabkitError) -> None:
+    """For a registry that is away; a task that is to end meanwhile is told so by its thread of the JVM."""
+    time.sleep(1)
+    if "_pemja" in sys.modules and sys.modules["_pemja"].findClass("java.lang.Thread").currentThread().isInterrupted():
+        raise away
 
 
 def _row_data(**types: Any) -> Any:

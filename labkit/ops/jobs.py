@@ -22,6 +22,7 @@ from labkit.flink.session import Submitted
 from labkit.ops import at_work, services
 from labkit.ops.compact import nothing_half_done, work_folder
 from labkit.ops.flink_rest import FlinkRest
+from labkit.ops.loaded import require_code_as_loaded
 from labkit.ops.offsets import commit_offsets, committed_offsets, unread
 from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
@@ -43,9 +44,15 @@ _AWAY = "away"
 def submit(settings: Settings, *names: str) -> list[Submitted]:
     """Submit the jobs `names` and wait until they run; each goes on from its newest savepoint or checkpoint.
 
-    Raises `BadInput` where one is there already or the cluster is another lab's, `LabkitError` where one does not
-    start; then those that this call submitted are stopped again.
+    Raises `BadInput` where one is there already, the cluster is another lab's, or the TaskManager has loaded older
+    code than the job's; `LabkitError` where one does not start: then those that this call submitted are stopped again.
     """
+    if ENRICHMENT in names and settings.enrichment_in_batches:
+        require_code_as_loaded(settings)
+    return _submit(settings, *names)
+
+
+def _submit(settings: Settings, *names: str) -> list[Submitted]:
     # One at a time: the lab itself submits too, after a JobManager's death, and a job must not be there twice.
     with services.exclusive(settings, "submit.lock", wait=True):
         require_absent(settings, *names)
@@ -96,7 +103,7 @@ def submit_when_ready(
                 for name in names:
                     if name not in absent:
                         say(f"The job {name} is there already.")
-                return submit(settings, *absent) if absent else []
+                return _submit(settings, *absent) if absent else []
         except BadInput:
             raise
         except LabkitError as error:
