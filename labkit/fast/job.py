@@ -5,7 +5,7 @@
 
 A shard is a group of hosts, by the hostname in the snapshot. What goes from one operator to the next is not a record
 but a pack of them; so little is paid for each border between the JVM and Python. Pack.java and Unpack.java make and
-take packs in the JVM.
+take packs in the JVM. Python itself runs inside the JVM, too, where it can.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+from find_libpython import find_libpython
 
 from labkit.errors import LabkitError
 from labkit.ops import install, jobs, ports, services, unfinished
@@ -41,6 +42,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything, changing nothing."""
     return [
         _python(),
+        *([_shared_library()] if settings.enrichment_in_batches else []),
         _installed(settings),
         _proc_stat(settings),
         _memory(settings),
@@ -55,6 +57,13 @@ def examine(settings: Settings) -> list[Finding]:
 def _python() -> Finding:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return Finding(True, f"Python {sys.version.split()[0]} with {packages}.")
+
+
+def _shared_library() -> Finding:
+    name = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+    if find_libpython() is not None:
+        return Finding(True, f"Python has a shared library ({name}): the job in batches runs inside the TaskManager.")
+    return Finding(True, f"Python has no shared library ({name}): the job in batches runs in processes, and is slower.")
 
 
 def _installed(settings: Settings) -> Finding:

@@ -11,6 +11,7 @@ import time
 
 import psutil
 import pytest
+from find_libpython import find_libpython
 
 from labkit.errors import BadInput
 from labkit.ops import health, ports, services
@@ -90,8 +91,10 @@ def test_status_shows_each_service_with_address_pid_and_memory(lab: Settings, la
 
 
 def test_doctor_finds_nothing_wrong(lab: Settings, labkit: Labkit) -> None:
-    examined = labkit("doctor")
+    examined = labkit("doctor", LABKIT_ENRICHMENT_IN_BATCHES="true")
     assert (examined.returncode, examined.stderr) == (0, ""), examined.stdout
+    where = "inside the TaskManager" if find_libpython() else "in processes"
+    assert f"the job in batches runs {where}" in " ".join(examined.stdout.split())
 
 
 def test_logs_show_what_a_service_wrote(lab: Settings, labkit: Labkit) -> None:
