@@ -5,7 +5,9 @@ Ends(settings, "procstat_metrics").total()      720_016: the records, and a mark
 
 from __future__ import annotations
 
-from confluent_kafka import IsolationLevel, TopicPartition
+import time
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from labkit.consumer import partitions_of
@@ -13,6 +15,10 @@ from labkit.kafka_admin import admin_client
 from labkit.settings import Settings
 
 __all__ = ["Ends"]
+
+#: A partition has just got a leader, and this client still goes by what was there before.
+_LEADER_IS_NEW = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
+_NEW_FOR_S, _AGAIN_S = 10.0, 0.1
 
 
 class Ends:
@@ -24,6 +30,16 @@ class Ends:
 
     def total(self) -> int:
         """Their sum."""
+        until = time.monotonic() + _NEW_FOR_S
+        while True:
+            try:
+                return self._total()
+            except KafkaException as error:
+                if error.args[0].code() not in _LEADER_IS_NEW or time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN_S)
+
+    def _total(self) -> int:
         level = IsolationLevel.READ_UNCOMMITTED
         answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=10)
         return sum(answer.result().offset for answer in answers.values())
