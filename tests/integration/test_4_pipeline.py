@@ -244,7 +244,9 @@ def kill_a_taskmanager_under_load(both_jobs: Settings) -> None:
     killed = time.time()
     produce(both_jobs, feed[len(feed) // 2 :])
     wait_for(lambda: all(has_checkpoint_since(killed, both_jobs, job) for job in JOBS), 120)
-    assert not before & workers(both_jobs), "Python workers outlived their TaskManager"
+    now = workers(both_jobs)
+    assert not now & before, "Python workers outlived their TaskManager"
+    assert len(now) == len(before), "as many as before: one a task, or none where Python runs inside the JVM"
     finish(both_jobs)
     names = {snapshot.hostname for snapshot in feed}
     pd.testing.assert_frame_equal(rows_of(both_jobs, names), shares_by_pandas(feed))
