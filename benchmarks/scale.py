@@ -1,11 +1,12 @@
 """What a snapshot costs as hosts and CPUs grow, and whether two thousand hosts at 1 Hz are kept up with.
 
-    python -m benchmarks.scale cost          1 to 2,000 hosts of 8 CPUs, then 200 hosts of 2 to 128 CPUs
+    python -m benchmarks.scale cost          a warm-up, 1 to 2,000 hosts of 8 CPUs, 200 hosts of 2 to 128 CPUs
     python -m benchmarks.scale fleet         2,000 hosts, 10 minutes, both jobs; the enrichment rests for a minute
 
-`cost` fills a topic for each, as benchmarks/enrichment.py does, and adds the size of the newest checkpoint. `fleet`
-sends with `labkit produce --fleet`, prints the lag every five seconds, and the ledger in the end. The results are in
-output/bench/scale_cost.json and scale_fleet.json. The lab is one of its own, and is put away in the end.
+`cost` fills a topic for each, as benchmarks/enrichment.py does, and adds the first checkpoint that was begun after the
+last snapshot: its size, and how long it took. The warm-up is there for the JVM's compiler, and counts for nothing.
+`fleet` sends with `labkit produce --fleet`, prints the lag every five seconds, and the ledger in the end. The results
+are in output/bench/scale_cost.json and scale_fleet.json. The lab is one of its own, and is put away in the end.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.offsets import committed_offsets, unread
 from labkit.ops.topic_ends import Ends
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.workshop.waiting import wait_until
 
 HOSTS, CPUS = (1, 20, 200, 2000), (2, 8, 32, 128)
 #: CPU lines of each run, so that all last about as long.
-LINES = 1_800_000
+LINES = 5_400_000
+_WARM_UP = (20, 8)
 _EVERY_S = 5.0
 _UNTIL_READ_S = 600.0
 _COUNTED_BELOW = 5_000
@@ -44,18 +47,18 @@ def cost(lines: int = LINES) -> None:
     """Cost a snapshot, by hosts and by CPUs."""
     results = []
     with own_lab(in_batches=True):
-        for hosts, cpus in [*((hosts, 8) for hosts in HOSTS), *((200, cpus) for cpus in CPUS if cpus != 8)]:
-            settings = load_settings(suffix=f"_{hosts}_{cpus}")
+        shapes = [*((hosts, 8) for hosts in HOSTS), *((200, cpus) for cpus in CPUS if cpus != 8)]
+        for number, (hosts, cpus) in enumerate([_WARM_UP, *shapes]):
+            settings = load_settings(suffix=f"_{number}")
             _, schema_id = pipeline.prepare(settings)
             snapshots = max(lines // (cpus + 1) // hosts, 10) * hosts
             fill(settings, schema_id, hosts, cpus, snapshots)
-            found = measure(settings, snapshots - hosts)
-            state = _newest_checkpoint(settings)
+            found = measure(settings, snapshots - hosts) | _next_checkpoint(settings)
             jobs.stop_with_savepoint(settings, ENRICHMENT)
-            results.append({"hosts": hosts, "cpus": cpus, "snapshots": snapshots, "checkpoint_bytes": state, **found})
+            results.append({"hosts": hosts, "cpus": cpus, "snapshots": snapshots, **found})
             print(json.dumps(results[-1]), flush=True)
             jobs.delete_topics(settings, [settings.snapshots_topic, settings.metrics_topic])
-    keep_results("scale_cost.json", results)
+    keep_results("scale_cost.json", results[1:])
 
 
 @app.command()
@@ -111,15 +114,23 @@ def _sample(settings: Settings, ends: dict[str, Ends], at_s: float, *, is_restin
         if left[job] < _COUNTED_BELOW:  # the ends count the markers of transactions, too
             left[job] = unread(settings, topic, start)
     return {"at_s": round(at_s, 1), "resting": is_resting, "snapshots_unread": left[ENRICHMENT],
-            "metrics_unread": left[PARQUET], "checkpoint_bytes": _newest_checkpoint(settings)}  # fmt: skip
+            "metrics_unread": left[PARQUET], **(_checkpoint(settings) or {})}  # fmt: skip
 
 
-def _newest_checkpoint(settings: Settings) -> int | None:
-    """The size of the enrichment's state in it, in bytes; None where there is none so far."""
+def _checkpoint(settings: Settings, since_ms: float = 0) -> dict[str, int] | None:
+    """The enrichment's newest one: its size in bytes, and the milliseconds it took. None where none began since."""
     rest = FlinkRest(settings.flink_url)
     running = rest.running(settings.job_name(ENRICHMENT))
     newest = rest.checkpoints(running.id)["latest"]["completed"] if running else None
-    return int(newest["state_size"]) if newest else None
+    if newest is None or newest["trigger_timestamp"] < since_ms:
+        return None
+    return {"checkpoint_bytes": newest["state_size"], "checkpoint_ms": newest["end_to_end_duration"]}
+
+
+def _next_checkpoint(settings: Settings) -> dict[str, int]:
+    """The first that begins from now on."""
+    now_ms = time.time() * 1000
+    return wait_until(lambda: _checkpoint(settings, now_ms), "A checkpoint is complete") or {}
 
 
 if __name__ == "__main__":
