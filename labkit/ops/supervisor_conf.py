@@ -26,6 +26,8 @@ __all__ = [
     "heartbeat_file", "kafka_classpath", "write_configuration", "write_container_configuration",
 ]  # fmt: skip
 
+#: Flink's scripts prefer these to config.yaml. A shell may have them, and a kernel that has submitted a job does.
+_FROM_CONFIG_YAML = ("JVM_ARGS", "FLINK_ENV_JAVA_OPTS", "FLINK_ENV_JAVA_OPTS_JM", "FLINK_ENV_JAVA_OPTS_TM")
 #: In the order in which they are shown.
 SERVICES = ("kafka", "registry", "jobmanager", "taskmanager")
 #: The services of the compose lab.
@@ -96,7 +98,7 @@ def kafka_classpath(settings: Settings) -> str:
 def programs(settings: Settings) -> list[Program]:
     """The services, with heap sizes fit for a laptop."""
     scripts = flink_home() / "bin"
-    flink = service_environment(settings)
+    flink = {**service_environment(settings), **dict.fromkeys(_FROM_CONFIG_YAML, "")}
     kafka_java = [
         str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *_shared_archive(settings, "kafka"),
         f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",

@@ -132,8 +132,15 @@ def test_a_busy_port_is_named_with_its_holder_before_anything_starts(second_lab:
     assert all(ports.is_free(port) for port in second_lab.ports.values())
 
 
-def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(lab: Settings, second_lab: Settings) -> None:
+def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(
+    lab: Settings, second_lab: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a kernel that has submitted a job, or a shell with options for another Flink: they are not for these.
+    monkeypatch.setenv("JVM_ARGS", "-XX:+UseSerialGC")
+    monkeypatch.setenv("FLINK_ENV_JAVA_OPTS_TM", "-XX:+UseG1GC")
     services.up(second_lab)
+    (taskmanager,) = [p for p in services.processes(second_lab) if any("TaskManagerRunner" in w for w in p.cmdline())]
+    assert [word for word in taskmanager.cmdline() if word.endswith("GC")] == ["-XX:+UseParallelGC"]
     try:
         (boss,) = [p for p in services.processes(second_lab) if "supervisor.supervisord" in p.cmdline()]
         boss.kill()
