@@ -73,8 +73,8 @@ lock: install-dev      ## make requirements*.txt and jars.lock anew
 		--generate-hashes --no-header --no-annotate $$name.in -o $$name.txt; done
 	@$(BIN)/python -m labkit.ops.lock
 
-drills: install-dev    ## kill, freeze, fill under load, all of it; then the books. Half an hour; by hand
-	@$(BIN)/python -m tests.drills
+drills: install-dev    ## kill, freeze, fill under load, then the books; DRILLS=--in-batches. Half an hour; by hand
+	@$(BIN)/python -m tests.drills $(DRILLS)
 
 drill-long: install-dev    ## an hour of 200 hosts, ten times as fast: what grows? Eight minutes; by hand
 	@$(BIN)/python -m tests.drills.long

@@ -41,6 +41,7 @@ class Bench:
         while (read := snapshots_read(self.settings)) < share * self.fleet.snapshots:
             assert time.monotonic() < deadline, f"after {_REACHED_WITHIN_S:.0f} s only {read} snapshots were read"
             time.sleep(0.1)
+        self.say(f"{read} of {self.fleet.snapshots} snapshots are read")
 
     def over(self, fault: chaos.Fault) -> None:
         """Write down what a fault said of itself."""
