@@ -1,6 +1,6 @@
 """What a snapshot costs as hosts and CPUs grow, and whether two thousand hosts at 1 Hz are kept up with.
 
-    python -m benchmarks.scale cost          a warm-up, 1 to 2,000 hosts of 8 CPUs, 200 hosts of 2 to 128 CPUs
+    python -m benchmarks.scale cost          a warm-up, 1 to 100,000 hosts of 8 CPUs, 200 of 2 to 128
     python -m benchmarks.scale fleet         2,000 hosts, 10 minutes, both jobs; the enrichment rests for a minute
 
 `cost` fills a topic for each, as benchmarks/enrichment.py does, and adds the first checkpoint that was begun after the
@@ -31,7 +31,7 @@ from labkit.ops.topic_ends import Ends
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.workshop.waiting import wait_until
 
-HOSTS, CPUS = (1, 20, 200, 2000), (2, 8, 32, 128)
+HOSTS, CPUS = (1, 20, 200, 2000, 20_000, 100_000), (2, 8, 32, 128)
 #: CPU lines of each run, so that all last about as long.
 LINES = 5_400_000
 _WARM_UP = (20, 8)
