@@ -344,7 +344,7 @@ def submit(
         taken = jobs.submit(settings, *names)
     unfinished.keep(settings, jobs=names)
     for job in taken:
-        out.print(jobs.described(job), markup=False)
+        out.print(jobs.described(settings, job), markup=False)
         if job.set_aside is not None:
             out.print(f"  the rows of an earlier lab are in {_shown(job.set_aside)} now")
 

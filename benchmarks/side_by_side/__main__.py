@@ -1,7 +1,7 @@
 """Measure all of them, one after the other, and write output/bench/side_by_side.json and .png.
 
     make bench                                                    five repeats of 600,000 snapshots: about an hour
-    .venv/bin/python -m benchmarks.side_by_side --repeats 1 --snapshots 20000 --only plain,enrichment
+    make bench BENCH="--repeats 1 --only plain,batches"           two of them, once: five minutes
 
 It runs on the lab of this folder, with topics of its own (_bench), and starts it where it is not up. Flink's processes
 are started anew for each job and rest while others are measured, so no job of yours may be at work.
@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import os
 import platform
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -58,11 +59,13 @@ def main() -> None:
         parser.error(f"at least one repeat, and {2 * HOSTS} snapshots")
     names = given.only.split(",") if given.only else [one.name for one in PROGRAMS]
     if unknown := set(names) - {one.name for one in PROGRAMS}:
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
+        there_are = ", ".join(one.name for one in PROGRAMS)
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {there_are}")
     chosen = [one for one in PROGRAMS if one.name in names]
     settings = load_settings(suffix="_bench", checkpoint_interval_s=_CHECKPOINT_S, task_heap_mib=_HEAP_MIB)
     folder = settings.output_dir / "bench"
     folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is stopped
     try:
         for results in compare(settings, chosen, Feed(given.snapshots), given.repeats):  # one more after each round
             (folder / "side_by_side.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))

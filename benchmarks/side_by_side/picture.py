@@ -33,17 +33,25 @@ def draw(results: dict[str, Any]) -> Figure:
         middle = median(program, "steady_per_s")
         colour, hatch = _LOOKS.get(program["promise"], _OTHER)
         axes.barh(place, middle, color=colour, hatch=hatch, edgecolor="white", height=0.62)
-        axes.errorbar(middle, place, xerr=[[middle - min(rates)], [max(rates) - middle]], color="black", capsize=5)
+        if len(rates) > 1:
+            axes.errorbar(middle, place, xerr=[[middle - min(rates)], [max(rates) - middle]], color="black", capsize=5)
         axes.text(max(rates) + widest * 0.015, place, f"{middle:,.0f}/s", va="center", fontsize=13)
     axes.set_yticks(range(len(shown)), [program["title"] for program in shown], fontsize=13)
     axes.set_xlim(0, widest * 1.16)
-    axes.set_xlabel("snapshots a second, steady (9 CPU lines each); the line goes from the slowest run to the fastest")
+    repeats = max((len(program["repeats"]) for program in shown), default=1)
+    of_runs = f"; median of {repeats} runs, slowest to fastest" if repeats > 1 else ""
+    axes.set_xlabel(f"snapshots a second, 9 CPU lines each{of_runs}", fontsize=12)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_title("The same topic through each, on the same two cores", loc="left", fontsize=15)
+    figure.suptitle("The same snapshots in, the same records out: how many a second?", x=0.01, ha="left", fontsize=17)
+    machine = results["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, {results['when']}"
+    axes.set_title(f"{where}. The colour says what is promised", loc="left", fontsize=12)
     promises = dict.fromkeys(program["promise"] for program in reversed(shown))
     handles = [Patch(facecolor=_LOOKS.get(name, _OTHER)[0], hatch=_LOOKS.get(name, _OTHER)[1], edgecolor="white",
                      label=name) for name in promises]  # fmt: skip
-    axes.legend(handles=handles, title="promises", loc="lower right", frameon=False, fontsize=12, title_fontsize=12)
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=len(handles), frameon=False, fontsize=12, handlelength=1.5
+    )
     return figure

@@ -40,7 +40,7 @@ class Program:
 
 PROGRAMS = [
     Program(
-        "enrichment", "this project's job (PyFlink)", 2, "exactly once", running.enrichment,
+        "enrichment", "this project's job, by record", 2, "exactly once", running.enrichment,
         _SHARED,
         flink=True,
     ),

@@ -14,6 +14,8 @@ import orjson
 from labkit.settings import REPOSITORY, load_settings
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
+_LONG_ENOUGH = 300_000
+_QUIET_PCT = 20
 BEGIN, END = "<!-- side by side: begin -->", "<!-- side by side: end -->"
 
 
@@ -78,11 +80,17 @@ def conditions(results: dict[str, Any]) -> str:
     """What was measured, on what."""
     machine, repeats = results["machine"], len(results["programs"][0]["repeats"])
     busiest = max(one["others_busy_pct"] for program in results["programs"] for one in program["repeats"])
+    doubts = ""
+    if results["snapshots"] < _LONG_ENOUGH:
+        doubts += f" Fewer than {_LONG_ENOUGH:,} are read before programs have warmed up: do not compare."
+    if busiest > _QUIET_PCT:
+        doubts += " It was not quiet: do not rely on these figures."
+    in_rounds = f"{repeats} repeat, in rounds" if repeats == 1 else f"{repeats} repeats, in rounds"
     return (
         f"Measured on {results['when']}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"Linux {machine['kernel']}, Python {machine['python']}. {results['snapshots']:,} snapshots of "
-        f"{results['hosts']} hosts, {repeats} repeats, in rounds. Before each run the machine was watched for two "
-        f"seconds; it was busy for at most {busiest:.0f} % of them."
+        f"{results['hosts']} hosts, {in_rounds}. Before each run the machine was watched for two "
+        f"seconds; it was busy for at most {busiest:.0f} % of them.{doubts}"
     )
 
 

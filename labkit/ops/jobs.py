@@ -39,6 +39,7 @@ _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
 _RETRY_S = 1.0
 _AWAY = "away"
+_ITS_WAY = "Each way has a state of its own: was enrichment_in_batches changed? Then set it as it was. "
 
 
 def submit(settings: Settings, *names: str) -> list[Submitted]:
@@ -76,10 +77,11 @@ def _submit(settings: Settings, *names: str) -> list[Submitted]:
     return taken
 
 
-def described(job: Submitted) -> str:
-    """ "submitted enrichment: job id 4a1f…, begins at the start of its topic" """
+def described(settings: Settings, job: Submitted) -> str:
+    """ "submitted enrichment (in batches): job id 4a1f…, begins at the start of its topic" """
     origin = f"goes on from {job.resumed_from}" if job.resumed_from else "begins at the start of its topic"
-    return f"submitted {job.name}: job id {job.job_id}, {origin}"
+    in_batches = settings.enrichment_in_batches and job.name == settings.job_name(ENRICHMENT)
+    return f"submitted {job.name}{' (in batches)' if in_batches else ''}: job id {job.job_id}, {origin}"
 
 
 def submit_when_ready(
@@ -273,9 +275,10 @@ def _job_failure(submitted: Submitted, trace: str) -> LabkitError:
     cause = cause_of(trace) or "no reason given"
     job = submitted.name
     if submitted.resumed_from is not None and ("savepoint" in trace.lower() or "restore" in trace.lower()):
+        way = _ITS_WAY if job.startswith(ENRICHMENT) else ""
         return BadInput(
             f"The state in {submitted.resumed_from} does not fit the job {job} any more ({cause}).",
-            f"To begin without it: labkit submit {job} --fresh",
+            f"{way}To begin without it: labkit up, then labkit submit {job} --fresh",
         )
     return LabkitError(f"The job {job} did not start: {cause}.", "Look at: labkit logs taskmanager")
 

@@ -52,7 +52,7 @@ def bring_back(settings: Settings, say: Callable[[str], None] = print) -> None:
                 say(str(error))
             else:
                 for submitted in taken:
-                    say(jobs.described(submitted))
+                    say(jobs.described(settings, submitted))
     finally:
         close_client()
 

@@ -158,6 +158,7 @@ def test_state_of_the_other_way_is_refused_in_one_sentence_and_nothing_is_lost(
     refused = labkit("submit", ENRICHMENT, **here, LABKIT_ENRICHMENT_IN_BATCHES="false")
     assert refused.returncode == 2, refused.stderr
     assert "does not fit the job enrichment any more" in refused.stderr
+    assert "was enrichment_in_batches changed?" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert FlinkRest(in_batches.flink_url).running(job) is None
     assert newest_state(in_batches, job) == state

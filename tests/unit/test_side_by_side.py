@@ -167,7 +167,30 @@ def test_the_page_gets_the_results_between_its_markers_and_nothing_else_changes(
 
 
 def test_the_picture_has_a_bar_for_each_program_that_was_right_with_the_fastest_on_top() -> None:
-    (axes,) = draw(RESULTS).axes
+    figure = draw(RESULTS)
+    (axes,), (legend,) = figure.axes, figure.legends
     assert [label.get_text() for label in axes.get_yticklabels()] == ["slow", "fast"]
     assert [bar.get_width() for bar in axes.patches] == [1000.0, 5000.0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["at least once", "exactly once"]
+    assert [text.get_text() for text in legend.get_texts()] == ["at least once", "exactly once"]
+    assert len(axes.containers) == 4, "two bars, each with a line from the slowest run to the fastest"
+
+
+def test_a_single_run_has_no_such_line() -> None:
+    (axes,) = draw(RESULTS | {"programs": [program("once", run(1000.0))]}).axes
+    assert len(axes.containers) == 1
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "busy", "doubts"),
+    [
+        (600_000, 3.0, []),
+        (20_000, 3.0, ["do not compare"]),
+        (600_000, 80.0, ["do not rely on these"]),
+        (20_000, 80.0, ["do not compare", "do not rely on these"]),
+    ],
+)
+def test_what_makes_figures_doubtful_is_said_with_them(snapshots: int, busy: float, doubts: list[str]) -> None:
+    programs = [program("one", run(1000.0, others_busy_pct=busy))]
+    said = report.conditions(RESULTS | {"snapshots": snapshots, "programs": programs})
+    assert [words for words in ("do not compare", "do not rely on these") if words in said] == doubts
+    assert "1 repeat, in rounds" in said
