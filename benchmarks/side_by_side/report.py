@@ -83,8 +83,14 @@ def conditions(results: dict[str, Any]) -> str:
     doubts = ""
     if results["snapshots"] < _LONG_ENOUGH:
         doubts += f" Fewer than {_LONG_ENOUGH:,} are read before programs have warmed up: do not compare."
-    if busiest > _QUIET_PCT:
-        doubts += " It was not quiet: do not rely on these figures."
+    noisy = [
+        f"{program['title']}, run {number} ({one['others_busy_pct']:.0f} %)"
+        for program in results["programs"]
+        for number, one in enumerate(program["repeats"], 1)
+        if one["others_busy_pct"] > _QUIET_PCT
+    ]
+    if noisy:
+        doubts += f" It was not quiet before {'; '.join(noisy)}: do not rely on these."
     in_rounds = f"{repeats} repeat, in rounds" if repeats == 1 else f"{repeats} repeats, in rounds"
     return (
         f"Measured on {results['when']}: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
