@@ -1,7 +1,7 @@
 """Measure all of them, one after the other, and write output/bench/side_by_side.json and .png.
 
     make bench                                                    five repeats of 600,000 snapshots: about an hour
-    make bench BENCH="--repeats 1 --only plain,batches"           two of them, once: five minutes
+    make bench BENCH="--repeats 1 --only plain,batches"           two of them, once
 
 It runs on the lab of this folder, with topics of its own (_bench), and starts it where it is not up. Flink's processes
 are started anew for each job and rest while others are measured, so no job of yours may be at work.
