@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import typer
 
@@ -25,7 +25,7 @@ from labkit.ops import jobs, ledger, pipeline
 from labkit.ops.client import close_client
 from labkit.ops.flink_rest import FlinkRest
 from labkit.settings import Settings, load_settings
-from labkit.workshop.speed_picture import STEADY, Moment, steady
+from labkit.workshop.speed_picture import STEADY, Moment, steady, watched_while
 
 HOSTS, CPUS = 200, 8
 _EVERY_S = 1.0
@@ -66,16 +66,12 @@ def _speeds(of: dict[str, tuple[Settings, str]], expected: int) -> dict[str, dic
     Of each: records/s between 20 % and 90 %, and when it had read the first, 20 %, 90 % and all of them.
     """
     settings = next(iter(of.values()))[0]
-    given_up = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        watching = pool.submit(_watch, of, expected, time.monotonic(), given_up)
-        try:
-            jobs.submit(settings, *of)
-            close_client()
-        except BaseException:
-            given_up.set()
-            raise
-        seen = watching.result()
+
+    def start() -> None:
+        jobs.submit(settings, *of)
+        close_client()
+
+    seen = watched_while(start, partial(_watch, of, expected))
     return {
         job: {
             "per_s": round(steady(moments)),

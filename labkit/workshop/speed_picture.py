@@ -16,7 +16,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate
+from typing import TypeVar
 
 from matplotlib.figure import Figure
 
@@ -24,7 +26,9 @@ from labkit.errors import LabkitError
 from labkit.ops.topic_ends import Ends
 from labkit.settings import Settings
 
-__all__ = ["STEADY", "Moment", "speeds", "steady", "timed"]
+__all__ = ["STEADY", "Moment", "speeds", "steady", "timed", "watched_while"]
+
+T = TypeVar("T")
 
 #: (seconds since `start` was called, records that the topic holds by then)
 Moment = tuple[float, int]
@@ -46,9 +50,17 @@ def timed(settings: Settings, topic: str, records: int, start: Callable[[], obje
     ends = Ends(settings, topic)
     if ends.total():
         raise LabkitError(f"{topic} is not empty.", "Run all cells from the one that clears and makes it.")
+    return watched_while(start, partial(_watch, ends, topic, records))
+
+
+def watched_while(start: Callable[[], object], watch: Callable[[float, threading.Event], T]) -> T:
+    """Call `start`, and beside it `watch` with the moment before (time.monotonic()); returns what `watch` does.
+
+    Where `start` raises, the event is set, which `watch` has to look at, and the error goes on.
+    """
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        watching = pool.submit(_watch, ends, topic, records, time.monotonic(), given_up)
+        watching = pool.submit(watch, time.monotonic(), given_up)
         try:
             start()
         except BaseException:

@@ -47,7 +47,7 @@ def main(
     if short:
         drawn = random.Random(seed)
         wanted = [drawn.choice(known)]
-        in_batches = drawn.choice([False, True])
+        in_batches = drawn.choice([False, True]) or in_batches
     seconds = seconds or (SECONDS_IN_BATCHES if in_batches else SECONDS)
     for name in wanted:
         if name not in DRILLS and name != "compare":

@@ -139,9 +139,11 @@ def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(
     monkeypatch.setenv("JVM_ARGS", "-XX:+UseSerialGC")
     monkeypatch.setenv("FLINK_ENV_JAVA_OPTS_TM", "-XX:+UseG1GC")
     services.up(second_lab)
-    (taskmanager,) = [p for p in services.processes(second_lab) if any("TaskManagerRunner" in w for w in p.cmdline())]
-    assert [word for word in taskmanager.cmdline() if word.endswith("GC")] == ["-XX:+UseParallelGC"]
     try:
+        (taskmanager,) = [
+            p for p in services.processes(second_lab) if any("TaskManagerRunner" in w for w in p.cmdline())
+        ]
+        assert [word for word in taskmanager.cmdline() if word.endswith("GC")] == ["-XX:+UseParallelGC"]
         (boss,) = [p for p in services.processes(second_lab) if "supervisor.supervisord" in p.cmdline()]
         boss.kill()
         boss.wait(10)

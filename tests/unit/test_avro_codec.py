@@ -215,11 +215,11 @@ HOSTILE = {
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_few_bytes_that_promise_a_trillion_items_cost_neither_time_nor_memory(value: bytes) -> None:
     tracemalloc.start()
-    begin = time.thread_time()
+    begin = time.monotonic()
     try:
         with pytest.raises(UnreadableRecord):
             CODEC.decode(value)
-        assert time.thread_time() - begin < 1
+        assert time.monotonic() - begin < 1
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()

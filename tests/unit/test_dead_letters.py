@@ -133,9 +133,9 @@ def test_any_bytes_are_read_or_break_and_never_fail(body: bytes) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 def test_promises_of_a_trillion_items_break_at_once(value: bytes) -> None:
-    begin = time.thread_time()
+    begin = time.monotonic()
     assert read_what_can_be(value, len(HEADER), PARSED).broke
-    assert time.thread_time() - begin < 1
+    assert time.monotonic() - begin < 1
 
 
 def test_a_record_that_holds_itself_breaks_and_does_not_hang() -> None:

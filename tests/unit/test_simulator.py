@@ -229,13 +229,13 @@ def test_a_fleet_can_be_recorded_and_replayed(tmp_path: Path) -> None:
 def test_without_a_speed_nobody_waits() -> None:
     begin = time.monotonic()
     assert len(fleet(seconds=3_600, interval_s=60)) == 61
-    assert time.monotonic() - begin < 60, "an hour of the fleet's time"
+    assert time.monotonic() - begin < 5
 
 
 def test_a_speed_of_twenty_makes_ten_seconds_half_a_second() -> None:
     begin = time.monotonic()
     assert len(fleet(speed=20)) == 11
-    assert 0.5 <= time.monotonic() - begin < 8, "ten seconds of the fleet's time"
+    assert 0.5 <= time.monotonic() - begin < 3
 
 
 def test_the_event_ends_it_at_once_even_in_a_long_interval() -> None:
@@ -243,7 +243,7 @@ def test_the_event_ends_it_at_once_even_in_a_long_interval() -> None:
     threading.Timer(0.1, stop.set).start()
     begin = time.monotonic()
     assert len(fleet(speed=1, interval_s=3_600, seconds=None, stop=stop)) == 1
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 2
 
 
 # what a scenario says is what the metrics show

@@ -128,7 +128,7 @@ def test_the_event_ends_it_at_once_even_in_a_long_interval() -> None:
     threading.Timer(0.1, stop.set).start()
     begin = time.monotonic()
     assert len(list(live(stop=stop, interval_s=3600))) == 1
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 2
 
 
 def test_nothing_comes_where_the_event_is_set_before() -> None:
