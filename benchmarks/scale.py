@@ -26,7 +26,7 @@ from benchmarks.lab import keep_results, own_lab
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.ops import jobs, ledger, pipeline
 from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.offsets import committed_offsets, unread
+from labkit.ops.offsets import committed_offsets, furthest, unread
 from labkit.ops.topic_ends import Ends
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.workshop.waiting import wait_until
@@ -109,7 +109,7 @@ def _sample(settings: Settings, ends: dict[str, Ends], at_s: float, *, is_restin
         running = rest.running(name)
         read = rest.read_offsets(running.id, topic) if running else {}
         committed = committed_offsets(settings, topic, name)
-        start = {number: max(at, read.get(number, 0)) for number, at in committed.items()}
+        start = furthest(committed, read)
         left[job] = ends[topic].total() - sum(start.values())
         if left[job] < _COUNTED_BELOW:  # the ends count the markers of transactions, too
             left[job] = unread(settings, topic, start)

@@ -23,7 +23,7 @@ from labkit.ops import at_work, services
 from labkit.ops.compact import nothing_half_done, work_folder
 from labkit.ops.flink_rest import FlinkRest
 from labkit.ops.loaded import require_code_as_loaded
-from labkit.ops.offsets import commit_offsets, committed_offsets, unread
+from labkit.ops.offsets import commit_offsets, committed_offsets, furthest, unread
 from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
 
@@ -180,7 +180,7 @@ def finish(settings: Settings, name: str, within_s: float = _READ_WITHIN_S) -> P
     while True:
         committed = committed_offsets(settings, topic, group)
         state, read = _progress(settings, rest, name, topic)
-        left = unread(settings, topic, positions := _furthest(committed, read))
+        left = unread(settings, topic, positions := furthest(committed, read))
         if not left and state != _AWAY:
             break
         if time.monotonic() > deadline:
@@ -327,10 +327,6 @@ def _set_rows_aside(settings: Settings) -> Path | None:
 
 def _topic_of(settings: Settings, name: str) -> str:
     return settings.snapshots_topic if name == ENRICHMENT else settings.metrics_topic
-
-
-def _furthest(committed: dict[int, int], read: dict[int, int]) -> dict[int, int]:
-    return {partition: max(offset, read.get(partition, 0)) for partition, offset in committed.items()}
 
 
 def _require_topics(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from labkit.errors import LabkitError
 from labkit.kafka_admin import kafka_away
 from labkit.settings import Settings
 
-__all__ = ["commit_offsets", "committed_offsets", "unread"]
+__all__ = ["commit_offsets", "committed_offsets", "furthest", "unread"]
 
 _AGAIN_S = 0.1
 
@@ -33,6 +33,11 @@ def committed_offsets(settings: Settings, topic: str, group: str) -> dict[int, i
                     raise kafka_away(settings.kafka_bootstrap) from None
             time.sleep(_AGAIN_S)
     return {part.partition: 0 if part.offset == OFFSET_INVALID else part.offset for part in found}
+
+
+def furthest(committed: dict[int, int], read: dict[int, int]) -> dict[int, int]:
+    """What is committed can be 10 s late; what Flink says has been read leaves out partitions with nothing new."""
+    return {partition: max(offset, read.get(partition, 0)) for partition, offset in committed.items()}
 
 
 def unread(settings: Settings, topic: str, start: dict[int, int]) -> int:

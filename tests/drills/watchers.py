@@ -16,6 +16,7 @@ from labkit.flink.home import java
 from labkit.flink.names import ENRICHMENT
 from labkit.ops import services
 from labkit.ops.flink_rest import FlinkRest
+from labkit.ops.offsets import committed_offsets, furthest
 from labkit.ops.supervisor_conf import kafka_classpath
 from labkit.parquet_io import parquet_files
 from labkit.settings import Settings
@@ -85,10 +86,13 @@ def left_over(settings: Settings) -> list[str]:
 
 def snapshots_read(settings: Settings) -> int:
     """How many snapshots the enrichment has read; 0 where it is not at work, or Flink does not answer."""
-    rest = FlinkRest(settings.flink_url)
+    rest, name, topic = FlinkRest(settings.flink_url), settings.job_name(ENRICHMENT), settings.snapshots_topic
     try:
-        job = rest.running(settings.job_name(ENRICHMENT))
-        return sum(rest.read_offsets(job.id, settings.snapshots_topic).values()) if job else 0
+        job = rest.running(name)
+        if job is None:
+            return 0
+        # A job that came back to a topic it had read to the end has read nothing since.
+        return sum(furthest(committed_offsets(settings, topic, name), rest.read_offsets(job.id, topic)).values())
     except LabkitError:
         return 0
 
