@@ -10,20 +10,19 @@ ARG PIP_INDEX_URL
 ARG LABKIT_MAVEN_MIRROR
 WORKDIR /lab
 
-# The same set-up as `make install`, in two layers: packages, then the Java parts. Only a lock file changes them.
+# The same set-up as `make install`, in two layers: packages, then the Java parts. A lock file changes them, or what
+# set-up itself is made of.
 COPY requirements.txt ./
-COPY labkit/ops/bootstrap.py labkit/ops/
-RUN python3.11 labkit/ops/bootstrap.py --packages-only
+COPY labkit/setup/bootstrap.py labkit/setup/
+RUN python3.11 labkit/setup/bootstrap.py --packages-only
 COPY jars.lock pyproject.toml ./
-COPY labkit/__init__.py labkit/errors.py labkit/settings.py labkit/
-COPY labkit/flink/__init__.py labkit/flink/home.py labkit/flink/
-COPY labkit/ops/__init__.py labkit/ops/artifacts.py labkit/ops/install.py labkit/ops/room.py labkit/ops/
-COPY labkit/ops/doors.py labkit/ops/class_file.py labkit/ops/Doorkeeper.java labkit/ops/
-COPY labkit/ops/janino.py labkit/ops/packs.py labkit/ops/
-COPY labkit/fast/Pack.java labkit/fast/Unpack.java labkit/fast/
+COPY labkit/*.py labkit/
+COPY labkit/system labkit/system
+COPY labkit/setup labkit/setup
+COPY labkit/flink labkit/flink
 # What only set-up needs goes: pip, uv, the registry's archive (it is unpacked). Nobody can write compiled
 # modules at run time, so they are made here: without them every Python worker starts seconds later.
-RUN python3.11 labkit/ops/bootstrap.py \
+RUN python3.11 labkit/setup/bootstrap.py \
     && .venv/bin/python -m compileall -q -j 0 .venv/lib \
     && rm -rf .venv/share/labkit/jars/registry .venv/bin/uv .venv/bin/uvx .venv/lib/python3.11/site-packages/pip
 
@@ -43,4 +42,4 @@ COPY schemas schemas
 COPY labkit labkit
 RUN python -m compileall -q labkit
 USER lab
-ENTRYPOINT ["python", "-m", "labkit.ops.container"]
+ENTRYPOINT ["python", "-m", "labkit.lab.containers.entry"]

@@ -29,14 +29,14 @@ check: install-dev     ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 install:               ## what the lab needs, into .venv; a second call does nothing; BUNDLE=file: with no network
-	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py $(if $(BUNDLE),--bundle "$(BUNDLE)")
+	@$(or $(PYTHON),python3) labkit/setup/bootstrap.py $(if $(BUNDLE),--bundle "$(BUNDLE)")
 	@case " $(MAKECMDGOALS) " in *" install "*) echo "All is installed. Next: make run, or make lab";; esac
 
 bundle: install        ## all that install downloads, in one file, for machines without a network
-	@$(BIN)/python -m labkit.ops.bundle
+	@$(BIN)/python -m labkit.setup.bundle
 
 install-dev:           ## and what the tests need
-	@$(or $(PYTHON),python3) labkit/ops/bootstrap.py --dev
+	@$(or $(PYTHON),python3) labkit/setup/bootstrap.py --dev
 
 all: docker-images .env    ## the image and its .env; then: docker compose up -d --wait && make setup && make lab
 	@echo "Next: docker compose up -d --wait && make setup && make lab"
@@ -63,17 +63,17 @@ smoke:                 ## the compose lab from nothing, looked at step by step; 
 	@tests/compose/smoke.sh
 
 notebooks: install     ## run every notebook; leaves them with their outputs, and as HTML, in output/notebooks
-	@$(BIN)/python -m labkit.workshop.executed $(LESSONS)
+	@$(BIN)/python -m labkit.workshop.course.executed $(LESSONS)
 
 exercises: install-dev ## make the learner's exercises anew from exercises/source
-	@$(BIN)/python -m labkit.workshop.exercises
+	@$(BIN)/python -m labkit.workshop.course.exercises
 
 lock: install-dev      ## make requirements*.txt and jars.lock anew
 	@for name in requirements requirements-dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate $$name.in -o $$name.txt; done
-	@$(BIN)/python -m labkit.ops.lock
+	@$(BIN)/python -m labkit.setup.lock
 
-drills: install-dev    ## kill, freeze, fill under load, then the books; DRILLS=--in-batches. Half an hour; by hand
+drills: install-dev    ## kill, freeze, fill under load, then the ledger; half an hour, by hand
 	@$(BIN)/python -m tests.drills $(DRILLS)
 
 drill-long: install-dev    ## an hour of 200 hosts, ten times as fast: what grows? Eight minutes; by hand

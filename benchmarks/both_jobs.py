@@ -2,10 +2,10 @@
 
     python -m benchmarks.both_jobs --snapshots 2000000
 
-First the enrichment (in batches) fills procstat_metrics, alone; then the Parquet job reads that, alone. Then both
-begin with a full topic of snapshots. Records a second are those between 20 % and 90 % of what each job has to read,
-by the ends of a topic or by what Flink says its source has read; the clock starts before a job is submitted. A
-checkpoint every 10 s. The results are in output/bench/both_jobs.json.
+First the enrichment fills procstat_metrics, alone; then the Parquet job reads that, alone. Then both begin with a full
+topic of snapshots. Records a second are those between 20 % and 90 % of what each job has to read, by the ends of a
+topic or by what Flink says its source has read; the clock starts before a job is submitted. A checkpoint every 10 s.
+The results are in output/bench/both_jobs.json.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ import typer
 
 from benchmarks.enrichment import fill, measure
 from benchmarks.lab import keep_results, own_lab
-from labkit import kafka_admin
+from labkit.flink.gateway import close_client
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.ops import jobs, ledger, pipeline
-from labkit.ops.client import close_client
-from labkit.ops.flink_rest import FlinkRest
+from labkit.flink.rest import FlinkRest
+from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
+from labkit.jobs.submit import submit
+from labkit.kafka.topics import create_topics, pipeline_topics
+from labkit.ledger import ledger
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
-from labkit.workshop.speed_picture import STEADY, Moment, steady, watched_while
+from labkit.workshop.pictures.speed import STEADY, Moment, steady, watched_while
 
 HOSTS, CPUS = 200, 8
 _EVERY_S = 1.0
@@ -38,21 +41,21 @@ def main(snapshots: int = 2_000_000) -> None:
     """Three measurements, and the ledger of the last one."""
     expected = snapshots // HOSTS * HOSTS - HOSTS
     results = {}
-    with own_lab(in_batches=True) as settings:
-        _, schema_id = pipeline.prepare(settings)
+    with own_lab() as settings:
+        _, schema_id = prepare(settings)
         fill(settings, schema_id, HOSTS, CPUS, snapshots)
 
         results["enrichment alone"] = measure(settings, expected)["snapshots_per_s"]
-        jobs.stop_with_savepoint(settings, ENRICHMENT)
+        stop_with_savepoint(settings, ENRICHMENT)
         results["parquet alone"] = _speeds({PARQUET: (settings, settings.metrics_topic)}, expected)
-        jobs.stop_with_savepoint(settings, PARQUET)
+        stop_with_savepoint(settings, PARQUET)
 
         together = load_settings(suffix="_both", snapshots_topic=settings.snapshots_topic)
-        kafka_admin.create_topics(together, kafka_admin.pipeline_topics(together))
+        create_topics(together, pipeline_topics(together))
         of = {ENRICHMENT: (together, together.snapshots_topic), PARQUET: (together, together.metrics_topic)}
         results["both at once"] = _speeds(of, expected)
         for job in JOBS:
-            jobs.finish(together, job)
+            drain_and_stop(together, job)
         account = ledger.measure(together)
         results["ledger"] = str(account)
     print(json.dumps(results, indent=2))
@@ -68,7 +71,7 @@ def _speeds(of: dict[str, tuple[Settings, str]], expected: int) -> dict[str, dic
     settings = next(iter(of.values()))[0]
 
     def start() -> None:
-        jobs.submit(settings, *of)
+        submit(settings, *of)
         close_client()
 
     seen = watched_while(start, partial(_watch, of, expected))

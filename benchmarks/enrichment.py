@@ -1,12 +1,13 @@
 """How many snapshots a second the enrichment takes, from a topic that is full to the last metrics, exactly once.
 
-    python -m benchmarks.enrichment --snapshots 600000 --way batches
-    python -m benchmarks.enrichment --snapshots 300000 --way records
+    python -m benchmarks.enrichment --snapshots 600000
+    python -m benchmarks.enrichment --snapshots 300000 --way record-at-a-time
 
-A lab of its own is started, with settings as for lessons but a checkpoint every 10 s. The topic is filled, then the
-job is submitted; steady snapshots/s are those between 20 % and 90 % of the records, by the end offsets of
-procstat_metrics (uncommitted). CPU seconds are those of each process in that time. With --keep the lab stays up, for
-`labkit ledger` to count in it.
+The job is the lab's own, which is vectorized, or the one of lesson 05, which takes a record at a time. A lab of its own
+is started, with a checkpoint every 10 s and 512 MiB of heap for the job. The topic is filled, then the job is
+submitted; steady snapshots/s are those between 20 % and 90 % of the records, by the end offsets of procstat_metrics
+(uncommitted). CPU seconds are those of each process in that time. With --keep the lab stays up, for `labkit ledger`
+to count in it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ import pyruhvro
 from confluent_kafka import Producer
 
 from benchmarks.lab import own_lab
-from labkit.avro_codec import HEADER_BYTES, read_schema
-from labkit.flink.names import ENRICHMENT
-from labkit.ops import control, jobs, pipeline
-from labkit.ops.client import close_client
-from labkit.ops.topic_ends import Ends
-from labkit.procfs import CPU_COLUMNS
+from benchmarks.ways import VECTORIZED, WAYS
+from labkit.flink.gateway import close_client
+from labkit.kafka.avro import HEADER_BYTES, read_schema
+from labkit.kafka.topic_ends import Ends
+from labkit.lab.supervisor import control
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings
+from labkit.streams.procstat.snapshot import CPU_COLUMNS
 
 START_MS = 1_795_165_200_000
 
@@ -94,10 +96,10 @@ def cpu_seconds(settings: Settings) -> dict[str, float]:
     return spent
 
 
-def measure(settings: Settings, expected: int) -> dict[str, float]:
+def measure(settings: Settings, expected: int, way: str = VECTORIZED) -> dict[str, float]:
     """Submit the job, and look at what comes out until it has read everything."""
     began = time.monotonic()
-    jobs.submit(settings, ENRICHMENT)
+    WAYS[way](settings)
     close_client()
     out = Ends(settings, settings.metrics_topic)
     seen: list[tuple[float, int, dict[str, float]]] = []
@@ -125,15 +127,15 @@ def main() -> None:
     parser.add_argument("--snapshots", type=int, default=600_000)
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--cpus", type=int, default=8)
-    parser.add_argument("--way", choices=("batches", "records"), default="batches")
+    parser.add_argument("--way", choices=WAYS, default=VECTORIZED)
     parser.add_argument("--keep", action="store_true", help="leave the lab up")
     chosen = parser.parse_args()
-    with own_lab(in_batches=chosen.way == "batches", keep=chosen.keep) as settings:
-        _, schema_id = pipeline.prepare(settings)
+    with own_lab(keep=chosen.keep) as settings:
+        _, schema_id = prepare(settings)
         begin = time.monotonic()
         fill(settings, schema_id, chosen.hosts, chosen.cpus, chosen.snapshots)
         print(f"{chosen.snapshots:,} snapshots sent in {time.monotonic() - begin:.1f} s", flush=True)
-        found = measure(settings, chosen.snapshots // chosen.hosts * chosen.hosts - chosen.hosts)
+        found = measure(settings, chosen.snapshots // chosen.hosts * chosen.hosts - chosen.hosts, chosen.way)
         print(json.dumps({"way": chosen.way, **found}), flush=True)
 
 

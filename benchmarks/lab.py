@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit.ops import services
-from labkit.ops.client import close_client
+from labkit.flink.gateway import close_client
+from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings, load_settings
 
 __all__ = ["keep_results", "new_lab", "own_lab"]
@@ -39,9 +39,9 @@ def new_lab(*, keep: bool = False, **settings: object) -> Iterator[Settings]:
 
 
 @contextmanager
-def own_lab(*, in_batches: bool, keep: bool = False) -> Iterator[Settings]:
+def own_lab(*, keep: bool = False) -> Iterator[Settings]:
     """A new lab that is up, with a checkpoint every 10 s, and twice the heap that a lesson has for Flink's jobs."""
-    with new_lab(keep=keep, checkpoint_interval_s=10, task_heap_mib=512, enrichment_in_batches=in_batches) as settings:
+    with new_lab(keep=keep, checkpoint_interval_s=10, task_heap_mib=512) as settings:
         services.up(settings)
         yield settings
 

@@ -22,20 +22,20 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labkit.metrics import SHARE_COLUMNS, Metrics, compare
-from labkit.ops.account import Balance
-from labkit.ops.books import METRICS, ROWS, Books
-from labkit.ops.ledger import expect, find_metrics
-from labkit.ops.row_files import RowFiles
-from labkit.parquet_io import parquet_files
-from labkit.procfs import CpuTimes, Snapshot
+from labkit.ledger.ledger import expect, find_metrics
+from labkit.ledger.report import TableReport
+from labkit.ledger.row_files import RowFiles
+from labkit.ledger.store import METRICS, ROWS, ReconciliationStore
+from labkit.parquet.read import parquet_files
 from labkit.settings import REPOSITORY
+from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, Metrics, compare
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 
 HOSTS = 10
 CPUS = 8
 START_MS = 1_764_000_000_000
 _FILE_ROWS = 10_000
-_ROW_COLUMNS = ("hostname", "ts", "time_delta_ms", "cpu_id", *SHARE_COLUMNS)
+_ROW_COLUMNS = ("hostname", "ts", "time_delta_ms", "cpu_id", *UTILIZATION_COLUMNS)
 
 
 def snapshots(count: int) -> Iterator[Snapshot]:
@@ -88,7 +88,7 @@ def write_rows(folder: Path, found: Iterable[Metrics]) -> None:
 
     for metrics in found:
         for cpu in metrics.cpu_metrics:
-            shares = (getattr(cpu, name) for name in SHARE_COLUMNS)
+            shares = (getattr(cpu, name) for name in UTILIZATION_COLUMNS)
             rows.append((metrics.hostname, metrics.timestamp, metrics.time_delta_ms, cpu.cpu_id, *shares))
         if len(rows) >= _FILE_ROWS:
             flush()
@@ -97,9 +97,9 @@ def write_rows(folder: Path, found: Iterable[Metrics]) -> None:
         flush()
 
 
-def new_way(rows: Path, count: int, every: int, scratch: Path) -> tuple[Balance, Balance]:
+def new_way(rows: Path, count: int, every: int, scratch: Path) -> tuple[TableReport, TableReport]:
     """As `labkit ledger` does it now."""
-    with Books(scratch) as books:
+    with ReconciliationStore(scratch) as books:
         books.set_committed({0: count}, {0: 2 * count})
         RowFiles(rows, books).catch_up()
         for offset, metrics in enumerate(with_faults(intervals(count), every)):
@@ -109,7 +109,7 @@ def new_way(rows: Path, count: int, every: int, scratch: Path) -> tuple[Balance,
         return books.balance(METRICS), books.balance(ROWS)
 
 
-def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[Balance, Balance]:
+def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[TableReport, TableReport]:
     """As `labkit ledger` did it before: keys and values in dictionaries."""
     expected_metrics: dict[Hashable, Any] = {}
     expected_rows: dict[Hashable, Any] = {}
@@ -120,7 +120,10 @@ def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[Balance, Balan
         expected_metrics[key] = orjson.dumps(record)
         positions[key] = (0, offset)
         for cpu in record["cpu_metrics"]:
-            expected_rows[(*key, cpu["cpu_id"])] = (record["time_delta_ms"], *(cpu[name] for name in SHARE_COLUMNS))
+            expected_rows[(*key, cpu["cpu_id"])] = (
+                record["time_delta_ms"],
+                *(cpu[name] for name in UTILIZATION_COLUMNS),
+            )
 
     found: list[tuple[Hashable, Any, tuple[int, int]]] = []
     for offset, metrics in enumerate(with_faults(intervals(count), every)):
@@ -128,7 +131,7 @@ def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[Balance, Balan
         found.append(((read["hostname"], read["timestamp"]), orjson.dumps(read), (0, offset)))
 
     def found_rows() -> Iterator[tuple[Hashable, Any]]:
-        columns = ["hostname", "ts", "cpu_id", "time_delta_ms", *SHARE_COLUMNS]
+        columns = ["hostname", "ts", "cpu_id", "time_delta_ms", *UTILIZATION_COLUMNS]
         for file in parquet_files(rows):
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(columns=columns):
@@ -143,7 +146,7 @@ def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[Balance, Balan
     )
 
 
-def _by_dictionaries(what: str, expected: Mapping[Hashable, Any], found: Iterable[tuple[Hashable, Any]]) -> Balance:
+def _by_dictionaries(what: str, expected: Mapping[Hashable, Any], found: Iterable[tuple[Hashable, Any]]) -> TableReport:
     count = twice = unexpected = altered = 0
     seen: set[Hashable] = set()
     for key, value in found:
@@ -156,10 +159,10 @@ def _by_dictionaries(what: str, expected: Mapping[Hashable, Any], found: Iterabl
             altered += 1
         seen.add(key)
     missing = sum(key not in seen for key in expected)
-    return Balance(what, len(expected), count, missing, twice, unexpected, altered)
+    return TableReport(what, len(expected), count, missing, twice, unexpected, altered)
 
 
-WAYS: dict[str, Callable[[Path, int, int, Path], tuple[Balance, Balance]]] = {"old": old_way, "new": new_way}
+WAYS: dict[str, Callable[[Path, int, int, Path], tuple[TableReport, TableReport]]] = {"old": old_way, "new": new_way}
 
 
 def _peak_mib() -> int:

@@ -24,10 +24,14 @@ import typer
 from benchmarks.enrichment import fill, measure
 from benchmarks.lab import keep_results, own_lab
 from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.ops import jobs, ledger, pipeline
-from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.offsets import committed_offsets, furthest, unread
-from labkit.ops.topic_ends import Ends
+from labkit.flink.rest import FlinkRest
+from labkit.jobs.reset import delete_topics
+from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
+from labkit.jobs.submit import submit
+from labkit.kafka.offsets import committed_offsets, furthest, unread
+from labkit.kafka.topic_ends import Ends
+from labkit.ledger import ledger
+from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.workshop.waiting import wait_until
 
@@ -46,27 +50,27 @@ app = typer.Typer(add_completion=False, help=__doc__)
 def cost(lines: int = LINES) -> None:
     """Cost a snapshot, by hosts and by CPUs."""
     results = []
-    with own_lab(in_batches=True):
+    with own_lab():
         shapes = [*((hosts, 8) for hosts in HOSTS), *((200, cpus) for cpus in CPUS if cpus != 8)]
         for number, (hosts, cpus) in enumerate([_WARM_UP, *shapes]):
             settings = load_settings(suffix=f"_{number}")
-            _, schema_id = pipeline.prepare(settings)
+            _, schema_id = prepare(settings)
             snapshots = max(lines // (cpus + 1) // hosts, 10) * hosts
             fill(settings, schema_id, hosts, cpus, snapshots)
             found = measure(settings, snapshots - hosts) | _next_checkpoint(settings)
-            jobs.stop_with_savepoint(settings, ENRICHMENT)
+            stop_with_savepoint(settings, ENRICHMENT)
             results.append({"hosts": hosts, "cpus": cpus, "snapshots": snapshots, **found})
             print(json.dumps(results[-1]), flush=True)
-            jobs.delete_topics(settings, [settings.snapshots_topic, settings.metrics_topic])
+            delete_topics(settings, [settings.snapshots_topic, settings.metrics_topic])
     keep_results("scale_cost.json", results[1:])
 
 
 @app.command()
-def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float = 60, in_batches: bool = True) -> None:
+def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float = 60) -> None:
     """A fleet at 1 Hz, and a rest of the enrichment in the middle of it."""
-    with own_lab(in_batches=in_batches) as settings:
-        pipeline.prepare(settings)
-        jobs.submit(settings, *JOBS)
+    with own_lab() as settings:
+        prepare(settings)
+        submit(settings, *JOBS)
         words = ["produce", "--fleet", str(hosts), "--cpus", str(cpus), "--seconds", str(minutes * 60), "--speed", "1"]
         producer = subprocess.Popen([sys.executable, "-m", "labkit.cli", *words], cwd=REPOSITORY, env=dict(os.environ))
         begin = time.monotonic()
@@ -75,10 +79,10 @@ def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float =
         ends = {topic: Ends(settings, topic) for topic in (settings.snapshots_topic, settings.metrics_topic)}
         for now in _every(_EVERY_S):
             if not is_resting and rests_from <= now < rests_until:
-                jobs.stop_with_savepoint(settings, ENRICHMENT)
+                stop_with_savepoint(settings, ENRICHMENT)
                 is_resting = True
             elif is_resting and now >= rests_until:
-                jobs.submit(settings, ENRICHMENT)
+                submit(settings, ENRICHMENT)
                 is_resting = False
             seen.append(_sample(settings, ends, now - begin, is_resting=is_resting))
             print(json.dumps(seen[-1]), flush=True)
@@ -86,7 +90,7 @@ def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float =
             if producer.poll() is not None and (not lag or now > begin + minutes * 60 + _UNTIL_READ_S):
                 break
         for job in JOBS:
-            jobs.finish(settings, job)
+            drain_and_stop(settings, job)
         account = ledger.measure(settings)
         print(account)
         keep_results("scale_fleet.json", {"hosts": hosts, "cpus": cpus, "minutes": minutes, "rest_s": rest_s,

@@ -22,7 +22,7 @@ from pathlib import Path
 import typer
 
 from benchmarks.lab import keep_results, new_lab
-from labkit.ops import services
+from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings
 
 app = typer.Typer(add_completion=False, help=__doc__)

@@ -1,13 +1,15 @@
-"""How soon `labkit watch` shows a snapshot, and what the setting for it costs in throughput.
+"""How soon `labkit watch` shows a snapshot, and how fast many snapshots go through meanwhile.
 
-    labkit up && python benchmarks/watch_latency.py --bundle-ms 1000 && python benchmarks/watch_latency.py
+    labkit up && python -m benchmarks.watch_latency
+    python -m benchmarks.watch_latency --way record-at-a-time --bundle-ms 1000
 
 Delay: snapshots of one host with 9 CPU lines, one a second, through producer, Kafka and the enrichment job. Each is
 timed from the moment it is taken to the moment the picture with it is drawn (uncommitted), and to the moment its
 record is there for a reader (uncommitted, committed). Throughput: 20,000 snapshots of 20 hosts as fast as they can
 be sent, from the first one sent to the last of their metrics read.
 
-The job is submitted with the given bundle time, and stopped with a savepoint in the end.
+The lab is the one that is up; topics and job are of this program's own (_latency), and are removed in the end. The
+bundle time is how long PyFlink collects records for Python. Only the job that takes a record at a time goes by it.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from labkit.flink import session
-from labkit.flink.names import ENRICHMENT
-from labkit.ops import jobs, pipeline, services
-from labkit.ops.client import close_client
-from labkit.ops.watch import follow, frames
-from labkit.procfs import CPU_COLUMNS, CpuTimes, Snapshot
-from labkit.producer import produce
+from benchmarks.ways import RECORD_AT_A_TIME, VECTORIZED, WAYS
+from labkit.flink import environment
+from labkit.flink.gateway import close_client
+from labkit.kafka.producer import produce
+from labkit.lab import services
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
+from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot
+from labkit.watch.poll import follow, frames
+from labkit.workshop.lesson import clear
 
 CPUS = 8
 WITHIN_S = 120
@@ -166,24 +170,27 @@ def services_cpu_s(settings: Settings) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle-ms", type=int, default=session.BUNDLE_MS)
+    parser.add_argument("--way", choices=WAYS, default=VECTORIZED)
+    parser.add_argument("--bundle-ms", type=int, default=environment.BUNDLE_MS)
     parser.add_argument("--snapshots", type=int, default=60)
     parser.add_argument("--bulk", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=3, help="how often throughput is measured")
     given = parser.parse_args()
-    settings = load_settings()
-    session.BUNDLE_MS = given.bundle_ms
-    pipeline.prepare(settings)
-    jobs.submit(settings, ENRICHMENT)
-    print(f"bundle time {given.bundle_ms} ms, checkpoint every {settings.checkpoint_interval_s:g} s")
+    settings = load_settings(suffix="_latency")
+    environment.BUNDLE_MS = given.bundle_ms
+    clear(settings)
     try:
+        prepare(settings)
+        WAYS[given.way](settings)
+        bundled = f", bundle time {given.bundle_ms} ms" if given.way == RECORD_AT_A_TIME else ""
+        print(f"{given.way}{bundled}, checkpoint every {settings.checkpoint_interval_s:g} s")
         measure_throughput(settings, 2_000)  # to warm up
         measure_delay(settings, given.snapshots)
         times = [measure_throughput(settings, given.bulk) for _ in range(given.repeat)]
         print(f"throughput, median   {statistics.median(times):.1f} s")
     finally:
-        jobs.stop_with_savepoint(settings, ENRICHMENT)
         close_client()
+        clear(settings)
 
 
 if __name__ == "__main__":

@@ -95,8 +95,6 @@ class Settings(BaseSettings):
     # how long a host that fell silent is remembered; a day more than metrics.py says
     host_state_s: int = Field(31 * 86_400, ge=1)
     enrichment_parallelism: int = Field(2, ge=1, le=64)
-    # False: snapshot by snapshot, as the lessons build it; True: many at once, see labkit/fast
-    enrichment_in_batches: bool = False
     task_slots: int = Field(8, ge=4, le=128)
     task_heap_mib: int = Field(256, ge=256, le=65_536, description="of the TaskManager's JVM, for the jobs")
     # what the enrichment's sinks promise; anything else is for comparing

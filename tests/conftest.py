@@ -3,93 +3,45 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, KeysView, Set
+from collections.abc import Iterator, KeysView, Set
 from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from labkit.ops import services
+from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings, load_settings
+from tests.support.labs import Labkit, lab_environment
 
 # Started under `nohup`, pytest would hand an ignored SIGHUP to every command, and tests that send one would wait for
 # ever. A handler keeps pytest itself alive; a program that it starts has the default again (signal(7)).
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
-PORTS = (
-    "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port",
-    "flink_port", "flink_rpc_port", "jupyter_port",
-)  # fmt: skip
 
-#: Workers of one run take their ports from as many shares.
-_SHARES = 16
-_GIVEN: set[int] = set()
 #: Of a failure, what is said at once.
 _LAST_LINES = 25
 
-Labkit = Callable[..., "subprocess.CompletedProcess[str]"]
 
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different, none of them given before, nor in another worker of this run.
-
-    None is among those that the kernel takes for clients: else one of many connections takes a port while its service
-    is being started again.
-    """
-    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    share = int(number) % _SHARES if number else os.getpid() % _SHARES
-    own = [port for port in range(10_000, 65_536) if not first <= port <= last and port % _SHARES == share]
-    found: list[int] = []
-    for port in random.SystemRandom().sample(own, len(own)):
-        if len(found) == count:
-            break
-        if port not in _GIVEN and _is_free(port):
-            found.append(port)
-    assert len(found) == count, f"only {len(found)} ports are free outside {first} to {last}"
-    _GIVEN.update(found)
-    return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def lab_environment(folder: Path) -> dict[str, str]:
-    """LABKIT_… variables of a lab that lives in `folder`, on ports of its own."""
-    ports = {f"LABKIT_{name.upper()}": str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-    return {
-        **ports,
-        "LABKIT_DEPLOYMENT": "local",  # a compose lab of this folder may be up; it is not to be touched
-        "LABKIT_STATE_DIR": str(folder / "state"),
-        "LABKIT_OUTPUT_DIR": str(folder / "output"),
-        "LABKIT_WORK_DIR": str(folder / "work"),
-        "LABKIT_HOSTNAME": "testhost",
-        "LABKIT_CHECKPOINT_INTERVAL_S": "2",
-    }
-
-
-#: Tests that need services wait most of the time. Each of these has services of its own, beside the others.
+#: Tests that need services wait most of the time. Each group has services of its own, beside the others, and runs in
+#: this order: what looks at a lab that is new comes before what fills it.
 GROUPS = {
-    "services": ("browser", "integration/test_1", "integration/test_2", "integration/test_3", "integration/test_4",
-                 "integration/test_5"),
-    "numbers": ("integration/test_6", "integration/test_7", "integration/test_8", "integration/test_9_semantics"),
-    "workshop": ("notebooks", "exercises", "integration/test_9"),
+    "services": ("browser", "lab/test_real_living_together", "lab/test_real_services",
+                 "kafka/test_real_topics_and_schema", "kafka/test_real_producer", "pipeline/test_real_run",
+                 "lab/test_real_doors", "lab/test_real_jupyterlab"),
+    "numbers": ("ledger/test_real_ledger", "dead_letters/test_real_dead_letters", "chaos/test_real_faults",
+                "parquet/test_real_compact", "flink/test_real_enrichment", "watch/test_real_watch",
+                "flink/test_real_semantics"),
+    "workshop": ("exercises", "workshop/test_real_explain", "workshop/test_real_lessons", "notebooks"),
 }  # fmt: skip
+#: Each place's group, and its turn in it.
+_TURNS = {place: (name, turn) for name, places in GROUPS.items() for turn, place in enumerate(places)}
 
 
 class Groups(LoadScopeScheduling):
@@ -97,8 +49,20 @@ class Groups(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        place = file.removeprefix("tests/")
-        return next((name for name, places in GROUPS.items() if place.startswith(places)), file)
+        return _turn(file)[0] or file
+
+
+def _turn(file: str) -> tuple[str, int]:
+    """("services", 3) of a file in a group; ("", 0) of another."""
+    place = file.removeprefix("tests/")
+    return next((turn for start, turn in _TURNS.items() if place.startswith(start)), ("", 0))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups in their order; what is in none keeps its place before them."""
+    order = ["", *GROUPS]
+    items.sort(key=lambda item: (order.index((turn := _turn(item.nodeid))[0]), turn[1]))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""Breaks each rule of labkit.metrics on purpose, and shows which test says so. Run by hand:
+"""Breaks each rule of labkit.streams.procstat.metrics on purpose, and shows which test says so. Run by hand:
 
     python tests/mutations.py        one line a mutation: the rule that was broken, the test that failed
 
@@ -56,14 +56,14 @@ MUTATIONS = (
      'user_pct=user * 100.0 / total',
      'user_pct=user / total * 100.0'),
     ('CPUs are matched by position', 'test_cpus_are_matched_by_name_and_stay_in_the_order_of_the_new_snapshot',
-     'cpu_shares(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier',
-     'cpu_shares(old, cpu) for old, cpu in zip(before.cpus, now.cpus)'),
+     'cpu_utilization(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier',
+     'cpu_utilization(old, cpu) for old, cpu in zip(before.cpus, now.cpus)'),
     ('CPUs are in the order of the older snapshot', 'test_cpus_are_matched_by_name_and_stay_in_the_order_of_the_new_snapshot',
      'for cpu in now.cpus if cpu.id in earlier)',
      'for cpu in sorted(now.cpus, key=lambda one: [*earlier].index(one.id) if one.id in earlier else 0) if cpu.id in earlier)'),
     ('a CPU that is new counts from 0', 'test_a_cpu_that_disappears_and_comes_back_leaves_the_others_untouched',
-     'cpu_shares(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier',
-     'cpu_shares(earlier.get(cpu.id, CpuTimes(cpu.id, 0, 0, 0, 0)), cpu) for cpu in now.cpus'),
+     'cpu_utilization(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier',
+     'cpu_utilization(earlier.get(cpu.id, CpuTimes(cpu.id, 0, 0, 0, 0)), cpu) for cpu in now.cpus'),
     ('the next is compared with a rejected snapshot', 'test_a_repeated_or_older_snapshot_is_rejected_and_the_next_is_compared_with_the_last_good',
      'Comparison(Verdict.REJECTED, before, None)',
      'Comparison(Verdict.REJECTED, now, None)'),

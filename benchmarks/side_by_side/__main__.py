@@ -1,7 +1,7 @@
 """Measure all of them, one after the other, and write output/bench/side_by_side.json and .png.
 
     make bench                                                    five repeats of 600,000 snapshots: about an hour
-    make bench BENCH="--repeats 1 --only plain,batches"           two of them, once
+    make bench BENCH="--repeats 1 --only plain,vectorized"        two of them, once
 
 It runs on the lab of this folder, with topics of its own (_bench), and starts it where it is not up. Flink's processes
 are started anew for each job and rest while others are measured, so no job of yours may be at work.
@@ -31,13 +31,15 @@ from benchmarks.side_by_side.picture import draw
 from benchmarks.side_by_side.programs import PROGRAMS, Program
 from benchmarks.side_by_side.rules import NEWEST, ORDER, Trial
 from benchmarks.side_by_side.running import Running, start_flink, stop_flink
-from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
-from labkit.ops import at_work, jobs, services
-from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.scratch import scratch_folder
-from labkit.ops.topic_ends import Ends
+from labkit.flink.rest import FlinkRest
+from labkit.jobs import running_jobs
+from labkit.jobs.reset import delete_topics
+from labkit.kafka.topic_ends import Ends
+from labkit.kafka.topics import create_topics, pipeline_topics
+from labkit.lab import services
 from labkit.settings import Settings, load_settings
+from labkit.system.scratch import scratch_folder
 
 SNAPSHOTS, REPEATS = 600_000, 5
 _CHECKPOINT_S = 10.0
@@ -114,7 +116,7 @@ def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: in
                     for one in programs
                 ],
             }  # fmt: skip
-        jobs.delete_topics(settings, [topic.name for topic in kafka_admin.pipeline_topics(settings)])
+        delete_topics(settings, [topic.name for topic in pipeline_topics(settings)])
 
 
 def tried(settings: Settings, program: Program, trial: Trial) -> dict[str, bool]:
@@ -160,13 +162,13 @@ class Start:
 @contextlib.contextmanager
 def _at_work(settings: Settings, program: Program) -> Iterator[tuple[Running, Ends, Start]]:
     """The program at work on empty output topics; stopped at the end, so that all that it has read is committed."""
-    outputs = kafka_admin.pipeline_topics(settings)[1:]
-    jobs.delete_topics(settings, [topic.name for topic in outputs])
-    kafka_admin.create_topics(settings, outputs)
+    outputs = pipeline_topics(settings)[1:]
+    delete_topics(settings, [topic.name for topic in outputs])
+    create_topics(settings, outputs)
     if program.flink:
         start_flink(settings)
     try:
-        with scratch_folder(settings, f"bench-{program.name}") as scratch:
+        with scratch_folder(settings.state_dir, f"bench-{program.name}") as scratch:
             ends = Ends(settings, settings.metrics_topic)
             busy = psutil.cpu_percent(interval=2.0)
             start = Start(time.monotonic(), busy)
@@ -199,7 +201,7 @@ def _lab(settings: Settings) -> Iterator[None]:
                 f"The job {running[0]} is at work; nothing was measured.", "Stop it: labkit stop, or labkit down"
             )
         stop_flink(settings)
-        at_work.strike_off_suffix(settings)  # what a run that was killed had noted
+        running_jobs.remove_suffix(settings)  # what a run that was killed had noted
         yield
     finally:
         if was_up:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit import kafka_admin
-from labkit.metrics import compare
-from labkit.ops import jobs
-from labkit.ops.scenario import Scenario
-from labkit.ops.simulator import FleetSource, host_name
-from labkit.procfs import Snapshot
-from labkit.producer import produce
+from labkit.jobs.reset import delete_topics
+from labkit.kafka.producer import produce
+from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.settings import Settings
+from labkit.sources.scenario import Scenario
+from labkit.sources.simulator import FleetSource, host_name
+from labkit.streams.procstat.metrics import compare
+from labkit.streams.procstat.snapshot import Snapshot
 
 HOSTS, CPUS, SEED = 200, 8, 7
 START_MS = 1_764_000_000_000
@@ -44,8 +44,8 @@ class Feed:
 
     def send(self, settings: Settings) -> dict[tuple[str, int], dict[str, object]]:
         """Make the topic anew; returns the records that must come of the compared hosts, by (hostname, timestamp)."""
-        jobs.delete_topics(settings, [settings.snapshots_topic])
-        kafka_admin.create_topics(settings, kafka_admin.pipeline_topics(settings)[:1])
+        delete_topics(settings, [settings.snapshots_topic])
+        create_topics(settings, pipeline_topics(settings)[:1])
         expected: dict[tuple[str, int], dict[str, object]] = {}
         last: dict[str, Snapshot] = {}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from benchmarks.side_by_side.feed import Feed
-from labkit.consumer import read_topic
+from labkit.kafka.consumer import read_topic
 from labkit.settings import Settings
 
 

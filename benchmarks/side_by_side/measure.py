@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from labkit.ops.topic_ends import Ends
+from labkit.kafka.topic_ends import Ends
 
 POLL_S = 0.2
 #: How often it is asked whether it is still at work: Flink's answer costs it something.

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from benchmarks.side_by_side.report import failed, median
+from benchmarks.side_by_side.results import failed, median
 
 #: From Okabe and Ito's set, which colour-blind people can tell apart; hatches for who sees none.
 _LOOKS = {

@@ -12,10 +12,18 @@ from benchmarks.side_by_side.running import HERE, Running
 from labkit.settings import REPOSITORY, Settings
 
 _COMMON = HERE / "common" / "procstat.py"
-_DATA_PATH = REPOSITORY / "labkit"
-_SHARED = tuple(
-    _DATA_PATH / name
-    for name in ("flink/enrichment.py", "flink/session.py", "avro_codec.py", "metrics.py", "registry.py")
+_LABKIT = REPOSITORY / "labkit"
+_ENVIRONMENT = _LABKIT / "flink" / "environment.py"
+#: What this project's job needs either way: the way to the cluster, the tables, the decoder, the rules.
+_EITHER_WAY = (
+    _ENVIRONMENT,
+    *(_LABKIT / name for name in ("flink/tables.py", "kafka/avro.py", "kafka/registry.py")),
+    _LABKIT / "streams" / "procstat" / "metrics.py",
+)
+_VECTORIZED = (
+    *(_LABKIT / "flink" / name for name in ("enrichment.py", "batch_decoder.py", "record_batch.py")),
+    *sorted((_LABKIT / "flink").glob("*.java")),
+    *(_LABKIT / "streams" / "procstat" / name for name in ("columns.py", "intervals.py", "json_lines.py")),
 )
 
 
@@ -40,18 +48,18 @@ class Program:
 
 PROGRAMS = [
     Program(
-        "enrichment", "this project's job, by record", 2, "exactly once", running.enrichment,
-        _SHARED,
+        "vectorized", "this project's job", 2, "exactly once", running.vectorized,
+        (*_EITHER_WAY, *_VECTORIZED),
         flink=True,
     ),
     Program(
-        "batches", "this project's job, in batches", 2, "exactly once", running.in_batches,
-        (*_SHARED, *sorted((_DATA_PATH / "fast").glob("*.*"))),
+        "record_at_a_time", "this project's job, record at a time", 2, "exactly once", running.record_at_a_time,
+        (*_EITHER_WAY, _LABKIT / "workshop" / "record_job.py"),
         flink=True,
     ),
     Program(
         "flink_sql", "Flink SQL", 2, "exactly once", running.flink_sql,
-        (HERE / "flink_sql" / "job.sql", HERE / "flink_sql" / "submit.py", _DATA_PATH / "flink" / "session.py"),
+        (HERE / "flink_sql" / "job.sql", HERE / "flink_sql" / "submit.py", _ENVIRONMENT),
         flink=True,
     ),
     Program(

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from benchmarks.side_by_side.picture import draw
+from benchmarks.side_by_side.results import failed, median
 from labkit.settings import REPOSITORY, load_settings
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
@@ -29,16 +31,6 @@ def sentence(result: dict[str, Any]) -> str:
         f"{result['found']:,} of {result['expected']:,} records, {result['equal']:,} of {result['compared']:,} equal"
     )
     return f"FAILED: {result['failed']} ({text})" if "failed" in result else text
-
-
-def median(program: dict[str, Any], name: str) -> float:
-    """Of the repeats that did not fail."""
-    return statistics.median(good[name] for good in program["repeats"] if "failed" not in good)
-
-
-def failed(program: dict[str, Any]) -> bool:
-    """Whether any repeat failed: then it is a failed row, whatever the others were."""
-    return any("failed" in one for one in program["repeats"])
 
 
 def table(results: dict[str, Any]) -> str:
@@ -116,8 +108,6 @@ def _rows(lines: list[list[str]]) -> str:
 
 def main() -> None:
     """Write the page and its picture from the results of `make bench`."""
-    from benchmarks.side_by_side.picture import draw
-
     folder: Path = load_settings().output_dir / "bench"
     results = orjson.loads((folder / "side_by_side.json").read_bytes())
     draw(results).savefig(PAGE.parent / "side_by_side.png", dpi=110)

@@ -1,8 +1,9 @@
 """Which rules does a program keep? One host for each rule, a few snapshots each, and what must come of them.
 
-    "an older snapshot is rejected"  t=0 s, 2 s, 1 s, 3 s  ->  intervals 0–2 s and 2–3 s, by `labkit.metrics`
+    "an older snapshot is rejected"  t=0 s, 2 s, 1 s, 3 s  ->  intervals 0–2 s and 2–3 s
 
-Records that cannot be read come in a topic of their own: a program that they stop would show nothing else.
+What must come is worked out by `labkit.streams.procstat.metrics`. Records that cannot be read come in a topic of their
+own: a program that they stop would show nothing else.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import orjson
 from confluent_kafka import Producer
 
 from benchmarks.side_by_side.feed import START_MS
-from labkit import kafka_admin
-from labkit.avro_codec import SnapshotCodec, read_schema
-from labkit.consumer import read_topic
-from labkit.metrics import FORGET_AFTER_MS, compare
-from labkit.ops import jobs
-from labkit.procfs import CpuTimes, Snapshot
-from labkit.producer import register_snapshot_schema
+from labkit.jobs.reset import delete_topics
+from labkit.kafka.avro import SnapshotCodec, read_schema
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.producer import register_snapshot_schema
+from labkit.kafka.topics import MAX_MESSAGE_BYTES, create_topics, pipeline_topics
 from labkit.settings import Settings
+from labkit.streams.procstat.metrics import FORGET_AFTER_MS, compare
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 
 ORDER = "the records of a host come in the order of their times"
 NEWEST = "the newest record of a host does not wait for the next snapshot"
@@ -131,11 +132,11 @@ class Trial:
     def send(self) -> None:
         """Make the topic of snapshots anew with these."""
         settings = self._settings
-        jobs.delete_topics(settings, [settings.snapshots_topic])
-        kafka_admin.create_topics(settings, kafka_admin.pipeline_topics(settings)[:1])
+        delete_topics(settings, [settings.snapshots_topic])
+        create_topics(settings, pipeline_topics(settings)[:1])
         producer = Producer(
             {"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random",
-             "message.max.bytes": kafka_admin.MAX_MESSAGE_BYTES, "enable.idempotence": True}
+             "message.max.bytes": MAX_MESSAGE_BYTES, "enable.idempotence": True}
         )  # fmt: skip
         for host, value, at in self._values:
             producer.produce(settings.snapshots_topic, value, host, timestamp=at)

@@ -15,11 +15,15 @@ from typing import Protocol
 
 import psutil
 
+from benchmarks.ways import RECORD_AT_A_TIME
 from labkit.errors import LabkitError
 from labkit.flink.names import ENRICHMENT
-from labkit.ops import at_work, jobs, services
-from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.supervisor_conf import children_of_supervisord, control_socket
+from labkit.flink.rest import FlinkRest
+from labkit.jobs import running_jobs
+from labkit.jobs.failure import cause_of
+from labkit.jobs.stop import stop_with_savepoint
+from labkit.lab import services
+from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
 from labkit.settings import REPOSITORY, Settings
 
 HERE = Path(__file__).resolve().parent
@@ -139,7 +143,7 @@ class FlinkJob:
                 return f"the job was not submitted: {last_words(self._log)}"
             if not job.is_over and job.state not in ("RESTARTING", "FAILING"):
                 return ""
-            return f"the job is {job.state}: {jobs.cause_of(self._rest.root_exception(job.id))[:300]}"
+            return f"the job is {job.state}: {cause_of(self._rest.root_exception(job.id))[:300]}"
         except LabkitError as error:
             return str(error)
 
@@ -150,7 +154,7 @@ class FlinkJob:
                 self._client.kill()
         with suppress(LabkitError):  # a cluster that is gone has no job
             self._end()
-        at_work.strike_off_suffix(self._settings)  # or the next JobManager would bring it back
+        running_jobs.remove_suffix(self._settings)  # or the next JobManager would bring it back
 
     def _end(self) -> None:
         running = self._rest.running(self._name)
@@ -158,7 +162,7 @@ class FlinkJob:
             return
         try:
             if self._name == self._settings.job_name(ENRICHMENT):
-                jobs.stop_with_savepoint(self._settings, ENRICHMENT)
+                stop_with_savepoint(self._settings, ENRICHMENT)
             else:
                 self._rest.stop_with_savepoint(running.id, f"file://{self._log.parent}/savepoints")
         except LabkitError:
@@ -217,25 +221,24 @@ def _own(folder: str, words: list[str], settings: Settings, scratch: Path, proce
     return OwnProcesses([[python, *words]] * processes, HERE / folder, told(settings, scratch, processes))
 
 
-def enrichment(settings: Settings, scratch: Path, processes: int) -> Running:
-    """`labkit submit enrichment`, from its beginning, record by record."""
-    return _submitted(settings, scratch, processes, in_batches=False)
+def vectorized(settings: Settings, scratch: Path, processes: int) -> Running:
+    """`labkit submit enrichment`, from its beginning."""
+    return _enrichment(["labkit.cli", "submit", ENRICHMENT], settings, scratch, processes)
 
 
-def in_batches(settings: Settings, scratch: Path, processes: int) -> Running:
-    """The same with LABKIT_ENRICHMENT_IN_BATCHES=true."""
-    return _submitted(settings, scratch, processes, in_batches=True)
+def record_at_a_time(settings: Settings, scratch: Path, processes: int) -> Running:
+    """The enrichment as lesson 05 builds it, from its beginning."""
+    return _enrichment(["benchmarks.ways", RECORD_AT_A_TIME], settings, scratch, processes)
 
 
-def _submitted(settings: Settings, scratch: Path, processes: int, *, in_batches: bool) -> Running:
+def _enrichment(module: Sequence[str], settings: Settings, scratch: Path, processes: int) -> Running:
     for folder in (settings.savepoints_dir, settings.checkpoints_dir):
         shutil.rmtree(folder / settings.job_name(ENRICHMENT), ignore_errors=True)
-    words = [sys.executable, "-m", "labkit.cli", "submit", ENRICHMENT]
+    words = [sys.executable, "-m", *module]
     environment = {
         **told(settings, scratch, processes),
         "LABKIT_SUFFIX": settings.suffix,
         "LABKIT_ENRICHMENT_PARALLELISM": str(processes),
-        "LABKIT_ENRICHMENT_IN_BATCHES": str(in_batches),
         "LABKIT_CHECKPOINT_INTERVAL_S": str(settings.checkpoint_interval_s),
     }
     return FlinkJob(settings, settings.job_name(ENRICHMENT), words, environment)

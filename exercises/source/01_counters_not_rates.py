@@ -5,8 +5,8 @@
 # checks it, and says what is not right yet. It tries your function with machines that you have not seen.
 
 # %%
-from labkit.procfs import CPU_COLUMNS, parse_stat
-from labkit.recording import read_recording
+from labkit.sources.recording import read_recording
+from labkit.streams.procstat.snapshot import CPU_COLUMNS, parse_stat
 from labkit.workshop.check import NotSolved, check
 from labkit.workshop.lesson import RECORDING
 

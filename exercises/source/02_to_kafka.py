@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 
 from confluent_kafka import Consumer, Producer
 
-from labkit.consumer import read_topic
-from labkit.kafka_admin import Topic, create_topics
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.topics import Topic, create_topics
 from labkit.workshop.check import NotSolved, check
 from labkit.workshop.lesson import begin, snapshots
 

@@ -8,7 +8,7 @@
 # %%
 from pyflink.common import Row, Types
 
-from labkit.flink.session import remote_environment
+from labkit.flink.environment import remote_environment
 from labkit.workshop.check import NotSolved, check
 
 # %% [markdown]

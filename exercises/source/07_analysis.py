@@ -13,8 +13,8 @@ from dataclasses import asdict
 import duckdb
 import pandas as pd
 
-from labkit.metrics import compare
-from labkit.recording import ReplaySource
+from labkit.sources.recording import ReplaySource
+from labkit.streams.procstat.metrics import compare
 from labkit.workshop.check import NotSolved, check
 from labkit.workshop.lesson import RECORDING
 

@@ -1,1 +1,15 @@
-"""The two Flink jobs and the way they reach the cluster."""
+"""The engine, the Parquet job, and the way to the cluster."""
+
+__all__ = [
+    "batch_decoder",
+    "enrichment",
+    "environment",
+    "gateway",
+    "home",
+    "names",
+    "parquet_job",
+    "record_batch",
+    "rest",
+    "stale_code",
+    "tables",
+]

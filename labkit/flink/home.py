@@ -60,6 +60,6 @@ def service_environment(settings: Settings) -> dict[str, str]:
         "FLINK_LOG_DIR": str(settings.state_dir / "log"),
         "FLINK_PID_DIR": str(settings.state_dir / "flink"),
         "FLINK_IDENT_STRING": "lab",
-        # The client's JVM takes connector jars, and packs.jar, from here only.
-        "HADOOP_CLASSPATH": f"{settings.install_dir}/jars/flink/*:{flink_lib(settings)}/packs.jar",
+        # The client's JVM takes connector jars, and operators.jar, from here only.
+        "HADOOP_CLASSPATH": f"{settings.install_dir}/jars/flink/*:{flink_lib(settings)}/operators.jar",
     }

@@ -17,8 +17,8 @@ from typing import Any
 
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
-from labkit.workshop import progress
-from labkit.workshop.contents import LESSONS
+from labkit.workshop.course import progress
+from labkit.workshop.course.contents import LESSONS
 from labkit.workshop.explain import explained, is_of_a_cell
 
 __all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge", "raised", "where"]

@@ -140,7 +140,7 @@ KINDS = (
         r"Could not find any (?:format )?factory for identifier '(?P<name>[^']*)'",
         "Flink knows no connector or format called {name!r} here.{known}",
         "Check the spelling. If it is right: restart the kernel, and make the first environment with "
-        "labkit.flink.session.remote_environment, which brings the lab's jars.",
+        "labkit.flink.environment.remote_environment, which brings the lab's jars.",
         _available,
     ),
     Kind(

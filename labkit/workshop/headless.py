@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from labkit.errors import BadInput
 from labkit.workshop.check import VERDICT, Verdict
-from labkit.workshop.contents import Lesson
+from labkit.workshop.course.contents import Lesson
 
 __all__ = ["execute", "judged", "verdicts"]
 

@@ -18,17 +18,23 @@ from pathlib import Path
 
 import httpx
 
-from labkit import kafka_admin
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import ENRICHMENT, PARQUET
-from labkit.ops import at_work, jobs, pipeline, services, unfinished
-from labkit.ops.flink_rest import FlinkRest, tls
-from labkit.procfs import Snapshot
-from labkit.producer import produce
-from labkit.recording import ReplaySource
+from labkit.flink.rest import FlinkRest, tls
+from labkit.jobs import running_jobs
+from labkit.jobs.reset import delete_groups, delete_topics
+from labkit.jobs.stop import drain_and_stop
+from labkit.jobs.submit import submit
+from labkit.kafka.producer import produce
+from labkit.kafka.topics import admin_client, topic_partitions
+from labkit.lab import run_state, services
+from labkit.lab.code import take_new_code
+from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
-from labkit.sources import live_snapshots
-from labkit.workshop.contents import Lesson, Start, lesson
+from labkit.sources.live import live_snapshots
+from labkit.sources.recording import ReplaySource
+from labkit.streams.procstat.snapshot import Snapshot
+from labkit.workshop.course.contents import Lesson, Start, lesson
 from labkit.workshop.jvm_threads import keep_threads_apart
 
 __all__ = ["RECORDING", "begin", "clear", "snapshots", "tidy"]
@@ -76,7 +82,7 @@ def begin(
     if not all(row.healthy for row in services.status(settings)):
         say("Starting the services (half a minute) …")
         services.up(settings)
-    unfinished.keep(settings, services=True)
+    run_state.hand_over(settings, services=True)
     clear(settings)
     if source == "live" and chosen.start >= Start.SNAPSHOTS:
         say(f"Taking {LIVE_S:.0f} s of this machine …")
@@ -93,14 +99,15 @@ def _unknown(source: str) -> BadInput:
 
 def _bring_to(settings: Settings, start: Start, source: str) -> None:
     if start >= Start.TOPICS:
-        pipeline.prepare(settings)
+        prepare(settings)
     if start >= Start.SNAPSHOTS:
         produce(settings, snapshots(settings, source))
     wanted = [job for job, needed in ((ENRICHMENT, Start.METRICS), (PARQUET, Start.ROWS)) if start >= needed]
     if wanted:
-        jobs.submit(settings, *wanted)
+        take_new_code(settings)
+        submit(settings, *wanted)
     for job in wanted:
-        jobs.finish(settings, job)
+        drain_and_stop(settings, job)
 
 
 def clear(settings: Settings) -> None:
@@ -108,19 +115,19 @@ def clear(settings: Settings) -> None:
     if not settings.suffix:
         raise BadInput("Only what belongs to a lesson is cleared; for the main pipeline there is labkit reset.")
     tidy(settings)
-    topics = [name for name in kafka_admin.topic_partitions(settings.kafka_bootstrap) if name.endswith(settings.suffix)]
-    jobs.delete_topics(settings, topics)
+    topics = [name for name in topic_partitions(settings.kafka_bootstrap) if name.endswith(settings.suffix)]
+    delete_topics(settings, topics)
     for topic in {*topics, settings.snapshots_topic}:
         _forget_subject(settings, f"{topic}-value")
     if groups := _groups(settings):
-        jobs.delete_groups(settings, groups)
+        delete_groups(settings, groups)
     for folder in _own_folders(settings):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _groups(settings: Settings) -> list[str]:
     """The jobs' consumer groups whose names end with the suffix: of _nb12, that of enrichment_none_nb12 too."""
-    admin = kafka_admin.admin_client(settings.kafka_bootstrap)
+    admin = admin_client(settings.kafka_bootstrap)
     names = [group.group_id for group in admin.list_consumer_groups(request_timeout=10).result().valid]
     return [name for name in names if name.startswith((ENRICHMENT, PARQUET)) and name.endswith(settings.suffix)]
 
@@ -138,7 +145,7 @@ def _forget_subject(settings: Settings, subject: str) -> None:
 
 def tidy(settings: Settings) -> None:
     """End the jobs of a suffix, and wait until they have gone: what every notebook does last."""
-    at_work.strike_off_suffix(settings)
+    running_jobs.remove_suffix(settings)
     rest = FlinkRest(settings.flink_url)
     mine = [job for job in rest.jobs() if job.name.endswith(settings.suffix) and not job.is_over]
     for job in mine:

@@ -6,9 +6,9 @@ import os
 import sys
 
 from labkit.errors import LabkitError
-from labkit.ops import jupyter
+from labkit.lab import jupyter
 from labkit.settings import load_settings
-from labkit.workshop import folder, index
+from labkit.workshop.course import folder, index
 
 __all__ = ["main"]
 

@@ -6,36 +6,18 @@ records = wait_for_records(settings, "procstat_counts_nb04", 601)      601 commi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from confluent_kafka import Message
 
-from labkit.consumer import read_topic
 from labkit.errors import LabkitError
-from labkit.ops.flink_rest import FlinkRest
+from labkit.flink.rest import FlinkRest
+from labkit.kafka.consumer import read_topic
 from labkit.settings import Settings
+from labkit.system.waiting import WITHIN_S, wait_until
 
 __all__ = ["WITHIN_S", "cause", "wait_for_records", "wait_for_start", "wait_until"]
 
-WITHIN_S = 60.0
-_POLL_S = 0.1
 _READ_AGAIN_S = 0.3
-
-T = TypeVar("T")
-
-
-def wait_until(condition: Callable[[], T], what: str, within_s: float = WITHIN_S) -> T:
-    """Ask `condition` until its answer is true, and return that answer.
-
-    Raises `LabkitError` with `what` (a sentence without its full stop) where that takes more than `within_s`.
-    """
-    deadline = time.monotonic() + within_s
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise LabkitError(f"{what}: not within {within_s:.0f} s.", "Look at Flink's page, and at: labkit status")
-        time.sleep(_POLL_S)
-    return answer
 
 
 def wait_for_start(rest: FlinkRest, job_id: str, within_s: float = WITHIN_S) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from labkit.ops import pipeline
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings
-from tests.jupyterlab import at_work
+from tests.support.jupyterlab import at_work
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -99,7 +99,7 @@ def evil(request: pytest.FixtureRequest, lab: Settings) -> Iterator[str]:
 @pytest.fixture
 def places(lab: Settings, page: Page, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Where what is; the person has opened JupyterLab in this browser, which holds its cookie."""
-    pipeline.prepare(lab)
+    prepare(lab)
     own = {f"JUPYTERLAB_{name}_DIR": str(tmp_path / name) for name in ("WORKSPACES", "SETTINGS")}
     with at_work(**own) as (_, address):
         page.goto(address)

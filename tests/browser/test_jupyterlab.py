@@ -15,12 +15,12 @@ import jupytext
 import nbformat
 import pytest
 
-from labkit.ops import services
+from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings
-from labkit.workshop.contents import LESSONS, lesson
-from labkit.workshop.exercises import answered, source_of, stub
-from tests.integration.test_1_services import wait_for
-from tests.jupyterlab import at_work, way_in
+from labkit.workshop.course.contents import LESSONS, lesson
+from labkit.workshop.course.exercises import answered, source_of, stub
+from tests.support.jupyterlab import at_work, way_in
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

@@ -11,10 +11,10 @@ import pandas as pd
 
 import labkit
 from labkit.errors import LabkitError
-from labkit.metrics import compare
-from labkit.parquet_io import in_natural_order, read_metrics
-from labkit.recording import ReplaySource
+from labkit.parquet.read import in_natural_order, read_metrics
 from labkit.settings import load_settings
+from labkit.sources.recording import ReplaySource
+from labkit.streams.procstat.metrics import compare
 
 DEADLINE = time.monotonic() + 120
 settings = load_settings()

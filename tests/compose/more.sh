@@ -6,12 +6,12 @@ export COMPOSE_PROJECT_NAME=labkit-more
 
 rows() {
     in_lab jupyterlab python -c '
-from labkit.parquet_io import row_count; from labkit.settings import load_settings
+from labkit.parquet.read import row_count; from labkit.settings import load_settings
 print(row_count(load_settings().parquet_dir))'
 }
 job_ids() {
     in_lab jupyterlab python -c '
-from labkit.ops.flink_rest import FlinkRest; from labkit.settings import load_settings
+from labkit.flink.rest import FlinkRest; from labkit.settings import load_settings
 print(sorted(job.id for job in FlinkRest(load_settings().flink_url).jobs() if job.state == "RUNNING"))'
 }
 facts() { in_lab jupyterlab bash -c 'labkit topics && labkit register-schema'; }

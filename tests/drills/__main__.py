@@ -1,8 +1,7 @@
 """Fault drills on services of their own.
 
     python -m tests.drills                    all of them, and the comparison of delivery guarantees
-    python -m tests.drills --in-batches       the same with the enrichment in batches
-    python -m tests.drills --short            one, and one of the two ways, drawn from a seed that is printed
+    python -m tests.drills --short            one, drawn from a seed that is printed
     python -m tests.drills kafka --seed 7     this one
 
 Prints a table at the end, and writes it to test-output/drills/. Exit status 0 only where every drill passed.
@@ -27,8 +26,8 @@ from tests.drills.fleet import HOSTS, Fleet
 from tests.drills.judge import Verdict, run
 from tests.drills.own_lab import keep, new_folder, out, own_lab
 
-#: Of the simulated fleet: 200 hosts, each a snapshot a second. In batches these would be read before a fault comes.
-SECONDS, SECONDS_IN_BATCHES = 300, 1500
+#: Of the simulated fleet: 200 hosts, each a snapshot a second. Fewer would be read before a fault comes.
+SECONDS = 1500
 
 
 def main(
@@ -36,24 +35,19 @@ def main(
     seed: Annotated[
         int | None, typer.Option(help="Of the fleet and the moments of the faults; else a new one.")
     ] = None,
-    short: Annotated[bool, typer.Option("--short", help="One drill and way, drawn from the seed.")] = False,
-    in_batches: Annotated[bool, typer.Option("--in-batches", help="The enrichment's way.")] = False,
-    seconds: Annotated[int | None, typer.Option(help="How much of the fleet is sent.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="One drill, drawn from the seed.")] = False,
+    seconds: Annotated[int, typer.Option(help="How much of the fleet is sent.")] = SECONDS,
 ) -> None:
     """Kill, freeze and fill, under load; then count."""
     seed = random.SystemRandom().randrange(10_000) if seed is None else seed
     known = [name for name in DRILLS if name != "full-disk" or os.geteuid() == 0]
     wanted = names or [*known, "compare"]
     if short:
-        drawn = random.Random(seed)
-        wanted = [drawn.choice(known)]
-        in_batches = drawn.choice([False, True]) or in_batches
-    seconds = seconds or (SECONDS_IN_BATCHES if in_batches else SECONDS)
+        wanted = [random.Random(seed).choice(known)]
     for name in wanted:
         if name not in DRILLS and name != "compare":
             raise typer.BadParameter(f"There is no drill {name!r}; there is {', '.join([*DRILLS, 'compare'])}.")
-    way = "in batches" if in_batches else "by record"
-    out.print(f"seed {seed}, {way}: {', '.join(wanted)}")
+    out.print(f"seed {seed}: {', '.join(wanted)}")
     if "full-disk" not in known:
         out.print("full-disk is left out: it mounts a small disk, and only root may.")
     folder = new_folder()
@@ -64,7 +58,7 @@ def main(
 
     verdicts: list[Verdict] = []
     comparison = None
-    with own_lab(folder, LABKIT_ENRICHMENT_IN_BATCHES=str(in_batches)):
+    with own_lab(folder):
         fleet = Fleet(seed, seconds)
         say(f"services up; the fleet: {HOSTS} hosts, {fleet.snapshots} snapshots, {fleet.intervals} intervals")
         for name in wanted:
@@ -84,11 +78,11 @@ def main(
     if comparison is not None:
         out.print(comparison_table(comparison))
         failed += not comparison[-1].exact
-    record = {"seed": seed, "way": way, "drills": [asdict(verdict) for verdict in verdicts],
+    record = {"seed": seed, "drills": [asdict(verdict) for verdict in verdicts],
               "compare": [asdict(row) for row in comparison or []]}  # fmt: skip
-    keep(f"seed-{seed}-{way.replace(' ', '-')}.json", json.dumps(record, indent=1))
+    keep(f"seed-{seed}.json", json.dumps(record, indent=1))
     if failed:
-        out.print(f"The lab of these drills is in {folder}; seed {seed} {way} gives the same faults again.")
+        out.print(f"The lab of these drills is in {folder}; seed {seed} gives the same faults again.")
     else:
         shutil.rmtree(folder, ignore_errors=True)
     out.print(f"{len(wanted) - failed} passed, {failed} failed")
@@ -105,7 +99,7 @@ def table(verdicts: list[Verdict]) -> Table:
     for verdict in verdicts:
         cells = []
         for side in (verdict.metrics, verdict.rows):
-            cells += [f"{n}" for n in (side.expected, side.found, side.missing, side.twice)] if side else ["–"] * 4
+            cells += [f"{n}" for n in (side.expected, side.found, side.missing, side.duplicates)] if side else ["–"] * 4
         result.add_row(
             verdict.drill, str(verdict.records_in), *cells,
             " ".join(f"{seconds:.1f}" for seconds in verdict.recovered_s), str(verdict.looks),

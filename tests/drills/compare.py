@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from labkit.chaos import faults as chaos
 from labkit.errors import LabkitError
 from labkit.flink.names import ENRICHMENT
-from labkit.ops import chaos, jobs, pipeline
+from labkit.jobs.stop import drain_and_stop
+from labkit.jobs.submit import submit
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
 from labkit.workshop.lesson import clear
 from tests.drills.faults import Bench
@@ -31,11 +34,11 @@ class Row:
     expected: int
     found: int
     missing: int
-    twice: int
+    duplicates: int
 
     @property
     def exact(self) -> bool:
-        return not (self.missing or self.twice)
+        return not (self.missing or self.duplicates)
 
 
 def compared(fleet: Fleet, chance: random.Random, say: Callable[[str], None]) -> list[Row]:
@@ -47,9 +50,9 @@ def compared(fleet: Fleet, chance: random.Random, say: Callable[[str], None]) ->
     feeds = []
     for settings in labs:
         clear(settings)
-        pipeline.prepare(settings)
+        prepare(settings)
     for settings in labs:
-        jobs.submit(settings, ENRICHMENT)
+        submit(settings, ENRICHMENT)
         feeds.append(Feed(settings, fleet))
     bench = Bench(labs[-1], fleet, feeds[-1], chance, say)
     for share in _KILLS:
@@ -58,11 +61,11 @@ def compared(fleet: Fleet, chance: random.Random, say: Callable[[str], None]) ->
     rows = []
     for settings, feed in zip(labs, feeds, strict=True):
         feed.wait()
-        jobs.finish(settings, ENRICHMENT, within_s=_READ_WITHIN_S)
+        drain_and_stop(settings, ENRICHMENT, within_s=_READ_WITHIN_S)
         seen = fleet.metrics_of(settings)
         if seen.other and settings.delivery == "exactly-once":
             raise LabkitError(f"{seen.other} metrics have other values.")
-        rows.append(Row(settings.delivery, seen.expected, seen.found, seen.missing, seen.twice))
+        rows.append(Row(settings.delivery, seen.expected, seen.found, seen.missing, seen.duplicates))
         say(f"{settings.delivery}: {seen}")
         clear(settings)
     return rows
@@ -75,5 +78,5 @@ def comparison_table(rows: list[Row]) -> Table:
     for title in ("expected", "found", "missing", "twice"):
         result.add_column(title, justify="right")
     for row in rows:
-        result.add_row(row.delivery, str(row.expected), str(row.found), str(row.missing), str(row.twice))
+        result.add_row(row.delivery, str(row.expected), str(row.found), str(row.missing), str(row.duplicates))
     return result

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from labkit import kafka_admin
-from labkit.ops import chaos, services
-from labkit.ops.topic_ends import Ends
+from labkit.chaos import faults as chaos
+from labkit.kafka.topic_ends import Ends
+from labkit.kafka.topics import create_topics, pipeline_topics
+from labkit.lab import services
 from labkit.settings import Settings
 from tests.drills.fleet import Feed, Fleet
 from tests.drills.watchers import snapshots_read
@@ -118,7 +119,7 @@ def full_disk(bench: Bench) -> None:
 
 
 def everything(bench: Bench) -> None:
-    """All of these in one run, in a seeded random order."""
+    """All of these in one run, the full disk first, the others in a seeded random order."""
     faults: list[Callable[[Bench], None]] = [
         lambda b: b.over(chaos.kill(b.settings, "taskmanager")),
         lambda b: b.over(chaos.kill(b.settings, "jobmanager")),
@@ -128,9 +129,8 @@ def everything(bench: Bench) -> None:
         *([full_disk_now] if os.geteuid() == 0 else []),
     ]
     bench.chance.shuffle(faults)
-    if bench.settings.enrichment_in_batches and full_disk_now in faults:
-        # It needs rows that come, and in batches all have come when the next fault is over.
-        faults.insert(0, faults.pop(faults.index(full_disk_now)))
+    # A full disk needs rows that come, and all have come when the next fault is over.
+    faults.sort(key=lambda fault: fault is not full_disk_now)
     for number, fault in enumerate(faults):
         bench.wait_until_read(0.08 * (number + 1))
         fault(bench)
@@ -155,4 +155,4 @@ DRILLS: dict[str, Callable[[Bench], None]] = {
 def ready(settings: Settings) -> None:
     """Services up, topics there."""
     services.up(settings)
-    kafka_admin.create_topics(settings, kafka_admin.pipeline_topics(settings))
+    create_topics(settings, pipeline_topics(settings))

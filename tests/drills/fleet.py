@@ -1,7 +1,7 @@
 """The load of a drill: two hundred simulated hosts, sent as fast as they can be, and what must come out of them.
 
 The same seed gives the same snapshots, so that what an undisturbed run would have written can be worked out without
-running it: by `labkit.metrics.compare` here, as the job does there.
+running it: by `labkit.streams.procstat.metrics.compare` here, as the job does there.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import orjson
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from labkit.consumer import read_topic
-from labkit.metrics import SHARE_COLUMNS, Metrics, compare
-from labkit.ops.scenario import Scenario
-from labkit.ops.simulator import FleetSource
-from labkit.parquet_io import parquet_files
-from labkit.procfs import Snapshot
+from labkit.kafka.consumer import read_topic
+from labkit.parquet.read import parquet_files
 from labkit.settings import REPOSITORY, Settings
+from labkit.sources.scenario import Scenario
+from labkit.sources.simulator import FleetSource
+from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, Metrics, compare
+from labkit.streams.procstat.snapshot import Snapshot
 
 HOSTS, CPUS = 200, 4
 START = datetime(2026, 1, 1, 23, 58, tzinfo=UTC)  # over midnight: two folders of dates
 _KEYS = ["hostname", "ts", "cpu_id"]
-_COLUMNS = ["hostname", "ts", "time_delta_ms", "cpu_id", *SHARE_COLUMNS]
+_COLUMNS = ["hostname", "ts", "time_delta_ms", "cpu_id", *UTILIZATION_COLUMNS]
 
 Key = tuple[str, int]
 
@@ -42,12 +42,12 @@ class Difference:
     expected: int
     found: int
     missing: int
-    twice: int
+    duplicates: int
     other: int
 
     @property
     def exact(self) -> bool:
-        return not (self.missing or self.twice or self.other)
+        return not (self.missing or self.duplicates or self.other)
 
 
 class Fleet:
@@ -158,7 +158,7 @@ def _add_rows(rows: dict[str, list[object]], metrics: Metrics) -> None:
         rows["ts"].append(metrics.timestamp)
         rows["time_delta_ms"].append(metrics.time_delta_ms)
         rows["cpu_id"].append(cpu.cpu_id)
-        for name in SHARE_COLUMNS:
+        for name in UTILIZATION_COLUMNS:
             rows[name].append(getattr(cpu, name))
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from labkit.errors import LabkitError
 from labkit.flink.names import JOBS
-from labkit.ops import jobs, pipeline
-from labkit.ops.ledger import Ledger, measure
+from labkit.jobs.stop import drain_and_stop
+from labkit.jobs.submit import submit
+from labkit.ledger.ledger import Ledger, measure
+from labkit.pipeline.run import prepare
 from labkit.settings import load_settings
 from labkit.workshop.lesson import clear, tidy
 from tests.drills.faults import DRILLS, Bench
@@ -43,16 +45,16 @@ def run(drill: str, fleet: Fleet, seed: int, say: Callable[[str], None]) -> Verd
     settings = load_settings(suffix=f"_{drill.replace('-', '_')}")
     try:
         clear(settings)
-        pipeline.prepare(settings)
+        prepare(settings)
         with Reader(settings.parquet_dir) as reader:
             feed = Feed(settings, fleet)
-            jobs.submit(settings, *JOBS)
+            submit(settings, *JOBS)
             bench = Bench(settings, fleet, feed, random.Random(f"{seed} {drill}"), say)
             bench.recovered_s = verdict.recovered_s
             DRILLS[drill](bench)
             feed.wait()
             for job in JOBS:
-                jobs.finish(settings, job, within_s=_READ_WITHIN_S)
+                drain_and_stop(settings, job, within_s=_READ_WITHIN_S)
             say("both jobs have read everything and are stopped; counting")
             _count(verdict, fleet, settings)
         verdict.looks = reader.looks
@@ -85,4 +87,4 @@ def _count(verdict: Verdict, fleet: Fleet, settings: object) -> None:
 def in_the_books(ledger: Ledger) -> list[str]:
     """What is wrong with the ledger of a pipeline that has read everything and is stopped."""
     faults = [] if ledger.balances else ledger.faults[:3] or ["the ledger does not balance"]
-    return faults + ([f"{ledger.in_flight} results are still in flight"] if ledger.in_flight else [])
+    return faults + ([f"{ledger.uncommitted} results are still in flight"] if ledger.uncommitted else [])

@@ -25,10 +25,13 @@ import typer
 from rich.table import Table
 
 from labkit.flink.names import JOBS
-from labkit.ops import jobs, pipeline, services
-from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.ledger import measure
-from labkit.parquet_io import parquet_files
+from labkit.flink.rest import FlinkRest
+from labkit.jobs.stop import drain_and_stop
+from labkit.jobs.submit import submit
+from labkit.lab import services
+from labkit.ledger.ledger import measure
+from labkit.parquet.read import parquet_files
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings
 from tests.drills.fleet import CPUS, HOSTS, Feed, Fleet
 from tests.drills.judge import in_the_books
@@ -127,8 +130,8 @@ def thirds(numbers: list[float]) -> tuple[float, float, float]:
 
 def run(settings: Settings, fleet: Fleet, speed: float, watched: Samples) -> list[str]:
     """The run itself; returns what was not as it must be."""
-    pipeline.prepare(settings)
-    jobs.submit(settings, *JOBS)
+    prepare(settings)
+    submit(settings, *JOBS)
     with Reader(settings.parquet_dir) as reader:
         feed = Feed(settings, fleet, speed)
         while feed.is_sending or snapshots_read(settings) < fleet.snapshots:
@@ -140,7 +143,7 @@ def run(settings: Settings, fleet: Fleet, speed: float, watched: Samples) -> lis
             time.sleep(_SAMPLE_S)  # the distance of the samples
         feed.wait()
         for job in JOBS:
-            jobs.finish(settings, job, within_s=_READ_WITHIN_S)
+            drain_and_stop(settings, job, within_s=_READ_WITHIN_S)
     faults = [f"reader: {fault}" for fault in reader.faults[:3]]
     ledger = measure(settings)
     out.print(f"  {ledger}", markup=False)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from labkit.ops import services
-from labkit.ops.client import close_client
+from labkit.flink.gateway import close_client
+from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.conftest import lab_environment
+from tests.support.labs import lab_environment
 
 OUTPUT = REPOSITORY / "test-output" / "drills"
 out = Console(highlight=False, soft_wrap=True, width=None if os.isatty(1) else 200)

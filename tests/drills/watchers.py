@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from labkit.errors import LabkitError
 from labkit.flink.home import java
 from labkit.flink.names import ENRICHMENT
-from labkit.ops import services
-from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.offsets import committed_offsets, furthest
-from labkit.ops.supervisor_conf import kafka_classpath
-from labkit.parquet_io import parquet_files
+from labkit.flink.rest import FlinkRest
+from labkit.kafka.offsets import committed_offsets, furthest
+from labkit.lab import services
+from labkit.lab.supervisor.kafka import kafka_classpath
+from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
 
 _GONE_WITHIN_S = 20.0

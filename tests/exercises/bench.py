@@ -13,7 +13,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from labkit.workshop.check import Verdict
-from labkit.workshop.contents import Lesson
+from labkit.workshop.course.contents import Lesson
 from labkit.workshop.headless import verdicts
 
 CELL_WITHIN_S = 120

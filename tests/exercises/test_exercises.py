@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from labkit.settings import Settings
-from labkit.workshop.contents import LESSONS, Lesson, Start
-from labkit.workshop.exercises import answered, notebook_text, source_of, stub
-from tests.conftest import Labkit
+from labkit.workshop.course.contents import LESSONS, Lesson, Start
+from labkit.workshop.course.exercises import answered, notebook_text, source_of, stub
 from tests.exercises.bench import Bench
+from tests.support.labs import Labkit
 
 WITH_EXERCISES = [lesson for lesson in LESSONS if lesson.exercises]
 Wrong = list[tuple[str, str, str]]
@@ -59,7 +59,7 @@ def test_an_exercise_has_at_least_three_typical_wrong_answers(lesson: Lesson) ->
 def test_the_learners_notebook_is_made_from_the_source_and_holds_no_solution(lesson: Lesson) -> None:
     source = source_of(lesson).read_text()
     text = lesson.exercise_notebook.read_text()
-    assert text == notebook_text(stub(source)), "type: python -m labkit.workshop.exercises"
+    assert text == notebook_text(stub(source)), "type: python -m labkit.workshop.course.exercises"
     assert "BEGIN" not in text
     for exercise in lesson.exercises:
         assert f'raise NotSolved(\\"{exercise}\\")' in text
@@ -80,7 +80,7 @@ def test_labkit_check_judges_headless_and_the_ticks_are_kept(settings: Settings,
     done = labkit("check", lesson.no.lstrip("0"))
     assert (done.returncode, done.stderr) == (0, "")
     assert [line[:5] for line in done.stdout.splitlines()[-2:]] == [f"✓ {name}" for name in lesson.exercises]
-    from labkit.workshop.progress import solved
+    from labkit.workshop.course.progress import solved
 
     assert set(lesson.exercises) <= solved(settings)
 

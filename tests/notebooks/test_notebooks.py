@@ -13,10 +13,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit.ops import services
-from labkit.ops.flink_rest import FlinkRest
+from labkit.flink.rest import FlinkRest
+from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings
-from labkit.workshop.contents import lesson
+from labkit.workshop.course.contents import lesson
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 MARK = "# NBVAL_CHECK_OUTPUT"

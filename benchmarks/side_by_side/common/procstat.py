@@ -2,8 +2,9 @@
 
     b"\\x00\\x00\\x00\\x00\\x07\\x10host-001…"  ->  ("host-001", 1764000001000, 1763000000, {"cpu0": (4705, 150, …), …})
 
-Nothing of labkit is imported: each program has an environment of its own. The rules are those of `labkit.metrics`,
-and a test holds the two against each other. A snapshot is a plain tuple, so that any framework can keep it as state.
+Nothing of labkit is imported: each program has an environment of its own. The rules are those of
+`labkit.streams.procstat.metrics`, and a test holds the two against each other. A snapshot is a plain tuple, so that
+any framework can keep it as state.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Decoder:
 
 
 def compare(before: Snapshot | None, now: Snapshot) -> tuple[Snapshot, dict[str, Any] | None]:
-    """(what the next snapshot is compared with, the record to write or None), as `labkit.metrics.compare` has it."""
+    """(what the next snapshot is compared with, the record to write or None), by the rules of labkit's `compare`."""
     host, at, booted, cpus = now
     if before is None or abs(booted - before[2]) > BTIME_SLACK_S or at - before[1] > FORGET_AFTER_MS:
         return now, None

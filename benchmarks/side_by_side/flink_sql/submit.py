@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from string import Template
 
-from labkit.flink.session import remote_environment
+from labkit.flink.environment import remote_environment
 from labkit.settings import load_settings
 
 

@@ -18,11 +18,11 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 from confluent_kafka import Message
 
-from labkit.avro_codec import SnapshotCodec, read_schema
-from labkit.consumer import read_topic
-from labkit.kafka_admin import Topic, create_topics
-from labkit.ops.flink_rest import FlinkRest
-from labkit.registry import Registry
+from labkit.flink.rest import FlinkRest
+from labkit.kafka.avro import SnapshotCodec, read_schema
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.registry import Registry
+from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.workshop.check import NotYet
 from labkit.workshop.lesson import tidy
@@ -173,7 +173,7 @@ def on_cluster(settings: Settings, name: str, attach: Callable[[Any], Any], coun
     """
     from pyflink.common import Row, Types
 
-    from labkit.flink.session import remote_environment
+    from labkit.flink.environment import remote_environment
 
     job, topic = settings.job_name(name), f"procstat_{settings.job_name(name)}"
     create_topics(settings, [Topic(topic, 1)])

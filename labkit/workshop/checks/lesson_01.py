@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.metrics import cpu_shares
-from labkit.procfs import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
 from labkit.settings import Settings
+from labkit.streams.procstat.metrics import cpu_utilization
+from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
 from labkit.workshop.check import Judge, NotYet
 from labkit.workshop.checks.calling import called, shown
 
@@ -217,7 +217,7 @@ def _total(lines: Any) -> CpuTimes:
 
 def _busiest(before: Snapshot, after: Snapshot) -> tuple[str, float] | None:
     earlier = {line.id: line for line in before.cpus}
-    found = (cpu_shares(earlier[line.id], line) for line in after.cpus if line.id in earlier and line.id != "cpu")
+    found = (cpu_utilization(earlier[line.id], line) for line in after.cpus if line.id in earlier and line.id != "cpu")
     worked = [(share.cpu_id, share.total_busy_pct - share.iowait_pct) for share in found if share is not None]
     return max(worked, key=lambda pair: pair[1], default=None)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from confluent_kafka import Message, Producer
 
-from labkit.consumer import read_topic
-from labkit.kafka_admin import MAX_MESSAGE_BYTES, Topic, admin_client, create_topics
-from labkit.ops.jobs import delete_groups, delete_topics
-from labkit.ops.offsets import committed_offsets
-from labkit.procfs import CpuTimes, Snapshot
+from labkit.jobs.reset import delete_groups, delete_topics
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.offsets import committed_offsets
+from labkit.kafka.topics import MAX_MESSAGE_BYTES, Topic, admin_client, create_topics
 from labkit.settings import Settings, load_settings
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.workshop.check import NotYet
 
 __all__ = ["JUDGES", "judge_02a", "judge_02b"]

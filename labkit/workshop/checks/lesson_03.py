@@ -14,10 +14,10 @@ from unittest.mock import patch
 import fastavro
 import httpx
 
-from labkit.avro_codec import HEADER_BYTES
 from labkit.errors import LabkitError
-from labkit.ops.flink_rest import tls
-from labkit.registry import Registry
+from labkit.flink.rest import tls
+from labkit.kafka.avro import HEADER_BYTES
+from labkit.kafka.registry import Registry
 from labkit.settings import Settings, load_settings
 from labkit.workshop.check import NotSolved, NotYet, raised
 

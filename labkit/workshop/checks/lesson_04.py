@@ -6,17 +6,17 @@ import json
 from collections import Counter
 from typing import Any
 
-from labkit.consumer import read_topic
-from labkit.kafka_admin import Topic, create_topics
-from labkit.ops.flink_rest import FlinkRest
-from labkit.ops.scenario import Scenario
-from labkit.ops.simulator import FleetSource
-from labkit.producer import produce
+from labkit.flink.rest import FlinkRest
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.producer import produce
+from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
+from labkit.sources.scenario import Scenario
+from labkit.sources.simulator import FleetSource
 from labkit.workshop.check import NotYet
 from labkit.workshop.checks.flink_trial import committed, on_cluster
-from labkit.workshop.job_graph import boxes
 from labkit.workshop.lesson import begin, tidy
+from labkit.workshop.pictures.job_graph import boxes
 
 __all__ = ["JUDGES"]
 
@@ -79,7 +79,7 @@ def judge_04a(functions: Any, settings: Settings) -> str:
 
 def judge_04b(build: Any, settings: Settings) -> str:
     """A job that counts by partition, with parallelism 2, on the cluster."""
-    from labkit.flink.session import remote_environment
+    from labkit.flink.environment import remote_environment
 
     own = begin("04", say=lambda _: None, suffix=_SUFFIX, checkpoint_interval_s=1)
     remote_environment(own, own.job_name("first"), parallelism=1, resume_from=None)  # the JVM gets its surroundings

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.metrics import compare
-from labkit.procfs import CpuTimes, Snapshot
 from labkit.settings import Settings
+from labkit.streams.procstat.metrics import compare
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.workshop.check import NotYet, raised
 from labkit.workshop.checks.flink_trial import Operator, decoded, on_cluster
 from labkit.workshop.lesson import RECORDING, begin, snapshots
@@ -180,7 +180,7 @@ def _words(shares: list[float]) -> str:
 def _busy(found: Any) -> Iterator[list[Any]]:
     last: Snapshot | None = None
     for now in found:
-        metrics = compare(last, now).metrics
+        metrics = compare(last, now).result
         last = now
         if metrics is not None:
             yield from ([metrics.hostname, metrics.timestamp, cpu.cpu_id, cpu.total_busy_pct]

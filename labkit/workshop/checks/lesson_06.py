@@ -17,17 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Producer
 
-from labkit import kafka_admin
 from labkit.errors import LabkitError
-from labkit.flink.session import remote_environment
-from labkit.ops import jobs, services
-from labkit.ops.flink_rest import FlinkRest
+from labkit.flink.environment import remote_environment
+from labkit.flink.rest import FlinkRest
+from labkit.jobs.reset import delete_topics
+from labkit.kafka.topics import create_topics, pipeline_topics
+from labkit.lab import services
 from labkit.settings import Settings, load_settings
 from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import shown
 from labkit.workshop.explain import explained
 from labkit.workshop.lesson import tidy
-from labkit.workshop.timeline import checkpoint_times
+from labkit.workshop.pictures.timeline import checkpoint_times
 
 __all__ = ["JUDGES", "judge_06a", "judge_06b"]
 
@@ -202,7 +203,7 @@ def judge_06b(answer: Any, settings: Settings) -> str:
         _require_files(files, folder, wanted)
     finally:
         tidy(own)
-        jobs.delete_topics(own, [own.metrics_topic])
+        delete_topics(own, [own.metrics_topic])
         for rest in (folder, own.checkpoints_dir / own.job_name(_JOB)):
             shutil.rmtree(rest, ignore_errors=True)
     return f"{_MESSAGES} committed messages, {_MESSAGES} rows, and none of an aborted one."
@@ -213,9 +214,9 @@ def _fill(own: Settings) -> dict[tuple[str, int], float]:
 
     In each partition the aborted message is the first, so whoever has read another one there has passed it.
     """
-    jobs.delete_topics(own, [own.metrics_topic])
-    topic = next(topic for topic in kafka_admin.pipeline_topics(own) if topic.name == own.metrics_topic)
-    kafka_admin.create_topics(own, [topic])
+    delete_topics(own, [own.metrics_topic])
+    topic = next(topic for topic in pipeline_topics(own) if topic.name == own.metrics_topic)
+    create_topics(own, [topic])
     producer = Producer({"bootstrap.servers": own.kafka_bootstrap, "transactional.id": f"check{_SUFFIX}"})
     producer.init_transactions()
     producer.begin_transaction()

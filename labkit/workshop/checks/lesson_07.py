@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from labkit.metrics import compare
-from labkit.recording import ReplaySource
 from labkit.settings import Settings
+from labkit.sources.recording import ReplaySource
+from labkit.streams.procstat.metrics import compare
 from labkit.workshop.check import Judge, NotYet
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.lesson import RECORDING

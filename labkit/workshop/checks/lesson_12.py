@@ -17,10 +17,11 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 from confluent_kafka import Producer
 
-from labkit import kafka_admin
-from labkit.consumer import read_topic
-from labkit.ops import jobs, services
-from labkit.ops.offsets import committed_offsets
+from labkit.jobs.reset import delete_groups, delete_topics
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.offsets import committed_offsets
+from labkit.kafka.topics import Topic, create_topics
+from labkit.lab import services
 from labkit.settings import Settings, load_settings
 from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import called, shown
@@ -125,11 +126,11 @@ def _topics(own: Settings) -> Iterator[None]:
     """Two topics that are new, and a group that has read nothing."""
 
     def clear() -> None:
-        jobs.delete_topics(own, [_SOURCE, _TARGET])
-        jobs.delete_groups(own, [_GROUP])
+        delete_topics(own, [_SOURCE, _TARGET])
+        delete_groups(own, [_GROUP])
 
     clear()
-    kafka_admin.create_topics(own, [kafka_admin.Topic(_SOURCE, 1), kafka_admin.Topic(_TARGET, 1)])
+    create_topics(own, [Topic(_SOURCE, 1), Topic(_TARGET, 1)])
     try:
         yield
     finally:

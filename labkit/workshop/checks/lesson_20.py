@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from labkit.consumer import read_topic
-from labkit.kafka_admin import Topic, create_topics
-from labkit.procfs import CpuTimes, Snapshot
-from labkit.producer import produce
+from labkit.kafka.consumer import read_topic
+from labkit.kafka.producer import produce
+from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.workshop.check import NotYet
-from labkit.workshop.contents import Start
+from labkit.workshop.course.contents import Start
 from labkit.workshop.lesson import begin, tidy
 
 __all__ = ["JUDGES"]
@@ -88,7 +88,7 @@ def _intervals(host: str) -> set[tuple[int, int]]:
 
 def _begun() -> tuple[Settings, Any]:
     """The hosts' snapshots in a topic, and a session that knows it as the table `snapshots`, with an end."""
-    from labkit.flink.session import remote_environment
+    from labkit.flink.environment import remote_environment
 
     own = begin("20", say=lambda _: None, suffix=_SUFFIX, start=Start.TOPICS, partitions=1)
     produce(own, [snapshot for host in _HOSTS for snapshot in _sent(host)])

@@ -1,0 +1,3 @@
+"""Tables and plots of the rows."""
+
+__all__ = ["plots", "tables"]

@@ -1,0 +1,141 @@
+"""What the rows say: means, peaks, pauses, and the matrix behind a heat map.
+
+    rows of one host, as parquet_io reads them       grid(rows): busy % by time and CPU
+    ts        time_delta_ms  cpu_id  total_busy_pct                         cpu0  cpu1
+    13:00:01           1000  cpu0              50.0   (13:00:00, 13:00:01]    50     0
+    13:00:01           1000  cpu1               0.0   (13:00:01, 13:03:01]   NaN   NaN   <- a pause
+    13:03:02           1000  cpu0              60.0   (13:03:01, 13:03:02]    60    10
+    13:03:02           1000  cpu1              10.0
+
+`ts` is the end of an interval that lasted `time_delta_ms`. Every function takes rows and gives a new
+table; none changes what it was given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from labkit.errors import BadInput, LabkitError
+from labkit.parquet.read import cpu_number, in_natural_order
+from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
+
+__all__ = ["TOTAL", "busiest_cpu", "check_shares", "coarsen", "gaps", "grid", "one_host", "summary"]
+
+#: The line of /proc/stat that counts all CPUs together.
+TOTAL = "cpu"
+#: An interval more than this many times as long as the median one is a pause.
+PAUSE_FACTOR = 3
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows -> one row for each host and CPU: intervals, mean_busy_pct, peak_busy_pct, peak_at (UTC).
+
+    The mean is weighted by time_delta_ms: an interval of 10 s counts ten times one of 1 s.
+    """
+    frame = frame.reset_index(drop=True)
+    frame["busy_ms"] = frame["total_busy_pct"] * frame["time_delta_ms"]
+    lines = frame.groupby(["hostname", "cpu_id"])
+    peaks = frame.loc[lines["total_busy_pct"].idxmax()].set_index(["hostname", "cpu_id"])
+    result = pd.DataFrame(
+        {
+            "intervals": lines.size(),
+            "mean_busy_pct": lines["busy_ms"].sum() / lines["time_delta_ms"].sum(),
+            "peak_busy_pct": peaks["total_busy_pct"],
+            "peak_at": pd.to_datetime(peaks["ts"], utc=True),
+        }
+    )
+    return in_natural_order(result.reset_index(), ["hostname", "cpu_id"])
+
+
+def busiest_cpu(frame: pd.DataFrame) -> pd.Series:
+    """The row of `summary` with the highest mean, the total line left out: hostname, cpu_id, …"""
+    cpus = summary(_filled(frame[frame["cpu_id"] != TOTAL]))
+    return cpus.loc[cpus["mean_busy_pct"].idxmax()]
+
+
+def check_shares(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that cannot be: a share outside 0…100, or eight that do not sum to 100 ± 1e-9.
+
+    Empty where all is well. total_busy_pct is not one of the eight: it is all of them but idle.
+    """
+    shares = frame[list(UTILIZATION_COLUMNS)]
+    inside = ((shares >= 0) & (shares <= 100)).all(axis=1)
+    whole = (shares.drop(columns="total_busy_pct").sum(axis=1) - 100).abs() <= 1e-9
+    return frame[~(inside & whole)]
+
+
+def one_host(frame: pd.DataFrame, hostname: str | None = None) -> pd.DataFrame:
+    """The rows of `hostname`, or of the host with the most rows. Raises BadInput where it has none."""
+    rows_of = _filled(frame)["hostname"].value_counts()
+    if hostname is not None and hostname not in rows_of:
+        raise BadInput(f"There is no host {hostname} here, only {', '.join(sorted(rows_of.index))}.")
+    return frame[frame["hostname"] == (hostname or rows_of.index[0])]
+
+
+def gaps(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one host -> its pauses: start and end (UTC), in time order; empty where there is none.
+
+    A pause is time that no interval covers, or one interval that is more than 3 times as long as
+    the median one: its mean hides what happened inside, so a plot shows a gap there, not a line.
+    """
+    spans = _intervals(frame)
+    length = spans["end"] - spans["start"]
+    uncovered = pd.DataFrame({"start": spans["end"].shift(), "end": spans["start"]})
+    uncovered = uncovered[uncovered["start"] < uncovered["end"]]
+    too_long = spans[length > PAUSE_FACTOR * length.median()]
+    return pd.concat([uncovered, too_long]).sort_values("start", ignore_index=True)
+
+
+def grid(frame: pd.DataFrame, column: str = "total_busy_pct") -> pd.DataFrame:
+    """Rows of one host -> `column` as a matrix of time × CPU, NaN where there is no data.
+
+    The index holds the intervals (start, end] in UTC, each beginning where the one before ended, a
+    pause being a row of NaN; the columns are the cpu_ids in natural order, the total line among them
+    where `frame` has it. A row that came twice counts once: to find those is the ledger's work.
+    """
+    pauses = gaps(frame)
+    rows = frame.assign(ts=pd.to_datetime(frame["ts"], utc=True)).drop_duplicates(["ts", "cpu_id"])
+    matrix = rows.pivot(index="ts", columns="cpu_id", values=column)
+    matrix = matrix.reindex(index=matrix.index.union(pauses["end"]), columns=sorted(matrix, key=cpu_number))
+    matrix.loc[pauses["end"]] = np.nan
+    start = _intervals(frame)["start"].iloc[0]
+    matrix.index = pd.IntervalIndex.from_breaks(matrix.index.insert(0, start), name="interval")
+    return matrix
+
+
+def coarsen(matrix: pd.DataFrame, at_most: int = 1000) -> pd.DataFrame:
+    """A `grid` -> one with about `at_most` longer intervals: means weighted by time, pauses kept.
+
+    A day has 86,400 intervals of 1 s and a picture some 1,500 pixels. No mean reaches across a pause.
+    """
+    step = -(-len(matrix) // at_most)
+    if step == 1:
+        return matrix
+    pause = matrix.isna().all(axis=1).to_numpy()
+    begins = np.arange(len(matrix)) % step == 0
+    begins[1:] |= pause[1:] != pause[:-1]
+    run = begins.cumsum()
+    seconds = pd.Series((matrix.index.right - matrix.index.left).total_seconds(), index=matrix.index)
+    measured = matrix.notna().mul(seconds, axis=0).groupby(run).sum()
+    means = matrix.mul(seconds, axis=0).groupby(run).sum() / measured.where(measured > 0)
+    breaks = matrix.index.left[begins].append(matrix.index.right[-1:])
+    return means.set_axis(pd.IntervalIndex.from_breaks(breaks, name="interval"))
+
+
+def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one host -> start and end (UTC) of its intervals, each once, in time order."""
+    hosts = _filled(frame)["hostname"].unique()
+    if len(hosts) > 1:
+        named = ", ".join(hosts[:3])
+        raise BadInput(f"These are rows of {len(hosts)} hosts ({named}, …).", "Take one_host(rows).")
+    spans = frame[["ts", "time_delta_ms"]].drop_duplicates("ts").sort_values("ts", ignore_index=True)
+    end = pd.to_datetime(spans["ts"], utc=True)
+    return pd.DataFrame({"start": end - pd.to_timedelta(spans["time_delta_ms"], unit="ms"), "end": end})
+
+
+def _filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` itself. Raises LabkitError where it has no rows."""
+    if frame.empty:
+        raise LabkitError("There are no rows to look at.", "Choose another host or time, or type: labkit run")
+    return frame

@@ -1,0 +1,3 @@
+"""The command line `labkit`: one module a family of commands."""
+
+__all__ = ["main"]

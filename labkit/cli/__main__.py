@@ -1,0 +1,5 @@
+"""`python -m labkit.cli` is `labkit`."""
+
+from labkit.cli.main import main
+
+main()

@@ -1,0 +1,126 @@
+"""Flink jobs, and the whole pipeline in one command."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from labkit.cli.app import (
+    Interval,
+    Yes,
+    command,
+    confirm,
+    out,
+    print_ledger,
+    report,
+    require_one_of,
+    require_positive,
+    settings_with,
+    shown,
+)
+from labkit.errors import BadInput
+from labkit.flink.names import ENRICHMENT, JOBS
+from labkit.settings import Settings, load_settings
+from labkit.system.signals import stop_signals
+
+__all__ = ["run", "stop", "submit"]
+
+
+@command("submit", "labkit submit enrichment parquet")
+def submit(
+    names: Annotated[list[str], typer.Argument(metavar="JOB...", help="enrichment, parquet, or both")],
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: empty its output first.")] = False,
+    when_ready: Annotated[
+        bool, typer.Option("--when-ready", help="Wait for topics and slots; a job that is there already is fine.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Submit a Flink job; it goes on from its newest savepoint or checkpoint."""
+    from labkit.jobs.reset import reset_job, what_fresh_empties
+    from labkit.jobs.submit import described, require_absent, submit_when_ready
+    from labkit.jobs.submit import submit as submit_jobs
+    from labkit.lab import run_state
+    from labkit.lab.code import take_new_code
+    from labkit.lab.ownership import require_own
+
+    settings = load_settings()
+    for name in names:
+        require_one_of("job", name, JOBS)
+    if fresh and when_ready:
+        raise BadInput("--fresh and --when-ready do not go together.")
+    if when_ready:
+        taken = submit_when_ready(settings, names, lambda text: out.print(text, markup=False))
+    else:
+        require_own(settings)
+        require_absent(settings, *names)
+        if fresh:
+            goes = dict.fromkeys(what for name in names for what in what_fresh_empties(settings, name))
+            confirm("This empties " + ", ".join(goes) + ".", yes)
+            for name in names:
+                reset_job(settings, name)
+        if ENRICHMENT in names and (file := take_new_code(settings)) is not None:
+            out.print(f"{file} was changed: the TaskManager has been started anew.")
+        taken = submit_jobs(settings, *names)
+    run_state.hand_over(settings, jobs=names)
+    for job in taken:
+        out.print(described(settings, job), markup=False)
+        if job.set_aside is not None:
+            out.print(f"  the rows of an earlier lab are in {shown(job.set_aside)} now")
+
+
+@command("stop", "labkit stop enrichment parquet")
+def stop(
+    names: Annotated[list[str], typer.Argument(metavar="JOB...", help="enrichment, parquet, or both")],
+) -> None:
+    """Stop Flink jobs, each with a savepoint from which `labkit submit` goes on."""
+    from labkit.jobs.stop import stop_with_savepoint
+    from labkit.lab.ownership import require_own
+
+    settings = load_settings()
+    for name in names:
+        require_one_of("job", name, JOBS)
+    require_own(settings)
+    for name in names:
+        savepoint = stop_with_savepoint(settings, name)
+        out.print(f"stopped {name}: savepoint {savepoint}" if savepoint else f"The job {name} was not running.")
+
+
+@command("run", "labkit run --seconds 60")
+def run(
+    seconds: Annotated[float, typer.Option("--seconds", help="Seconds of live data.")] = 60.0,
+    interval: Interval = None,
+) -> None:
+    """The whole pipeline on live data: services, topics, jobs, producer, Parquet, plot, ledger, stop.
+
+    Exit status 0 only where the ledger balances.
+    """
+    from labkit.cli.view import RunView
+    from labkit.pipeline import run as pipeline
+
+    settings = settings_with(interval_s=interval)
+    if settings.in_containers:
+        raise BadInput(
+            "In the compose lab producer and jobs run all the time; there is nothing to run.",
+            "See what comes out: labkit plot, labkit ledger",
+        )
+    require_positive("--seconds", seconds)
+    if seconds < settings.interval_s:
+        raise BadInput(
+            f"--seconds has to be at least the interval ({settings.interval_s:g} s): one interval, two snapshots."
+        )
+    view = RunView(out, seconds, settings.parquet_dir)
+    ends = "ending the live part; jobs stop in order, then plot and ledger"
+    with stop_signals(ends, at_once=lambda: not view.jobs_run) as stop_event:
+        result = pipeline.run(settings, seconds, stop_event, view, lambda result: _report_run(settings, result))
+    memory = ", ".join(f"{name} {mib:.0f}" for name, mib in result.memory_mib.items())
+    out.print(f"memory with both jobs at work: {sum(result.memory_mib.values()):.0f} MiB ({memory})")
+    assert result.ledger is not None
+    print_ledger(result.ledger, last_word=True)
+
+
+def _report_run(settings: Settings, run: Any) -> None:
+    if run.snapshots < 2:
+        out.print("No interval was measured: a run needs at least two snapshots.")
+        return
+    report(settings, since_ms=run.since_ms)

@@ -1,0 +1,188 @@
+"""Submit the lab's jobs by name, and wait until they run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import BadInput, LabkitError
+from labkit.flink import environment
+from labkit.flink.environment import Submitted
+from labkit.flink.names import ENRICHMENT, PARQUET
+from labkit.flink.rest import FlinkRest
+from labkit.jobs import running_jobs
+from labkit.jobs.failure import job_failure
+from labkit.kafka.topics import pipeline_topics, topic_partitions
+from labkit.parquet.compact import nothing_half_done
+from labkit.parquet.read import parquet_files
+from labkit.settings import Settings
+from labkit.system.locks import exclusive
+
+__all__ = ["described", "require_absent", "submit", "submit_when_ready"]
+
+_MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_job"}
+_RUNNING_WITHIN_S = 60
+_POLL_S = 0.1
+_RETRY_S = 1.0
+
+
+def submit(settings: Settings, *names: str) -> list[Submitted]:
+    """Submit the jobs `names` and wait until they run; each goes on from its newest savepoint or checkpoint.
+
+    Raises `BadInput` where one is there already or a topic is missing; `LabkitError` where one does not start: then
+    those that this call submitted are stopped again.
+    """
+    # One at a time: the lab itself submits too, after a JobManager's death, and a job must not be there twice.
+    with exclusive(settings.state_dir, "submit.lock", wait=True):
+        require_absent(settings, *names)
+        _require_topics(settings)
+        taken: list[Submitted] = []
+        try:
+            for name in names:
+                module = _job_of(settings, name)
+                moved = _set_rows_aside(settings) if name == PARQUET else None
+                running_jobs.add(settings, name)
+                taken.append(replace(_hand_over(settings, name, partial(module.build, settings)), set_aside=moved))
+            for job in taken:
+                _wait_until_running(settings, job)
+        except BaseException:
+            for name in names:
+                running_jobs.remove(settings, name)
+            for job in taken:
+                with suppress(LabkitError):
+                    FlinkRest(settings.flink_url).cancel(job.job_id)
+            raise
+    return taken
+
+
+def described(settings: Settings, job: Submitted) -> str:
+    """ "submitted enrichment: job id 4a1f…, begins at the start of its topic" """
+    origin = f"goes on from {job.resumed_from}" if job.resumed_from else "begins at the start of its topic"
+    return f"submitted {job.name}: job id {job.job_id}, {origin}"
+
+
+def submit_when_ready(
+    settings: Settings,
+    names: Sequence[str],
+    say: Callable[[str], None],
+    is_wanted: Callable[[str], bool] = lambda _: True,
+) -> list[Submitted]:
+    """Submit those of `names` that are not there, once there are the topics and free slots.
+
+    Kafka, the topics and the cluster are waited for, as long as a job `is_wanted`; `say` hears each reason
+    once. Raises `BadInput` where a job's saved state does not fit it.
+    """
+    told = ""
+    while True:
+        try:
+            rest = FlinkRest(settings.flink_url)
+            absent = [name for name in names if is_wanted(name) and rest.running(settings.job_name(name)) is None]
+            reason = _what_is_missing(settings, rest) if absent else ""
+            if not reason:
+                for name in names:
+                    if name not in absent:
+                        say(f"The job {name} is there already.")
+                return submit(settings, *absent) if absent else []
+        except BadInput:
+            raise
+        except LabkitError as error:
+            reason = error.what
+        if reason != told:
+            told = reason
+            say(f"{reason} Waiting for it.")
+        time.sleep(_RETRY_S)
+
+
+def _what_is_missing(settings: Settings, rest: FlinkRest) -> str:
+    """A sentence about what has to be there before a job can run, or ""."""
+    missing = _missing_topic(settings)
+    if missing is not None:
+        return f"Topic {missing} is not there (make setup)."
+    return "" if rest.overview()["slots-available"] else "No TaskManager has a free slot."
+
+
+def require_absent(settings: Settings, *names: str) -> None:
+    """Raise `BadInput` where one of the jobs is there already."""
+    rest = FlinkRest(settings.flink_url)
+    for name in names:
+        job = rest.running(settings.job_name(name))
+        if job is not None:
+            stop = f"To stop it: labkit stop {name}" if len(names) == 1 else "To stop everything: labkit down"
+            raise BadInput(
+                f"The job {job.name} is there already ({job.state}); nothing was submitted.",
+                "To stop it: tidy(settings)" if settings.suffix else stop,
+            )
+
+
+def _job_of(settings: Settings, name: str) -> Any:
+    """The module whose `build` makes the job. PyFlink takes a second to import: not before it is needed."""
+    return import_module(_MODULES[name])
+
+
+def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:
+    try:
+        return environment.submit(settings, settings.job_name(name), build)
+    except LabkitError:
+        raise
+    except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
+        resumed_from = environment.newest_state(settings, settings.job_name(name))
+        raise job_failure(Submitted(name, "", resumed_from), str(error)) from error
+
+
+def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
+    """Wait until every task of the job runs. A job that does not get there is cancelled.
+
+    Raises `BadInput` where its saved state does not fit it, else `LabkitError`.
+    """
+    rest = FlinkRest(settings.flink_url)
+    deadline = time.monotonic() + _RUNNING_WITHIN_S
+    while time.monotonic() < deadline:
+        state, tasks = rest.state(submitted.job_id), rest.tasks(submitted.job_id)
+        if state == "RUNNING" and set(tasks) == {"RUNNING"}:
+            return
+        trace = rest.root_exception(submitted.job_id)
+        if state == "FAILED" or trace:
+            if state != "FAILED":
+                rest.cancel(submitted.job_id)
+            raise job_failure(submitted, trace)
+        time.sleep(_POLL_S)
+    rest.cancel(submitted.job_id)
+    overview = rest.overview()
+    raise LabkitError(
+        f"The job {submitted.name} did not start within {_RUNNING_WITHIN_S} s "
+        f"({overview['slots-available']} of {overview['slots-total']} slots are free); it was cancelled.",
+        "Look at: labkit logs taskmanager",
+    )
+
+
+def _set_rows_aside(settings: Settings) -> Path | None:
+    """Where the Parquet job begins anew, it reads all its topic again: rows that are there are of another lab.
+
+    They are moved out of the way, so that no account mixes the two; returns where to.
+    """
+    goes_on = environment.newest_state(settings, settings.job_name(PARQUET)) is not None
+    if goes_on or not parquet_files(settings.parquet_dir):
+        return None
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = settings.output_dir / "earlier" / f"{settings.parquet_dir.name}-{now}"
+    aside.parent.mkdir(exist_ok=True)
+    with nothing_half_done(settings):
+        settings.parquet_dir.rename(aside)
+    return aside
+
+
+def _require_topics(settings: Settings) -> None:
+    missing = _missing_topic(settings)
+    if missing is not None:
+        raise BadInput(f"Topic {missing} is not there; nothing was submitted.", "To make it: make setup")
+
+
+def _missing_topic(settings: Settings) -> str | None:
+    there = topic_partitions(settings.kafka_bootstrap)
+    return next((topic.name for topic in pipeline_topics(settings) if topic.name not in there), None)

@@ -1,0 +1,110 @@
+"""Reading topics back: everything up to now.
+
+    for record in read_topic(settings, "procstat_metrics"): record.key(), record.value(), record.offset()
+
+Always read_committed: what an open or aborted transaction wrote is not there (KIP-98).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from labkit.errors import BadInput, LabkitError
+from labkit.kafka.topics import kafka_unavailable, topic_partitions
+from labkit.settings import Settings
+
+__all__ = ["POLL_S", "Offsets", "Reader", "partitions_of", "read_topic"]
+
+_quiet = logging.getLogger("labkit.librdkafka")
+POLL_S = 10.0
+
+Offsets = dict[int, int]  # partition: offset
+OnEnd = Callable[[Offsets], None]
+
+
+def read_topic(
+    settings: Settings, topic: str, start: Offsets | None = None, *, whole: bool = False, on_end: OnEnd = lambda _: None
+) -> Iterator[Message]:
+    """Every committed record of `topic` from `start` ({partition: offset}, else 0) to its end as of now.
+
+    `on_end` hears that end, {partition: offset}. With `whole`, raises `BadInput` where the log no longer
+    starts at offset 0.
+    """
+    with Reader(settings) as consumer:
+        # The end is fixed now: while a producer is at work, an end-of-partition event may never come.
+        end = {number: _end(consumer, topic, number, whole=whole) for number in partitions_of(settings, topic)}
+        on_end(end)
+        begin = start or {}
+        left = {number for number in end if begin.get(number, 0) < end[number]}
+        consumer.assign([TopicPartition(topic, number, begin.get(number, 0)) for number in sorted(left)])
+        while left:
+            record = consumer.poll(POLL_S)
+            if record is None:
+                raise kafka_unavailable(settings.kafka_bootstrap)
+            error, number = record.error(), record.partition()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise LabkitError(f"Kafka could not be read: {error.str()}.")
+            if error is None and number in left and record.offset() < end[number]:
+                yield record
+            if number in left and (error is not None or record.offset() >= end[number] - 1):
+                left.discard(number)
+                consumer.pause([TopicPartition(topic, number)])
+
+
+class Reader:
+    """A consumer of committed records that is closed however the block ends."""
+
+    def __init__(self, settings: Settings, group: str = "labkit-reader") -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+            },
+            logger=_quiet,
+        )
+
+    def __enter__(self) -> Consumer:
+        return self._consumer
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+
+def partitions_of(settings: Settings, topic: str) -> range:
+    """The numbers of a topic's partitions. Raises `BadInput` where it is not there."""
+    there = topic_partitions(settings.kafka_bootstrap)
+    if topic not in there:
+        raise BadInput(f"Topic {topic} is not there.", "To make it: make setup")
+    return range(there[topic])
+
+
+def _end(consumer: Consumer, topic: str, partition: int, *, whole: bool) -> int:
+    low, high = _watermarks(consumer, TopicPartition(topic, partition))
+    if whole and low > 0:
+        raise BadInput(
+            f"Topic {topic} no longer starts at offset 0 (partition {partition} starts at {low}); "
+            "what was deleted cannot be counted.",
+            "Begin anew: labkit reset",
+        )
+    return high
+
+
+def _watermarks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """First offset and end. A topic that was made just now is asked again: its broker is told a little later."""
+    until = time.monotonic() + POLL_S
+    while True:
+        try:
+            return cast(tuple[int, int], consumer.get_watermark_offsets(place, timeout=POLL_S))
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+                raise
+        time.sleep(0.05)

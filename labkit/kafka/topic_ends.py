@@ -1,0 +1,45 @@
+"""How much has been written to a topic, asked again and again of one client.
+
+Ends(settings, "procstat_metrics").total()      720_016: the records, and a marker for each transaction and partition
+"""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from labkit.kafka.consumer import partitions_of
+from labkit.kafka.topics import admin_client
+from labkit.settings import Settings
+
+__all__ = ["Ends"]
+
+#: A partition has just got a leader, and this client still goes by what was there before.
+_LEADER_IS_NEW = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
+_NEW_FOR_S, _AGAIN_S = 10.0, 0.1
+
+
+class Ends:
+    """The ends of a topic's partitions, committed or not. Raises `BadInput` where the topic is not there."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions_of(settings, topic)}
+        self._admin = admin_client(settings.kafka_bootstrap)
+
+    def total(self) -> int:
+        """Their sum."""
+        until = time.monotonic() + _NEW_FOR_S
+        while True:
+            try:
+                return self._total()
+            except KafkaException as error:
+                if error.args[0].code() not in _LEADER_IS_NEW or time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN_S)
+
+    def _total(self) -> int:
+        level = IsolationLevel.READ_UNCOMMITTED
+        answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=10)
+        return sum(answer.result().offset for answer in answers.values())

@@ -1,0 +1,314 @@
+"""The lab's services: start them, see how they are, stop them. supervisord does the watching.
+
+up(settings)      kafka, registry, jobmanager, taskmanager, until each really answers
+down(settings)    stops them all, and what a crash may have left behind
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+import xmlrpc.client
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+from supervisor.xmlrpc import Faults
+
+from labkit.errors import BadInput, LabkitError
+from labkit.flink.home import java
+from labkit.flink.rest import FlinkRest
+from labkit.jobs import running_jobs
+from labkit.lab import ownership, run_state
+from labkit.lab.status import ServiceStatus, log_file, log_files, status, status_of
+from labkit.lab.supervisor.configuration import SERVICES, write_configuration
+from labkit.lab.supervisor.control import NOT_THERE, each, is_up, services_of, supervisor
+from labkit.lab.supervisor.control import processes as controlled
+from labkit.lab.supervisor.kafka import kafka_classpath
+from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
+from labkit.settings import Settings
+from labkit.setup import install
+from labkit.system import disk_space, ports
+from labkit.system.locks import exclusive
+from labkit.system.waiting import wait_until
+
+__all__ = [
+    "ServiceStatus", "down", "format_kafka_storage", "is_up", "log_file", "log_files", "no_run", "processes", "restart",
+    "services_of", "status", "stop_one", "up",
+]  # fmt: skip
+
+_READY_WITHIN_S = 300
+#: The registry begins with the broker's help. Where that goes wrong once, it stays up and never answers.
+_REGISTRY_WITHIN_S = 90
+_STOPPED_WITHIN_S = 60
+_POLL_S = 0.2
+
+
+def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None = None) -> bool:
+    """Start what is not running and wait until every service answers; True where it started anything.
+
+    `on_status` hears of the services' state while it waits. Raises `BadInput` for a busy port and
+    `LabkitError` where a service does not come up; what this call started is stopped again.
+    """
+    install.require_installed(settings)
+    with exclusive(settings.state_dir, "lock", wait=True):
+        if settings.in_containers:
+            return bool(_start_all(settings, on_status))
+        _let_a_broken_off_down_end(settings)
+        if is_up(settings):
+            ownership.require_same_ports(settings, *_service_ports(settings))
+            return bool(_start_all(settings, on_status))
+        _stop_left_behind(settings)
+        if run_state.left_behind(settings):
+            run_state.clear(settings)  # the machine went down with it, or its services were stopped
+        with ports.claimed(_service_ports(settings)):
+            _require_free_ports(settings)
+            disk_space.require_room(settings.state_dir, disk_space.STATE_MIB)
+            conf = write_configuration(settings)
+            ownership.write_ports(settings, _service_ports(settings))
+            format_kafka_storage(settings)
+            running_jobs.clear(settings)
+            try:
+                _start_supervisord(settings, conf)
+                _start_all(settings, on_status)
+            except BaseException:
+                _down(settings)
+                raise
+        return True
+
+
+def _start_all(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None) -> list[str]:
+    """Start what is stopped, and wait until all answer; returns what had been stopped."""
+    stopped = _start_stopped(settings)
+    _wait_until_ready(settings, on_status or (lambda _: None))
+    return stopped
+
+
+def _let_a_broken_off_down_end(settings: Settings) -> None:
+    """A `down` that was killed may have told services, or supervisord itself, to stop: that is waited for."""
+    deadline = time.monotonic() + _STOPPED_WITHIN_S
+    while _is_stopping(settings):
+        if time.monotonic() > deadline:
+            _down(settings)
+        time.sleep(_POLL_S)
+
+
+def _is_stopping(settings: Settings) -> bool:
+    if any(process.state == "STOPPING" for found in controlled(settings).values() for process in found):
+        return True
+    try:
+        with supervisor(f"unix://{control_socket(settings)}") as proxy:
+            proxy.supervisor.getState()
+    except xmlrpc.client.Fault as fault:
+        return bool(fault.faultCode == Faults.SHUTDOWN_STATE)
+    except NOT_THERE:
+        pass
+    return False
+
+
+def down(settings: Settings) -> bool:
+    """Stop every service of this lab; False where there was nothing to stop."""
+    if not settings.state_dir.exists():
+        return False
+    with exclusive(settings.state_dir, "lock", wait=True):
+        stopped = _down(settings)
+        run_state.clear(settings)
+        return stopped
+
+
+def stop_one(settings: Settings, name: str) -> None:
+    """Stop one service, and leave it stopped until `up`. Raises `BadInput` where it does not run."""
+    if name not in services_of(settings):
+        raise BadInput(f"There is no service {name!r}; there is {', '.join(services_of(settings))}.")
+    if not _stop(settings, [name]):
+        raise BadInput(f"{name} is not running.", "Start the services: labkit up")
+
+
+def restart(settings: Settings, name: str) -> None:
+    """Stop one service, and start it again; returns when it answers. Raises `LabkitError` where it does not."""
+    with exclusive(settings.state_dir, "lock", wait=True):
+        known = FlinkRest(settings.flink_url).taskmanagers() if name == "taskmanager" else set()
+        _stop(settings, [name])
+        _start_all(settings, None)
+        if name == "taskmanager":  # the JobManager counts the slots of the old one until it has missed it
+            wait_until(
+                lambda: FlinkRest(settings.flink_url).taskmanagers() - known, "The TaskManager is back", _READY_WITHIN_S
+            )
+
+
+def processes(settings: Settings) -> list[psutil.Process]:
+    """Every process of this machine's services: supervisord, the JVMs and their Python workers."""
+    found = {process.pid: process for process in children_of_supervisord(str(control_socket(settings)))}
+    found.update({process.pid: process for process in _supervisords(settings)})
+    return list(found.values())
+
+
+def _supervisords(settings: Settings) -> list[psutil.Process]:
+    """This lab's, by its command line: one that is ending, or hangs, gives no answer."""
+    words = ["supervisor.supervisord", "-c", str(settings.state_dir / "supervisord.conf")]
+    rows = psutil.process_iter(["uids", "cmdline"])
+    return [row for row in rows if row.info["uids"] and row.info["uids"].real == os.getuid()
+            and (row.info["cmdline"] or [])[-3:] == words]  # fmt: skip
+
+
+@contextlib.contextmanager
+def no_run(settings: Settings) -> Iterator[None]:
+    """Keep a `labkit run` from beginning. Raises `BadInput` where one is at work; makes no state folder."""
+    held = (
+        exclusive(settings.state_dir, "run.lock", wait=False)
+        if settings.state_dir.exists()
+        else contextlib.nullcontext()
+    )
+    with held:
+        yield
+
+
+_ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
+
+
+def _start_stopped(settings: Settings) -> list[str]:
+    found = controlled(settings)
+    missing = [name for name in found if not found[name]]
+    if missing and settings.in_containers:
+        raise LabkitError(
+            f"The container of {missing[0]} does not answer.", "On the host, type: docker compose up -d --wait"
+        )
+    stopped = [name for name in found if any(process.state not in _ALIVE for process in found[name])]
+    for name in stopped:
+        for address in each(settings, name):
+            with supervisor(address) as proxy, contextlib.suppress(xmlrpc.client.Fault):
+                proxy.supervisor.startProcess(name, False)
+    return stopped
+
+
+def _stop(settings: Settings, names: Sequence[str]) -> list[str]:
+    """Stop these services, all at once, and wait until they are; returns those that had been running."""
+    stopped = []
+    for name in names:
+        for address in each(settings, name):
+            with contextlib.suppress(xmlrpc.client.Fault, *NOT_THERE), supervisor(address) as proxy:
+                proxy.supervisor.stopProcess(name, False)
+                stopped.append(name)
+    while any(process.state == "STOPPING" for name in names for process in controlled(settings)[name]):
+        time.sleep(_POLL_S)
+    return list(dict.fromkeys(stopped))
+
+
+def _service_ports(settings: Settings) -> dict[str, int]:
+    return {name: port for name, port in settings.ports.items() if name != "jupyter_port"}
+
+
+def _require_free_ports(settings: Settings) -> None:
+    for name, port in _service_ports(settings).items():
+        if not ports.is_free(port):
+            raise BadInput(
+                f"Port {port} ({name}) is taken by {ports.holder(port)}; nothing was started.",
+                "Stop that program, or move this lab: put `port_offset = 100` into labkit.toml.",
+            )
+
+
+def format_kafka_storage(settings: Settings) -> None:
+    """Give the broker's folder a cluster id, once. Source: Kafka's quickstart, "Format Log Directories"."""
+    if (settings.state_dir / "kafka" / "data" / "meta.properties").exists():
+        return
+    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
+    tool = [
+        str(java()), "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
+        f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
+        "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id,
+        "-c", f"{settings.state_dir}/kafka/server.properties",
+    ]  # fmt: skip
+    done = subprocess.run(tool, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabkitError(f"Kafka's storage could not be made ready: {done.stdout[-300:]}{done.stderr[-300:]}")
+
+
+def _start_supervisord(settings: Settings, conf: Path) -> None:
+    # Without compiled modules every Python worker takes seconds longer to start.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], env=environment,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
+    )  # fmt: skip
+    deadline = time.monotonic() + 10
+    while not is_up(settings):
+        if done.returncode or time.monotonic() > deadline:
+            raise LabkitError(f"supervisord did not start: {(done.stdout + done.stderr)[-300:].strip()}")
+        time.sleep(_POLL_S)
+
+
+def _wait_until_ready(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None]) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    begin_again = float("inf")
+    ready: dict[str, ServiceStatus] = {}
+    while True:
+        found = controlled(settings)
+        rows = [ready.get(name) or status_of(name, found[name], settings) for name in found]
+        ready.update({row.name: row for row in rows if row.healthy})
+        on_status(rows)
+        if all(row.healthy for row in rows):
+            return
+        if "kafka" in ready and "registry" not in ready and not settings.in_containers:
+            begin_again = min(begin_again, time.monotonic() + _REGISTRY_WITHIN_S)
+            if time.monotonic() > begin_again:
+                begin_again = float("inf")
+                _stop(settings, ["registry"])
+                _start_stopped(settings)
+                continue
+        for row in rows:
+            late = time.monotonic() > deadline and not row.healthy
+            if late or row.state in ("FATAL", "EXITED", "STOPPED"):
+                raise LabkitError(
+                    f"{row.name} did not come up ({row.state}, {row.detail}). {_last_words(settings, row.name)}",
+                    f"Its log: {log_file(settings, row.name)}",
+                )
+        time.sleep(_POLL_S)
+
+
+def _last_words(settings: Settings, service: str) -> str:
+    try:
+        lines = log_file(settings, service).read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    said = [line.strip() for line in lines[-2000:] if not line.lstrip().startswith("at ")]
+    telling = [line for line in said if "ERROR" in line or "Exception" in line]
+    return (telling or lines or [""])[-1][:300]
+
+
+def _down(settings: Settings) -> bool:
+    # Kafka's clients all at once, then the broker: without it they would wait for it to come back.
+    if settings.in_containers:  # JupyterLab stays: this may be a cell of its own
+        clients = [name for name in services_of(settings) if name not in ("kafka", "jupyterlab")]
+        return bool(_stop(settings, clients) + _stop(settings, ["kafka"]))
+    found = processes(settings)
+    _stop(settings, [name for name in SERVICES if name != "kafka"])
+    with (
+        contextlib.suppress(xmlrpc.client.Fault, *NOT_THERE),  # a Fault: it is ending already
+        supervisor(f"unix://{control_socket(settings)}") as proxy,
+    ):
+        proxy.supervisor.shutdown()
+    _wait_gone(found, within_s=30)
+    _stop_left_behind(settings)
+    return bool(found)
+
+
+def _stop_left_behind(settings: Settings) -> None:
+    """A supervisord that was killed leaves its services; stop those that carry this lab's mark."""
+    left = processes(settings)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _wait_gone(left, within_s=15)
+
+
+def _wait_gone(found: list[psutil.Process], within_s: float) -> None:
+    _, alive = psutil.wait_procs(found, timeout=within_s)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)

@@ -1,0 +1,3 @@
+"""The folders of Parquet files: read them, and make many files few."""
+
+__all__ = ["compact", "merge", "read"]

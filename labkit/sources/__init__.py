@@ -1,0 +1,3 @@
+"""Where readings come from: this machine live, a recording, a simulated fleet."""
+
+__all__ = ["feed", "fleet", "live", "recording", "scenario", "simulator"]

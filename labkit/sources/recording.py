@@ -1,0 +1,115 @@
+"""/proc/stat on record: gzip of plain text, each reading as it was read below a line with its time and host.
+
+    # 1795366688802 lab          ms since the epoch, hostname
+    cpu  4705 150 1120 16250 520 0 17 0 0 0
+    cpu0 2301 …                  and so on, as the kernel wrote it
+    # 1795366689802 lab
+
+`zcat FILE | less` shows one. A replay sends the same snapshots again, at any speed, with the same result.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from labkit.errors import BadInput
+from labkit.streams.procstat.snapshot import ProcStatError, Snapshot, parse_stat
+
+__all__ = ["Reading", "ReplaySource", "read_recording", "write_recording"]
+
+_HEAD = re.compile(r"# (\d{1,15}) (\S.*)\n")
+
+
+class Reading(NamedTuple):
+    """/proc/stat of `hostname` at `timestamp` (ms since the epoch): its text."""
+
+    timestamp: int
+    hostname: str
+    text: str
+
+
+def read_recording(path: Path) -> Iterator[Reading]:
+    """The readings of a recording. Raises `BadInput` where it is none, or ends in the middle."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
+            head, lines = None, list[str]()
+            for number, line in enumerate(file, start=1):
+                found = _HEAD.fullmatch(line)
+                if not line.endswith("\n"):
+                    raise BadInput(f"{path} ends in the middle of line {number}.")
+                if found is None and head is None:
+                    raise BadInput(f"{path} line {number}: a recording has `# time_ms hostname` here.")
+                if found is None:
+                    lines.append(line)
+                    continue
+                if head is not None:
+                    yield Reading(int(head[1]), head[2], "".join(lines))
+                head, lines = found, []
+            if head is not None:
+                yield Reading(int(head[1]), head[2], "".join(lines))
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError):
+        raise BadInput(f"{path} is no whole gzip file of text.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def write_recording(path: Path, readings: Iterable[Reading]) -> int:
+    """Write `readings` as they come; returns how many. Raises `BadInput` where `path` is there or cannot be made."""
+    count = 0
+    try:
+        # No time in gzip's head: the same readings make the same file.
+        with path.open("xb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+            for timestamp, hostname, text in readings:
+                packed.write(f"# {timestamp} {hostname}\n{text}".encode())
+                count += 1
+    except FileExistsError:
+        raise BadInput(f"{path} is there already; nothing was written.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written ({error.strerror}).") from None
+    return count
+
+
+class ReplaySource:
+    """The snapshots of a recording, `speed` times as fast as they were taken (None: without waiting).
+
+    They are sent exactly as they were, or with `as_now` shifted in time so that the first is taken now;
+    btime is shifted by the same amount. Ends early when `stop` is set. Raises `BadInput` for a reading that
+    cannot be parsed, and where there is none.
+    """
+
+    def __init__(
+        self, path: Path, speed: float | None = None, *, as_now: bool = False, stop: threading.Event | None = None
+    ) -> None:
+        self._path = path
+        self._speed = speed
+        self._as_now = as_now
+        self._stop = stop or threading.Event()
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        begin = time.monotonic()
+        first, shift_ms = None, 0
+        for number, (timestamp, hostname, text) in enumerate(read_recording(self._path), start=1):
+            try:
+                snapshot = parse_stat(text, hostname, timestamp)
+            except ProcStatError as error:
+                raise BadInput(f"{self._path}, reading {number}: {error.what}") from None
+            if first is None:
+                first = timestamp
+                # Whole seconds: btime has no finer unit.
+                shift_ms = (time.time_ns() // 1_000_000 - first) // 1000 * 1000 if self._as_now else 0
+            if self._speed is not None:
+                due = begin + (timestamp - first) / 1000 / self._speed
+                self._stop.wait(max(0.0, due - time.monotonic()))
+            if self._stop.is_set():
+                return
+            yield replace(snapshot, timestamp=timestamp + shift_ms, btime=snapshot.btime + shift_ms // 1000)
+        if first is None:
+            raise BadInput(f"{self._path} has no reading in it.")

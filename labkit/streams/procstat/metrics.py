@@ -1,0 +1,143 @@
+"""Two snapshots of one host -> what its CPUs did in between, in percent. Pure: no I/O, no Flink.
+
+    before  cpu0 user=100 system=50 idle=800        t=1000 ms
+    after   cpu0 user=130 system=60 idle=860        t=2000 ms
+    delta        user= 30 system=10 idle= 60        total=100 ticks
+    ->      cpu0 user 30 %, system 10 %, idle 60 %, busy 40 %, time_delta_ms=1000
+
+The rules for counters that step back, reboots and late snapshots are those of `compare`; the
+Flink job, the tests and the ledger all call it. Counter semantics: proc_stat(5) and the kernel's
+Documentation/filesystems/proc.rst ("iowait … may decrease", guest inside user).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+
+__all__ = [
+    "FORGET_AFTER_MS", "IDLE_RESET_TICKS", "UTILIZATION_COLUMNS", "Comparison", "CpuUtilization", "Metrics", "Verdict",
+    "compare", "cpu_utilization",
+]  # fmt: skip
+
+#: An idle counter that falls by this much or more belongs to a CPU that started over.
+IDLE_RESET_TICKS = 300
+#: btime moves a little with every clock adjustment; more than this many seconds is a reboot.
+BTIME_SLACK_S = 1
+
+#: A host that was silent for longer than 30 days is a new one, so that nobody has to remember it for ever.
+FORGET_AFTER_MS = 30 * 86_400_000
+
+#: The nine columns of a CPU in procstat_metrics and in Parquet, in this order.
+UTILIZATION_COLUMNS = (
+    "user_pct", "nice_pct", "system_pct", "idle_pct", "iowait_pct",
+    "irq_pct", "softirq_pct", "steal_pct", "total_busy_pct",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUtilization:
+    """Shares of one CPU's time in one interval, each 0…100; the first eight sum to 100.
+
+    total_busy_pct is everything but idle, so it includes iowait.
+    """
+
+    cpu_id: str
+    user_pct: float
+    nice_pct: float
+    system_pct: float
+    idle_pct: float
+    iowait_pct: float
+    irq_pct: float
+    softirq_pct: float
+    steal_pct: float
+    total_busy_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """One interval of one host: it ended at `timestamp` (ms) and lasted `time_delta_ms`."""
+
+    hostname: str
+    timestamp: int
+    time_delta_ms: int
+    cpu_metrics: tuple[CpuUtilization, ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """The record of procstat_metrics: {hostname, timestamp, time_delta_ms, cpu_metrics: […]}."""
+        return asdict(self)
+
+
+class Verdict(Enum):
+    """What a snapshot is, seen beside the last good one of its host."""
+
+    FIRST = "first of host"
+    REBOOT = "reboot"
+    REJECTED = "rejected"
+    GOOD = "good"
+
+
+class Comparison(NamedTuple):
+    """`next_state` is what the next snapshot is compared with; `result` is None unless `verdict` is GOOD."""
+
+    verdict: Verdict
+    next_state: Snapshot
+    result: Metrics | None
+
+
+def compare(before: Snapshot | None, now: Snapshot) -> Comparison:
+    """The last good snapshot of a host (None at the start) and the one that came -> `Comparison`.
+
+    - No snapshot before: FIRST, nothing is emitted.
+    - btime differs by more than 1 s: REBOOT, the host starts over, whatever its clock says.
+    - More than `FORGET_AFTER_MS` later than the last good one: FIRST, the host is forgotten by then.
+    - Not newer than the last good one: REJECTED, and the last good one is kept.
+    - Otherwise GOOD: one interval, its CPUs in the order of `now`.
+
+    CPUs are matched by name. One that was not there before, that started over, or for which no
+    tick passed is left out of the interval; the others are not touched.
+    """
+    if before is None:
+        return Comparison(Verdict.FIRST, now, None)
+    if abs(now.btime - before.btime) > BTIME_SLACK_S:
+        return Comparison(Verdict.REBOOT, now, None)
+    if now.timestamp - before.timestamp > FORGET_AFTER_MS:
+        return Comparison(Verdict.FIRST, now, None)
+    if now.timestamp <= before.timestamp:
+        return Comparison(Verdict.REJECTED, before, None)
+    earlier = {cpu.id: cpu for cpu in before.cpus}
+    shares = (cpu_utilization(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier)
+    measured = tuple(share for share in shares if share is not None)
+    interval_ms = now.timestamp - before.timestamp
+    return Comparison(Verdict.GOOD, now, Metrics(now.hostname, now.timestamp, interval_ms, measured))
+
+
+def cpu_utilization(before: CpuTimes, after: CpuTimes) -> CpuUtilization | None:
+    """Two readings of one CPU -> its shares, or None where the CPU started over or no tick passed.
+
+    A counter that steps back counts as 0. guest and guest_nice are inside user and nice and are
+    not added again.
+    """
+    if before.idle - after.idle >= IDLE_RESET_TICKS:
+        return None
+    user, nice, system, idle, iowait, irq, softirq, steal = (
+        max(0, new - old) for old, new in zip(before[1:9], after[1:9], strict=True)
+    )
+    total = user + nice + system + idle + iowait + irq + softirq + steal
+    if total == 0:
+        return None
+    return CpuUtilization(
+        cpu_id=after.id,
+        user_pct=user * 100.0 / total,
+        nice_pct=nice * 100.0 / total,
+        system_pct=system * 100.0 / total,
+        idle_pct=idle * 100.0 / total,
+        iowait_pct=iowait * 100.0 / total,
+        irq_pct=irq * 100.0 / total,
+        softirq_pct=softirq * 100.0 / total,
+        steal_pct=steal * 100.0 / total,
+        total_busy_pct=(total - idle) * 100.0 / total,
+    )

@@ -1,0 +1,289 @@
+"""`labkit watch`: CPUs now, host by host, from the end of procstat_metrics.
+
+    watch(console, settings, stop)     a terminal: one picture, drawn anew in place; else a line for each interval
+    show(settings, seconds=20)         a notebook: the same picture, in one output of the cell
+
+It belongs to no consumer group and commits nothing, so it takes nothing away from anybody.
+
+Uncommitted, an interval shows as soon as the enrichment job has written it, half a second after its snapshot: two
+batches (up to 0.1 s), the buffer between two tasks (up to 0.1 s) and the
+drawing (up to 0.2 s). Committed (KIP-98), it shows when a checkpoint has completed and its transaction is
+committed: 0 to 10 s of waiting for the next checkpoint, and some tenths of a second for the two.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from rich.console import Console
+from rich.live import Live
+
+from labkit.errors import BadInput, LabkitError
+from labkit.kafka.topics import kafka_unavailable, topic_partitions
+from labkit.settings import Settings, load_settings
+from labkit.streams.procstat.metrics import Metrics
+from labkit.watch.latest import LatestByHost, parse
+from labkit.watch.view import Frame, plain_line
+
+__all__ = ["PollResult", "follow", "frames", "how_it_reads", "show", "watch"]
+
+_quiet = logging.getLogger("labkit.librdkafka")
+_TICK_S = 0.1
+_DRAW_S = 0.2
+_DRAW_IN_NOTEBOOK_S = 0.5
+_MOST_AT_ONCE = 1000
+_LOOK_AGAIN_S = 1.0
+_SILENT_S = 5.0
+_NOTEBOOK_WIDTH = 100
+_NOTEBOOK_LINES = 40
+_TOPIC_IS_GONE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """What came since the last look; `trouble` is a sentence while Kafka or the topic is away, else ""."""
+
+    metrics: tuple[Metrics, ...]
+    trouble: str
+
+
+def follow(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    committed: bool = False,
+    host: str | None = None,
+    seconds: float | None = None,
+) -> Iterator[PollResult]:
+    """What is written to procstat_metrics from now on (by one host), ten times a second and as soon as it comes.
+
+    Ends when `stop` is set or after `seconds`. A broker that goes away is waited for, and so is a topic that is
+    deleted and made anew. Raises `LabkitError` where Kafka is not there at the start, `BadInput` without the topic.
+    """
+    end_s = time.monotonic() + (float("inf") if seconds is None else seconds)
+    with _Tail(settings, committed) as tail:
+        while not stop.is_set() and time.monotonic() < end_s:
+            found = [metrics for value in tail.read() if (metrics := parse(value)) is not None]
+            yield PollResult(tuple(one for one in found if host in (None, one.hostname)), tail.trouble)
+
+
+def frames(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    committed: bool = False,
+    host: str | None = None,
+    seconds: float | None = None,
+    every_s: float = _DRAW_S,
+    lines: int | None = None,
+) -> Iterator[Frame]:
+    """`follow` as pictures, at most one every `every_s` seconds; the first one at once."""
+    board = LatestByHost()
+    how = how_it_reads(settings, committed)
+    patience_s = _SILENT_S + (settings.checkpoint_interval_s if committed else 0)
+    begin = time.monotonic()
+    drawn = -every_s
+    for news in follow(settings, stop, committed=committed, host=host, seconds=seconds):
+        now_s = time.monotonic()
+        for metrics in news.metrics:
+            board.add(metrics, now_s)
+        if now_s - drawn >= every_s:
+            drawn = now_s
+            hosts = board.newest(now_s)
+            note = news.trouble or ("" if hosts else _waiting(host, long=now_s - begin > patience_s))
+            yield Frame(hosts, time.time_ns() // 1_000_000, how, note, lines)
+
+
+def how_it_reads(settings: Settings, committed: bool) -> str:
+    """A sentence or two: whether it reads uncommitted, and what that means."""
+    if committed:
+        return (
+            f"{settings.metrics_topic}, read committed: an interval shows once a checkpoint has committed it. "
+            f"Its delay is the wait for the next checkpoint (one every {settings.checkpoint_interval_s:g} s), "
+            "the checkpoint itself and its commit."
+        )
+    return (
+        f"{settings.metrics_topic}, read uncommitted: an interval shows as soon as it is written, before a checkpoint "
+        "commits it. If the job fails, what was not committed is taken back and written again, and shows twice. "
+        "To wait for the commit: --committed"
+    )
+
+
+def watch(
+    console: Console,
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    committed: bool = False,
+    host: str | None = None,
+    seconds: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Show on `console` what comes, until `stop` is set or `seconds` are over.
+
+    A terminal gets pictures in place, and keeps the last one. Anything else gets a line for each interval,
+    while `say` hears how it is read and what is wrong. Errors as `follow`.
+    """
+    if not console.is_terminal:
+        say(how_it_reads(settings, committed))
+        trouble = ""
+        for news in follow(settings, stop, committed=committed, host=host, seconds=seconds):
+            for metrics in news.metrics:
+                console.print(plain_line(metrics, time.time_ns() // 1_000_000), markup=False, soft_wrap=True)
+            if news.trouble and news.trouble != trouble:
+                say(news.trouble)
+            trouble = news.trouble
+        return
+    pictures = frames(settings, stop, committed=committed, host=host, seconds=seconds)
+    last = next(pictures, None)  # errors are said before the screen is taken
+    if last is None:
+        return
+    with Live(last, console=console, screen=True, auto_refresh=False) as live:
+        live.refresh()
+        for last in pictures:
+            live.update(last, refresh=True)
+    console.print(last)
+
+
+def show(
+    settings: Settings | None = None,
+    seconds: float = 20.0,
+    *,
+    committed: bool = False,
+    host: str | None = None,
+) -> None:
+    """In a notebook: CPUs now for `seconds`, in one output that is drawn anew in place. Interrupt ends it sooner.
+
+    Errors as `follow`. Outside a notebook nothing is shown.
+    """
+    from IPython.display import display
+
+    pictures = frames(
+        settings or load_settings(), threading.Event(),
+        committed=committed, host=host, seconds=seconds, every_s=_DRAW_IN_NOTEBOOK_S, lines=_NOTEBOOK_LINES,
+    )  # fmt: skip
+    output = None
+    try:
+        for frame in pictures:
+            if output is None:
+                output = display(_as_output(frame), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            else:
+                output.update(_as_output(frame), raw=True)
+    except KeyboardInterrupt:
+        pass
+
+
+def _as_output(frame: Frame) -> dict[str, str]:
+    """A picture as a notebook keeps it: HTML, and text for what shows no HTML."""
+    console = Console(
+        record=True, file=io.StringIO(), width=_NOTEBOOK_WIDTH, height=_NOTEBOOK_LINES,
+        force_terminal=True, force_jupyter=False, color_system="truecolor", no_color=False,
+    )  # fmt: skip
+    console.print(frame)
+    page = '<pre style="line-height: 1.25; font-family: monospace">{code}</pre>'
+    html = console.export_html(inline_styles=True, code_format=page, clear=False)
+    return {"text/html": html, "text/plain": console.export_text()}
+
+
+def _waiting(host: str | None, *, long: bool) -> str:
+    hint = " Nothing comes: is the enrichment job there (labkit submit enrichment), and a producer (labkit produce)?"
+    return f"Waiting for the next interval of {host or 'any host'}." + (hint if long else "")
+
+
+class _Tail:
+    """A consumer at the end of procstat_metrics, in no group, that outlives a broker's restart."""
+
+    def __init__(self, settings: Settings, committed: bool) -> None:
+        self._settings = settings
+        self._topic = settings.metrics_topic
+        self._looked_s = 0.0
+        self._topic_gone = False
+        self.trouble = ""
+        partitions = self._partitions()
+        if not partitions:
+            raise BadInput(f"Topic {self._topic} is not there.", "To make it: make setup")
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "group.id": "labkit-watch",  # the client asks for one; nobody joins it
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+                "auto.offset.reset": "latest",
+                "reconnect.backoff.max.ms": 1000,
+                "error_cb": self._on_error,
+            },
+            logger=_quiet,
+        )
+        self._begin_at_the_end(partitions)
+
+    def __enter__(self) -> _Tail:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def read(self) -> Iterator[bytes | None]:
+        """The values that are there; waits a tenth of a second for the first."""
+        wait_s = _TICK_S
+        for _ in range(_MOST_AT_ONCE):
+            record = self._consumer.poll(wait_s)
+            if record is None:
+                break
+            wait_s = 0.0
+            if record.error() is not None:
+                self._on_bad(record)
+            else:
+                self.trouble = ""
+                yield record.value()
+        if self.trouble and time.monotonic() - self._looked_s > _LOOK_AGAIN_S:
+            self._look_again()
+
+    def _begin_at_the_end(self, partitions: int) -> None:
+        """Read what comes from this very moment on; committed, also what is being written and not committed yet."""
+        parts = [TopicPartition(self._topic, number) for number in range(partitions)]
+        try:
+            for part in parts:
+                part.offset = self._consumer.get_watermark_offsets(part, timeout=5)[1]
+        except KafkaException:
+            raise kafka_unavailable(self._settings.kafka_bootstrap) from None
+        self._consumer.assign(parts)
+
+    def _partitions(self) -> int:
+        return topic_partitions(self._settings.kafka_bootstrap, 5).get(self._topic, 0)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.trouble = f"{kafka_unavailable(self._settings.kafka_bootstrap).what} Waiting for it."
+
+    def _on_bad(self, record: Message) -> None:
+        error = record.error()
+        if error.fatal():
+            raise LabkitError(f"Kafka could not be read: {error.str()}.")
+        self._topic_gone = self._topic_gone or error.code() in _TOPIC_IS_GONE
+        self.trouble = f"Kafka says: {error.str()}. Waiting for it to pass."
+
+    def _look_again(self) -> None:
+        """Whether the trouble is over; a topic that was made anew is read from its new end."""
+        self._looked_s = time.monotonic()
+        try:
+            partitions = self._partitions()
+            if not partitions:
+                self._topic_gone = True
+                self.trouble = f"Topic {self._topic} is not there. Waiting for it."
+                return
+            if self._topic_gone:
+                self._begin_at_the_end(partitions)
+        except LabkitError:
+            return
+        self._topic_gone = False
+        self.trouble = ""

@@ -1,0 +1,87 @@
+"""One source for an exercise and its solution; the notebooks are made from it.
+
+    def busy(before, after):                      def busy(before, after):
+        # BEGIN 01b                                   raise NotSolved("01b")
+        return …                        ->            # Write your answer in place of the line above.
+        # END 01b
+
+`python -m labkit.workshop.course.exercises` writes exercises/NN_exercises.ipynb from exercises/source/NN_….py
+(jupytext's percent format). A section of the notebook whose heading begins with an exercise's name is that exercise.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from labkit.errors import BadInput
+from labkit.workshop.course.contents import EXERCISES, LESSONS, Lesson
+
+__all__ = ["answered", "main", "notebook_text", "source_of", "stub"]
+
+_BLOCK = re.compile(
+    r"^(?P<indent>[ \t]*)# BEGIN (?P<name>\d\d[a-z])\n(?P<body>.*?)^[ \t]*# END (?P=name)\n", re.M | re.S
+)
+
+
+def source_of(lesson: Lesson) -> Path:
+    """Where exercises and solutions of a lesson are written."""
+    return EXERCISES / "source" / Path(lesson.filename).with_suffix(".py")
+
+
+def stub(source: str) -> str:
+    """The source as a learner gets it: `raise NotSolved` stands where a solution was."""
+
+    def ask(name: str, _: str) -> str:
+        return f'raise NotSolved("{name}")  # your answer goes here\n'
+
+    return _replaced(source, ask)
+
+
+def answered(source: str, answers: Mapping[str, str] | None = None) -> str:
+    """The source with the answers of `answers` ({"01a": code}) in place, and the solution where there is none."""
+    given = answers or {}
+    return _replaced(source, lambda name, solution: textwrap.dedent(given.get(name, solution)).strip("\n") + "\n")
+
+
+def notebook_text(source: str) -> str:
+    """A percent script -> the notebook's JSON, the same text for the same source."""
+    notebook = jupytext.reads(source, fmt="py:percent")
+    notebook.metadata = nbformat.NotebookNode(
+        kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    )
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:03d}"
+        cell.metadata = nbformat.NotebookNode({key: value for key, value in cell.metadata.items() if key == "tags"})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    return str(nbformat.writes(notebook)) + "\n"
+
+
+def _replaced(source: str, answer: Callable[[str, str], str]) -> str:
+    def one(block: re.Match[str]) -> str:
+        return textwrap.indent(answer(block["name"], block["body"]), block["indent"])
+
+    return _BLOCK.sub(one, source)
+
+
+def main() -> int:
+    """Write every notebook of exercises anew."""
+    for lesson in LESSONS:
+        if not lesson.exercises:
+            continue
+        source = source_of(lesson)
+        if not source.exists():
+            raise BadInput(f"There is no {source}.")
+        lesson.exercise_notebook.write_text(notebook_text(stub(source.read_text())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""Pictures of what the lessons talk about, drawn from what is really there."""
+
+__all__ = ["burn", "byte_microscope", "delivery", "job_graph", "pipeline", "recovery", "speed", "status", "timeline"]

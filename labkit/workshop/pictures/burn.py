@@ -1,0 +1,96 @@
+"""A series of snapshots as a picture: counters that rise, and below them how steeply, which is the rate.
+
+counters_and_rates(list(ReplaySource(RECORDING)))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from labkit.errors import LabkitError
+from labkit.streams.procstat.metrics import cpu_utilization
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+
+__all__ = ["counters_and_rates"]
+
+TEXT_SIZE = 13
+MOST_CPUS = 4
+TOTAL = "cpu"
+#: A colour (Okabe and Ito) and a kind of line for each CPU: either alone tells them apart.
+LOOKS = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
+#: The first eight columns without idle; guest is inside user.
+BUSY = ("user", "nice", "system", "iowait", "irq", "softirq", "steal")
+
+
+def counters_and_rates(snapshots: Sequence[Snapshot]) -> Figure:
+    """The snapshots of one host, oldest first -> a picture on one time axis (seconds since the first).
+
+    Top: for each CPU the busy ticks counted since the first snapshot. Below: a panel for each CPU with its busy share
+    of each interval. Busy is everything but idle. Of more than four CPUs those that were busiest are drawn, and the
+    title says so. A CPU has a gap where it has no numbers: it was away, it started over, or it was not there at first.
+    Raises LabkitError for fewer than two snapshots.
+    """
+    if len(snapshots) < 2:
+        raise LabkitError("A rate needs two readings.", "Give counters_and_rates two snapshots or more.")
+    seconds = [(snapshot.timestamp - snapshots[0].timestamp) / 1000 for snapshot in snapshots]
+    counts = {cpu.id: _ticks_since(snapshots, cpu) for cpu in snapshots[0].cpus if cpu.id != TOTAL}
+    by_work = sorted(counts, key=lambda name: max(counts[name]), reverse=True)[:MOST_CPUS]
+    shown = [name for name in counts if name in by_work]
+
+    figure = Figure(figsize=(12, 4.2 + 1.25 * len(shown)), layout="constrained")
+    top, *panels = figure.subplots(1 + len(shown), 1, sharex=True, height_ratios=[2.6, *[1] * len(shown)])
+    for name, panel, (colour, line) in zip(shown, panels, LOOKS, strict=False):
+        top.plot(seconds, counts[name], line, color=colour, linewidth=2.5, label=name)
+        panel.stairs(_busy_shares(snapshots, name), seconds, fill=True, color=colour)
+        _percent_axis(panel, name)
+    top.set_ylabel("busy ticks\nsince the first", size=TEXT_SIZE)
+    top.legend(fontsize=TEXT_SIZE, loc="upper left", frameon=False, handlelength=3.5)
+    top.grid(color="#E6E6E6")
+    some = "" if len(shown) == len(counts) else f"; the busiest {len(shown)} of {len(counts)} CPUs"
+    _title(top, f"{snapshots[0].hostname}: what is counted{some}")
+    _title(panels[0], "how steeply it rises: busy share of each interval (%)")
+    panels[-1].set_xlabel("seconds since the first reading", size=TEXT_SIZE)
+    panels[-1].set_xlim(0, seconds[-1])
+    for axes in (top, *panels):
+        axes.tick_params(labelsize=TEXT_SIZE)
+    return figure
+
+
+def _ticks_since(snapshots: Sequence[Snapshot], first: CpuTimes) -> list[float]:
+    """The busy ticks of a CPU since `first`, one number a snapshot; NaN where the CPU is not there."""
+    start = _busy_ticks(first)
+    found = (_by_name(snapshot).get(first.id) for snapshot in snapshots)
+    return [float("nan") if cpu is None else _busy_ticks(cpu) - start for cpu in found]
+
+
+def _busy_shares(snapshots: Sequence[Snapshot], name: str) -> list[float]:
+    """The busy share of a CPU, one number an interval; NaN where there is none."""
+    found = []
+    for before, after in pairwise(map(_by_name, snapshots)):
+        share = cpu_utilization(before[name], after[name]) if name in before and name in after else None
+        found.append(float("nan") if share is None else share.total_busy_pct)
+    return found
+
+
+def _by_name(snapshot: Snapshot) -> dict[str, CpuTimes]:
+    return {cpu.id: cpu for cpu in snapshot.cpus}
+
+
+def _busy_ticks(cpu: CpuTimes) -> int:
+    return sum(int(getattr(cpu, column)) for column in BUSY)
+
+
+def _percent_axis(panel: Axes, name: str) -> None:
+    panel.set_ylim(0, 100)
+    panel.set_yticks([0, 50, 100])
+    panel.set_ylabel(name, size=TEXT_SIZE)
+    panel.grid(axis="y", color="#E6E6E6")
+    panel.set_axisbelow(True)
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, loc="left", size=15, weight="bold")

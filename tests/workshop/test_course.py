@@ -1,0 +1,211 @@
+"""The workshop's frame without services: contents, the learner's folder, ticks, verdicts, stubs and solutions."""
+
+from __future__ import annotations
+
+import json
+import linecache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from labkit.errors import BadInput, LabkitError
+from labkit.flink.names import ENRICHMENT
+from labkit.jobs import running_jobs
+from labkit.settings import Settings, load_settings
+from labkit.workshop import check as checks
+from labkit.workshop.check import VERDICT, NotSolved, NotYet, Verdict
+from labkit.workshop.course import folder, index, progress
+from labkit.workshop.course.contents import EXERCISES, LESSONS, NOTEBOOKS, lesson
+from labkit.workshop.course.exercises import answered, notebook_text, stub
+from labkit.workshop.headless import judged, verdicts
+
+SOURCE = """# %% [markdown]
+# ## 01a Busy
+
+# %%
+def busy(total, idle):
+    # BEGIN 01a
+    share = (total - idle) / total
+    return share * 100
+    # END 01a
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Settings:
+    return load_settings(state_dir=tmp_path / "state", output_dir=tmp_path / "output", work_dir=tmp_path / "work")
+
+
+def test_every_notebook_is_in_the_contents_and_the_other_way_round() -> None:
+    assert [each.no for each in LESSONS] == sorted({each.no for each in LESSONS})
+    assert {each.notebook for each in LESSONS} == set(NOTEBOOKS.glob("*.ipynb"))
+    assert {each.exercise_notebook for each in LESSONS if each.exercises} == set(EXERCISES.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("each", LESSONS, ids=lambda each: each.no)
+def test_a_notebook_has_its_title_and_its_minutes(each: object) -> None:
+    first = nbformat.read(each.notebook, as_version=4).cells[0].source
+    assert first.startswith(f"# {each.no} {each.title}\n")
+    assert f"{each.minutes} minutes" in first
+
+
+def test_a_lesson_is_found_by_its_number_however_it_is_typed() -> None:
+    assert lesson("5") is lesson("05")
+    with pytest.raises(BadInput, match="There is no lesson 'five'"):
+        lesson("five")
+
+
+def test_who_asks_for_a_lesson_that_there_is_not_hears_of_those_that_there_are() -> None:
+    with pytest.raises(BadInput, match=r"There is no lesson '08'; there are 00, 01, .*06, 07, 11, 12, 20\.$"):
+        lesson("08")
+
+
+def test_a_suffix_gives_a_lesson_topics_jobs_and_rows_of_its_own() -> None:
+    mine, main = load_settings(suffix="_nb05"), load_settings()
+    assert mine.snapshots_topic == f"{main.snapshots_topic}_nb05"
+    assert mine.job_name("enrichment") == "enrichment_nb05"
+    assert mine.parquet_dir != main.parquet_dir
+    with pytest.raises(BadInput, match="suffix"):
+        load_settings(suffix="; rm")
+
+
+def test_a_lesson_that_is_tidied_takes_the_jobs_of_its_variants_along_and_no_other(own: Settings) -> None:
+    folders = {"state_dir": own.state_dir}
+    for suffix in ("", "_nb11", "_nb12", "_none_nb12"):
+        running_jobs.add(load_settings(suffix=suffix, **folders), ENRICHMENT)
+    running_jobs.remove_suffix(load_settings(suffix="_nb12", **folders))
+    assert [each.suffix for each, _ in running_jobs.listed(own)] == ["", "_nb11"]
+
+
+def test_what_a_learner_wrote_is_never_overwritten_and_restore_keeps_it_beside(own: Settings) -> None:
+    made = folder.fill(own)
+    assert len(made) == sum(len(folder.copies(own, each)) for each in LESSONS)
+    copy = own.work_dir / lesson("00").filename
+    copy.write_text("mine")
+    assert folder.fill(own) == []
+    assert copy.read_text() == "mine"
+    ((restored, kept),) = folder.restore(own, lesson("00"))
+    assert restored.read_bytes() == lesson("00").notebook.read_bytes()
+    assert kept is not None
+    assert kept.parent == own.work_dir / "earlier"
+    assert kept.read_text() == "mine"
+    assert folder.restore(own, lesson("00")) == []
+
+
+def test_exercises_that_are_put_back_are_no_longer_solved_and_those_that_stay_are(own: Settings) -> None:
+    folder.fill(own)
+    progress.note(own, "01a", passed=True)
+    progress.note(own, "02a", passed=True)
+    (own.work_dir / lesson("01").filename).write_text("the lesson alone")
+    assert len(folder.restore(own, lesson("01"))) == 1
+    assert progress.solved(own) == {"01a", "02a"}
+    folder.exercise_copy(own, lesson("01")).write_text("mine")
+    (own.work_dir / lesson("01").filename).write_text("mine as well")
+    kept = [str(kept) for _, kept in folder.restore(own, lesson("01"))]
+    assert len(set(kept)) == 2
+    assert progress.solved(own) == {"02a"}
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(own: Settings) -> None:
+    own.work_dir.write_text("a file")
+    with pytest.raises(BadInput, match="cannot be written"):
+        folder.fill(own)
+
+
+def test_ticks_come_and_go_with_the_newest_verdict(own: Settings) -> None:
+    assert progress.solved(own) == set()
+    progress.note(own, "01a", passed=True)
+    progress.note(own, "02b", passed=True)
+    progress.note(own, "01a", passed=False)
+    assert progress.solved(own) == {"02b"}
+    (own.work_dir / ".progress.json").write_text("{")
+    assert progress.solved(own) == set(), "a broken file is an empty one"
+
+
+def test_the_index_links_every_lesson_and_shows_the_ticks(own: Settings) -> None:
+    progress.note(own, "03a", passed=True)
+    cells = nbformat.read(index.write(own), as_version=4).cells
+    table = cells[-1].outputs[0].data["text/html"]
+    for each in LESSONS:
+        assert f'<a href="{each.filename}">{each.no} {each.title}</a>' in table
+    assert "✓ 03a – 03b" in table
+    assert own.flink_page in table
+
+
+def test_a_stub_asks_where_the_solution_was_and_an_answer_stands_there() -> None:
+    assert stub(SOURCE).splitlines()[-1] == '    raise NotSolved("01a")  # your answer goes here'
+    assert "share" not in stub(SOURCE)
+    assert "    share = (total - idle) / total\n    return share * 100\n" in answered(SOURCE)
+    assert answered(SOURCE, {"01a": "return 7\n"}).endswith("def busy(total, idle):\n    return 7\n")
+
+
+def test_the_same_source_gives_the_same_notebook() -> None:
+    assert notebook_text(SOURCE) == notebook_text(SOURCE)
+    assert "BEGIN" not in notebook_text(stub(SOURCE))
+
+
+@pytest.mark.parametrize(("raised", "reason", "hint"), [
+    (NotSolved("01a"), "not solved yet", "your answer"),
+    (NotYet("cpu0 has 3.", "Look at cpu0."), "cpu0 has 3.", "Look at cpu0."),
+    (LabkitError("Kafka does not answer.", "Type: labkit up"), "It could not be checked. Kafka", "labkit up"),
+    (ZeroDivisionError("division by zero"), "came to ZeroDivisionError: division by zero", "returns"),
+])  # fmt: skip
+def test_a_verdict_says_why(
+    monkeypatch: pytest.MonkeyPatch, own: Settings, raised: Exception, reason: str, hint: str
+) -> None:
+    def fails(*_: object) -> str:
+        raise raised
+
+    class Module:
+        JUDGES = {"01a": fails}  # noqa: RUF012
+
+    monkeypatch.setattr(checks.importlib, "import_module", lambda _: Module)
+    verdict = checks.judge("01a", None, own)
+    assert not verdict.passed
+    assert reason in verdict.reason
+    assert hint in verdict.hint
+
+
+def test_an_error_in_a_cell_is_told_with_its_line(monkeypatch: pytest.MonkeyPatch, own: Settings) -> None:
+    cell = "def share(total):\n    part = 10\n    return part / total\n"
+    name, names = "/tmp/ipykernel_7/70.py", dict[str, Any]()
+    monkeypatch.setitem(linecache.cache, name, (len(cell), None, cell.splitlines(keepends=True), name))
+    exec(compile(cell, name, "exec"), names)
+
+    class Module:
+        JUDGES = {"01a": lambda answer, _: str(answer(0))}  # noqa: RUF012
+
+    monkeypatch.setattr(checks.importlib, "import_module", lambda _: Module)
+    verdict = checks.judge("01a", names["share"], own)
+    assert verdict.reason == (
+        "Your code raised ZeroDivisionError: division by zero, in line 3 of share: return part / total."
+    )
+    assert "Print on the line before it" in verdict.hint
+
+
+def test_a_verdict_shows_as_text_as_html_and_as_data() -> None:
+    shown = Verdict("01a", False, "<b>", "look")._repr_mimebundle_()
+    assert shown["text/plain"] == "✗ 01a  <b> Hint: look"
+    assert "&lt;b&gt;" in shown["text/html"]
+    assert shown[VERDICT] == {"exercise": "01a", "passed": False, "reason": "<b>", "hint": "look"}
+    json.dumps(shown)
+
+
+def test_an_exercise_that_there_is_not_is_one_sentence(own: Settings) -> None:
+    with pytest.raises(BadInput, match="There is no exercise '1a'"):
+        checks.judge("1a", None, own)
+
+
+def test_a_run_without_a_browser_says_why_there_is_no_verdict(tmp_path: Path) -> None:
+    said = [Verdict("01a", True, "seen")._repr_mimebundle_() for _ in range(1)]
+    sources = ["1 / 0", f"from IPython.display import publish_display_data\npublish_display_data({said[0]!r})"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(notebook, tmp_path / "one.ipynb")
+    first, second = judged(tmp_path / "one.ipynb", lesson("01"))
+    assert (first.passed, first.reason) == (True, "seen")
+    assert (second.passed, second.reason) == (
+        False, "It was not checked: a cell before it raised ZeroDivisionError: division by zero.",
+    )  # fmt: skip
+    assert verdicts(notebook) == {}

@@ -1,0 +1,54 @@
+"""`labkit goto N`: the same start of a lesson every time, on topics, jobs and rows of its own."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from labkit.errors import BadInput
+from labkit.flink.rest import FlinkRest
+from labkit.kafka.topics import topic_partitions
+from labkit.ledger.ledger import measure
+from labkit.parquet.read import parquet_files, row_count
+from labkit.settings import Settings, load_settings
+from labkit.workshop.course.contents import lesson
+from labkit.workshop.lesson import begin, clear
+from tests.support.labs import Labkit
+
+
+def subjects(settings: Settings) -> set[str]:
+    return set(httpx.get(f"{settings.registry_url}/subjects").json())
+
+
+def test_goto_brings_a_lesson_to_its_start_twice_the_same_and_clear_leaves_nothing(
+    lab: Settings, labkit: Labkit
+) -> None:
+    mine = load_settings(suffix=lesson("07").suffix)
+    main = {name for name in topic_partitions(lab.kafka_bootstrap) if not name.endswith("_nb07")}
+    main_rows = parquet_files(lab.parquet_dir)
+    for _ in range(2):
+        done = labkit("goto", "7")
+        assert done.returncode == 0, done.stderr
+        assert "Open 07_analysis.ipynb" in done.stdout
+        account = measure(mine)
+        assert account.balances, account.faults
+        assert (account.snapshots, account.uncommitted) == (601, 0)
+        assert row_count(mine.parquet_dir) == 600 * 3
+        assert not any(job.name.endswith("_nb07") and not job.is_over for job in FlinkRest(lab.flink_url).jobs())
+    assert "procstat_snapshots_nb07-value" in subjects(lab)
+    clear(mine)
+    assert {name for name in topic_partitions(lab.kafka_bootstrap) if name.endswith("_nb07")} == set()
+    assert not any("_nb07" in name for name in subjects(lab))
+    assert not mine.parquet_dir.exists()
+    assert {name for name in topic_partitions(lab.kafka_bootstrap) if not name.endswith("_nb07")} == main
+    assert parquet_files(lab.parquet_dir) == main_rows
+
+
+def test_the_main_pipeline_is_never_cleared(lab: Settings) -> None:
+    with pytest.raises(BadInput, match="Only what belongs to a lesson"):
+        clear(lab)
+
+
+def test_an_unknown_source_is_refused_before_anything_is_cleared(lab: Settings) -> None:
+    with pytest.raises(BadInput, match="one of replay, live"):
+        begin("04", "reply")
