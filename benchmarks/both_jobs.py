@@ -20,7 +20,6 @@ import typer
 from benchmarks.enrichment import fill, measure
 from benchmarks.lab import keep_results, own_lab
 from labkit.flink.gateway import close_client
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
 from labkit.jobs.submit import submit
@@ -28,6 +27,7 @@ from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.ledger import ledger
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.workshop.pictures.speed import STEADY, Moment, steady, watched_while
 
 HOSTS, CPUS = 200, 8
@@ -51,7 +51,7 @@ def main(snapshots: int = 2_000_000) -> None:
         stop_with_savepoint(settings, PARQUET)
 
         together = load_settings(suffix="_both", snapshots_topic=settings.snapshots_topic)
-        create_topics(together, pipeline_topics(together))
+        create_topics(together.kafka_bootstrap, pipeline_topics(together.flow))
         of = {ENRICHMENT: (together, together.snapshots_topic), PARQUET: (together, together.metrics_topic)}
         results["both at once"] = _speeds(of, expected)
         for job in JOBS:

@@ -32,6 +32,7 @@ from labkit.lab.supervisor import control
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import CPU_COLUMNS
+from labkit.streams.procstat.stream import PROCSTAT
 
 START_MS = 1_795_165_200_000
 
@@ -66,7 +67,7 @@ def steps(hosts: int, cpus: int, snapshots: int, schema: str) -> Iterator[list[b
 
 def fill(settings: Settings, schema_id: int, hosts: int, cpus: int, snapshots: int) -> None:
     """Send `snapshots` to the topic, as fast as Kafka takes them."""
-    schema = read_schema(settings.schema_dir)
+    schema = read_schema(settings.schema_dir, PROCSTAT)
     header = bytes([0]) + schema_id.to_bytes(HEADER_BYTES - 1, "big")
     producer = Producer(
         {"bootstrap.servers": settings.kafka_bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000,
@@ -101,7 +102,7 @@ def measure(settings: Settings, expected: int, way: str = VECTORIZED) -> dict[st
     began = time.monotonic()
     WAYS[way](settings)
     close_client()
-    out = Ends(settings, settings.metrics_topic)
+    out = Ends(settings.kafka_bootstrap, settings.metrics_topic)
     seen: list[tuple[float, int, dict[str, float]]] = []
     while not seen or seen[-1][1] < expected:
         count = out.total()

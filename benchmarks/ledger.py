@@ -25,11 +25,12 @@ import pyarrow.parquet as pq
 from labkit.ledger.ledger import expect, find_metrics
 from labkit.ledger.report import TableReport
 from labkit.ledger.row_files import RowFiles
-from labkit.ledger.store import METRICS, ROWS, ReconciliationStore
+from labkit.ledger.store import METRICS, ReconciliationStore
 from labkit.parquet.read import parquet_files
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, Metrics, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 
 HOSTS = 10
 CPUS = 8
@@ -99,14 +100,14 @@ def write_rows(folder: Path, found: Iterable[Metrics]) -> None:
 
 def new_way(rows: Path, count: int, every: int, scratch: Path) -> tuple[TableReport, TableReport]:
     """As `labkit ledger` does it now."""
-    with ReconciliationStore(scratch) as books:
+    with ReconciliationStore(scratch, PROCSTAT.shape) as books:
         books.set_committed({0: count}, {0: 2 * count})
         RowFiles(rows, books).catch_up()
         for offset, metrics in enumerate(with_faults(intervals(count), every)):
             find_metrics(books, "metrics", orjson.dumps(metrics), (0, offset))
         for offset, metrics in enumerate(intervals(count)):
-            expect(books, metrics, (0, offset))
-        return books.balance(METRICS), books.balance(ROWS)
+            expect(books, PROCSTAT.shape, metrics, (0, offset))
+        return books.balance(METRICS), books.balance(books.rows)
 
 
 def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[TableReport, TableReport]:

@@ -23,7 +23,6 @@ import typer
 
 from benchmarks.enrichment import fill, measure
 from benchmarks.lab import keep_results, own_lab
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.reset import delete_topics
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
@@ -33,6 +32,7 @@ from labkit.kafka.topic_ends import Ends
 from labkit.ledger import ledger
 from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.workshop.waiting import wait_until
 
 HOSTS, CPUS = (1, 20, 200, 2000, 20_000, 100_000), (2, 8, 32, 128)
@@ -76,7 +76,9 @@ def fleet(hosts: int = 2000, cpus: int = 8, minutes: float = 10, rest_s: float =
         begin = time.monotonic()
         rests_from, rests_until = begin + minutes * 30, begin + minutes * 30 + rest_s
         is_resting, seen = False, []
-        ends = {topic: Ends(settings, topic) for topic in (settings.snapshots_topic, settings.metrics_topic)}
+        ends = {
+            topic: Ends(settings.kafka_bootstrap, topic) for topic in (settings.snapshots_topic, settings.metrics_topic)
+        }
         for now in _every(_EVERY_S):
             if not is_resting and rests_from <= now < rests_until:
                 stop_with_savepoint(settings, ENRICHMENT)
@@ -112,11 +114,11 @@ def _sample(settings: Settings, ends: dict[str, Ends], at_s: float, *, is_restin
         name = settings.job_name(job)
         running = rest.running(name)
         read = rest.read_offsets(running.id, topic) if running else {}
-        committed = committed_offsets(settings, topic, name)
+        committed = committed_offsets(settings.kafka_bootstrap, topic, name)
         start = furthest(committed, read)
         left[job] = ends[topic].total() - sum(start.values())
         if left[job] < _COUNTED_BELOW:  # the ends count the markers of transactions, too
-            left[job] = unread(settings, topic, start)
+            left[job] = unread(settings.kafka_bootstrap, topic, start)
     return {"at_s": round(at_s, 1), "resting": is_resting, "snapshots_unread": left[ENRICHMENT],
             "metrics_unread": left[PARQUET], **(_checkpoint(settings) or {})}  # fmt: skip
 

@@ -68,13 +68,13 @@ class Reader(threading.Thread):
         """Until `stop` is set."""
         if self._drawn:
             console = Console(file=io.StringIO(), width=120, height=40, force_terminal=True, color_system="truecolor")
-            for frame in frames(self._settings, self.stop, host=self._host):
+            for frame in frames(self._settings.flow, self.stop, host=self._host):
                 self.ready.set()
                 console.print(frame)
                 for heard in frame.hosts:
                     self.came.setdefault(heard.metrics.timestamp, time.time())
         else:
-            for news in follow(self._settings, self.stop, committed=self._committed, host=self._host):
+            for news in follow(self._settings.flow, self.stop, committed=self._committed, host=self._host):
                 self.ready.set()
                 for metrics in news.metrics:
                     self.came.setdefault(metrics.timestamp, time.time())
@@ -101,7 +101,7 @@ def measure_delay(settings: Settings, count: int) -> None:
                 sent.append(snapshot.timestamp)
             yield snapshot
 
-    produce(settings, one_a_second())
+    produce(settings.flow, one_a_second())
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline and len(readers["committed, read"].came) < count:
         time.sleep(0.1)
@@ -139,7 +139,7 @@ def measure_throughput(settings: Settings, count: int) -> float:
 
     def read() -> None:
         nonlocal left
-        for news in follow(settings, stop, seconds=WITHIN_S):
+        for news in follow(settings.flow, stop, seconds=WITHIN_S):
             ready.set()
             left -= sum(metrics.hostname in names for metrics in news.metrics)
             if left <= 0:
@@ -150,7 +150,7 @@ def measure_throughput(settings: Settings, count: int) -> float:
     threading.Thread(target=read, daemon=True).start()
     ready.wait()
     begin, cpu_s = time.monotonic(), services_cpu_s(settings)
-    produce(settings, feed)
+    produce(settings.flow, feed)
     sent_s = time.monotonic() - begin
     done.wait()
     took_s = time.monotonic() - begin

@@ -14,10 +14,10 @@ from functools import partial
 
 from labkit.flink import environment
 from labkit.flink.gateway import close_client
-from labkit.flink.names import ENRICHMENT
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.submit import submit
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import ENRICHMENT
 from labkit.workshop.waiting import wait_for_start
 
 __all__ = ["RECORD_AT_A_TIME", "VECTORIZED", "WAYS"]
@@ -33,7 +33,7 @@ def _record_at_a_time(settings: Settings) -> None:
     """It is not noted as at work: the lab would bring back the vectorized job in its place."""
     from labkit.workshop import record_job  # PyFlink takes a second to import: that is a part of the start
 
-    job = environment.submit(settings, settings.job_name(ENRICHMENT), partial(record_job.build, settings))
+    job = environment.submit(settings.cluster, settings.job_name(ENRICHMENT), partial(record_job.build, settings))
     wait_for_start(FlinkRest(settings.flink_url), job.job_id)
 
 

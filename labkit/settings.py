@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import sys
 from pathlib import Path
 from typing import Literal, Self
 
@@ -22,11 +21,15 @@ from pydantic_settings import (
 )
 
 from labkit.errors import BadInput
+from labkit.flink.environment import Cluster
+from labkit.kafka.flow import Flow
+from labkit.parquet.folder import RowFolder
+from labkit.setup.place import REPOSITORY, install_dir
+from labkit.streams.names import job_name
+from labkit.streams.registry import STREAMS
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["LOOPBACK", "REPOSITORY", "Settings", "load_settings"]
 
-#: The folder of the repository: labkit is installed from it in editable mode.
-REPOSITORY = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 
 _PORTS = {
@@ -41,7 +44,8 @@ _PORTS = {
 
 
 _HOSTS = ("kafka_host", "registry_host", "flink_host")
-_TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
+_TOPIC_KINDS = ("snapshots", "metrics", "dead_letters")
+_TOPICS = tuple(f"{kind}_topic" for kind in _TOPIC_KINDS)
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 _UNFIT = re.compile(r"""[\s"'$%;`\\]""")
 #: Read by set-up, before there are settings.
@@ -59,7 +63,7 @@ class Settings(BaseSettings):
     state_dir: Path = REPOSITORY / ".lab"
     output_dir: Path = REPOSITORY / "output"
     schema_dir: Path = REPOSITORY / "schemas"
-    install_dir: Path = Path(sys.prefix) / "share" / "labkit"
+    install_dir: Path = Field(default_factory=install_dir)
     work_dir: Path = REPOSITORY / "work"
 
     # where it runs: local is processes of this machine, compose a container for each service, and auto
@@ -79,10 +83,11 @@ class Settings(BaseSettings):
     flink_rpc_port: int = Field(_PORTS["flink_rpc_port"], ge=1024, le=65535)
     jupyter_port: int = Field(_PORTS["jupyter_port"], ge=1024, le=65535)
 
-    # topics
-    snapshots_topic: str = "procstat_snapshots"
-    metrics_topic: str = "procstat_metrics"
-    dead_letters_topic: str = "procstat_dead_letters"
+    # what flows, and its topics: procstat_snapshots, … unless they are set
+    stream: str = "procstat"
+    snapshots_topic: str = ""
+    metrics_topic: str = ""
+    dead_letters_topic: str = ""
     partitions: int = Field(4, ge=1, le=1000)
     suffix: str = Field("", pattern=r"^(_[a-z0-9_]{1,20})?$", description="of own topics, jobs and rows: _nb05")
 
@@ -113,6 +118,13 @@ class Settings(BaseSettings):
         file = TomlConfigSettingsSource(settings_cls, REPOSITORY / "labkit.toml")
         return init_settings, env_settings, file
 
+    @field_validator("stream")
+    @classmethod
+    def _known(cls, stream: str) -> str:
+        if stream not in STREAMS:
+            raise ValueError(f"there is no stream {stream}; there is {', '.join(STREAMS)}")
+        return stream
+
     @field_validator("state_dir", "output_dir", "schema_dir", "install_dir", "work_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
@@ -125,7 +137,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _ports_and_topics_apart(self) -> Self:
         ports = {name: default + self.port_offset for name, default in _PORTS.items()}
-        for name, value in (ports | {name: getattr(self, name) + self.suffix for name in _TOPICS}).items():
+        topics = {f"{kind}_topic": f"{self.stream}_{kind}{self.suffix}" for kind in _TOPIC_KINDS}
+        for name, value in (ports | topics).items():
             if name not in self.model_fields_set:
                 object.__setattr__(self, name, value)
         seen: dict[int, str] = {}
@@ -134,8 +147,7 @@ class Settings(BaseSettings):
             if port in seen:
                 raise ValueError(f"{seen[port]} and {name} are both {port}")
             seen[port] = name
-        topics = {self.snapshots_topic, self.metrics_topic, self.dead_letters_topic}
-        if len(topics) != len(_TOPICS):
+        if len({self.snapshots_topic, self.metrics_topic, self.dead_letters_topic}) != len(_TOPICS):
             raise ValueError(f"{', '.join(_TOPICS)} have to be three different topics")
         return self
 
@@ -185,18 +197,50 @@ class Settings(BaseSettings):
         return "0.0.0.0" if self.in_containers else LOOPBACK
 
     @property
-    def snapshots_subject(self) -> str:
-        """The registry's subject for the values of the snapshots topic."""
-        return f"{self.snapshots_topic}-value"
+    def flow(self) -> Flow:
+        """The stream in this lab's Kafka: what clients of it have to be told."""
+        return Flow(
+            STREAMS[self.stream],
+            self.kafka_bootstrap,
+            self.registry_url,
+            self.registry_ready_url,
+            suffix=self.suffix,
+            snapshots_topic=self.snapshots_topic,
+            metrics_topic=self.metrics_topic,
+            dead_letters_topic=self.dead_letters_topic,
+            partitions=self.partitions,
+            schema_dir=self.schema_dir,
+        )
+
+    @property
+    def rows(self) -> RowFolder:
+        """The folder of the stream's rows, for who merges it."""
+        return RowFolder(self.parquet_dir, STREAMS[self.stream].shape, self.state_dir, self.checkpoint_interval_s)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The Flink cluster: what it takes to submit a job there."""
+        return Cluster(
+            self.flink_host, self.flink_port, self.install_dir, self.state_dir, self.checkpoints_dir,
+            self.savepoints_dir, self.checkpoint_interval_s,
+        )  # fmt: skip
+
+    def for_stream(self, stream: str) -> Settings:
+        """The same lab with another stream: its topics, jobs and rows."""
+        if stream == self.stream:
+            return self
+        values = self.model_dump(exclude={"stream", *_TOPICS})
+        topics = {f"{kind}_topic": f"{stream}_{kind}{self.suffix}" for kind in _TOPIC_KINDS}
+        return Settings(**{**values, **topics, "stream": stream})
 
     def job_name(self, job: str) -> str:
-        """The name of `labkit.flink.names`' job in Flink's list, as consumer group and as folder of its state."""
-        return f"{job}{self.suffix}"
+        """The name of the stream's job (`labkit.streams.names`) in Flink's list, its group, and its state's folder."""
+        return job_name(job, self.stream, self.suffix)
 
     @property
     def parquet_dir(self) -> Path:
-        """The folder of Parquet files, and of nothing else."""
-        return self.output_dir / f"cpu_metrics{self.suffix}"
+        """The folder of the stream's Parquet files, and of nothing else."""
+        return self.output_dir / f"{'cpu' if self.stream == 'procstat' else self.stream}_metrics{self.suffix}"
 
     @property
     def plots_dir(self) -> Path:

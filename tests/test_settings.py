@@ -43,7 +43,7 @@ def test_the_defaults_are_those_of_the_blueprint() -> None:
     assert settings.flink_url == "http://127.0.0.1:8082"
     topics = (settings.snapshots_topic, settings.metrics_topic, settings.dead_letters_topic)
     assert topics == ("procstat_snapshots", "procstat_metrics", "procstat_dead_letters")
-    assert settings.snapshots_subject == "procstat_snapshots-value"
+    assert settings.flow.subject == "procstat_snapshots-value"
     assert (settings.partitions, settings.interval_s) == (4, 1.0)
 
 

@@ -116,7 +116,7 @@ def compare(settings: Settings, programs: list[Program], feed: Feed, repeats: in
                     for one in programs
                 ],
             }  # fmt: skip
-        delete_topics(settings, [topic.name for topic in pipeline_topics(settings)])
+        delete_topics(settings, [topic.name for topic in pipeline_topics(settings.flow)])
 
 
 def tried(settings: Settings, program: Program, trial: Trial) -> dict[str, bool]:
@@ -162,14 +162,14 @@ class Start:
 @contextlib.contextmanager
 def _at_work(settings: Settings, program: Program) -> Iterator[tuple[Running, Ends, Start]]:
     """The program at work on empty output topics; stopped at the end, so that all that it has read is committed."""
-    outputs = pipeline_topics(settings)[1:]
+    outputs = pipeline_topics(settings.flow)[1:]
     delete_topics(settings, [topic.name for topic in outputs])
-    create_topics(settings, outputs)
+    create_topics(settings.kafka_bootstrap, outputs)
     if program.flink:
         start_flink(settings)
     try:
         with scratch_folder(settings.state_dir, f"bench-{program.name}") as scratch:
-            ends = Ends(settings, settings.metrics_topic)
+            ends = Ends(settings.kafka_bootstrap, settings.metrics_topic)
             busy = psutil.cpu_percent(interval=2.0)
             start = Start(time.monotonic(), busy)
             running = program.start(settings, scratch, program.processes)

@@ -45,7 +45,7 @@ class Feed:
     def send(self, settings: Settings) -> dict[tuple[str, int], dict[str, object]]:
         """Make the topic anew; returns the records that must come of the compared hosts, by (hostname, timestamp)."""
         delete_topics(settings, [settings.snapshots_topic])
-        create_topics(settings, pipeline_topics(settings)[:1])
+        create_topics(settings.kafka_bootstrap, pipeline_topics(settings.flow)[:1])
         expected: dict[tuple[str, int], dict[str, object]] = {}
         last: dict[str, Snapshot] = {}
 
@@ -58,5 +58,5 @@ class Feed:
                         expected[now.hostname, now.timestamp] = {**record, "cpu_metrics": list(record["cpu_metrics"])}
                 yield now
 
-        produce(settings, passing())
+        produce(settings.flow, passing())
         return expected

@@ -41,7 +41,7 @@ def judge(settings: Settings, feed: Feed, expected: dict[tuple[str, int], dict[s
     seen: Counter[tuple[str, int]] = Counter()
     latest: Counter[str] = Counter()
     equal, disordered, at_the_end, fault = 0, 0, 0, ""
-    for record in read_topic(settings, settings.metrics_topic):
+    for record in read_topic(settings.kafka_bootstrap, settings.metrics_topic):
         host = record.key().decode()
         metrics = orjson.loads(record.value())
         key = metrics["hostname"], metrics["timestamp"]

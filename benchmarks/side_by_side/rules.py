@@ -23,8 +23,10 @@ from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import register_snapshot_schema
 from labkit.kafka.topics import MAX_MESSAGE_BYTES, create_topics, pipeline_topics
 from labkit.settings import Settings
-from labkit.streams.procstat.metrics import FORGET_AFTER_MS, compare
+from labkit.streams.procstat.metrics import compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import FORGET_AFTER_MS
 
 ORDER = "the records of a host come in the order of their times"
 NEWEST = "the newest record of a host does not wait for the next snapshot"
@@ -92,8 +94,8 @@ class Trial:
     """Values to send, by host, and what must come out: the rules, or the records that cannot be read."""
 
     def __init__(self, settings: Settings, *, corrupt: bool) -> None:
-        schema, schema_id = read_schema(settings.schema_dir), register_snapshot_schema(settings)
-        codec = SnapshotCodec(schema, lambda _: schema)
+        schema, schema_id = read_schema(settings.schema_dir, PROCSTAT), register_snapshot_schema(settings.flow)
+        codec = SnapshotCodec(PROCSTAT, schema, lambda _: schema)
         self._settings = settings
         self._values: list[tuple[str, bytes, int]] = []
         self._expected: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -133,7 +135,7 @@ class Trial:
         """Make the topic of snapshots anew with these."""
         settings = self._settings
         delete_topics(settings, [settings.snapshots_topic])
-        create_topics(settings, pipeline_topics(settings)[:1])
+        create_topics(settings.kafka_bootstrap, pipeline_topics(settings.flow)[:1])
         producer = Producer(
             {"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random",
              "message.max.bytes": MAX_MESSAGE_BYTES, "enable.idempotence": True}
@@ -154,13 +156,13 @@ class Trial:
             return sorted(self._expected[host], key=lambda record: record["timestamp"])
 
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for record in read_topic(self._settings, self._settings.metrics_topic):
+        for record in read_topic(self._settings.kafka_bootstrap, self._settings.metrics_topic):
             metrics = orjson.loads(record.value())
             found[metrics["hostname"]].append(metrics)
         for records in found.values():
             records.sort(key=lambda record: record["timestamp"])  # their order is a matter of its own
         right = {rule: found[host] == wanted(host) for host, rule in self._rule_of.items()}
         if self.broken:
-            aside = sum(1 for _ in read_topic(self._settings, self._settings.dead_letters_topic))
+            aside = sum(1 for _ in read_topic(self._settings.kafka_bootstrap, self._settings.dead_letters_topic))
             right[CORRUPT] &= aside == self.broken
         return right

@@ -17,7 +17,6 @@ import psutil
 
 from benchmarks.ways import RECORD_AT_A_TIME
 from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.failure import cause_of
@@ -25,6 +24,7 @@ from labkit.jobs.stop import stop_with_savepoint
 from labkit.lab import services
 from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
 from labkit.settings import REPOSITORY, Settings
+from labkit.streams.names import ENRICHMENT
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = REPOSITORY / ".venv-bench"

@@ -75,10 +75,10 @@ def send_all(bootstrap, topic, readings):
 
 # %%
 few = list(snapshots(settings))[:20]
-create_topics(settings, [Topic("try_02a_ex02", 4)])
+create_topics(settings.kafka_bootstrap, [Topic("try_02a_ex02", 4)])
 try:
     send_all(settings.kafka_bootstrap, "try_02a_ex02", [replace(few[n], hostname=f"db-{n % 2}") for n in range(20)])
-    for record in list(read_topic(settings, "try_02a_ex02"))[:4]:
+    for record in list(read_topic(settings.kafka_bootstrap, "try_02a_ex02"))[:4]:
         print(record.partition(), record.offset(), record.key(), record.timestamp()[1], record.value()[:40])
 except NotSolved as error:
     print(error)

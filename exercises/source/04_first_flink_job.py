@@ -92,7 +92,7 @@ def sink(settings):
 def build(settings):
     """The environment of the job, ready to execute."""
     # BEGIN 04b
-    env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+    env, tables = remote_environment(settings.cluster, settings.job_name("partitions"), parallelism=2, resume_from=None)
     tables.execute_sql(source(settings))
     tables.execute_sql(sink(settings))
     records = tables.to_data_stream(tables.from_path("snapshots"))

@@ -9,6 +9,7 @@ Nothing here uses pyplot, so it draws without a screen and leaves no state behin
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,12 @@ from matplotlib.patches import Patch
 
 from labkit.analysis.tables import TOTAL, coarsen, grid, one_host
 from labkit.errors import LabkitError
+from labkit.streams.procstat.stream import BANDS, PROCSTAT
+from labkit.streams.shape import Shape
+from labkit.streams.stream import Band, Panel, Stream
 
-__all__ = ["cpu_usage", "save"]
+__all__ = ["cpu_usage", "save", "stream_picture"]
 
-#: What the total line is stacked from, bottom to top. Together they are the eight shares, so they reach
-#: 100 %. The colours are from Okabe and Ito's set, which colour-blind people can tell apart, and a grey.
-BANDS = {
-    "user + nice": (["user_pct", "nice_pct"], "#0072B2"),
-    "system": (["system_pct"], "#56B4E9"),
-    "irq + softirq + steal": (["irq_pct", "softirq_pct", "steal_pct"], "#CC79A7"),
-    "iowait": (["iowait_pct"], "#D55E00"),
-    "idle": (["idle_pct"], "#E6E6E6"),
-}
 NO_DATA: dict[str, Any] = {"facecolor": "white", "edgecolor": "#AAAAAA", "hatch": "////", "linewidth": 0}
 TEXT_SIZE = 13
 MOST_CPU_LABELS = 16
@@ -52,10 +47,7 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
     if is_total.all() or not is_total.any():
         raise LabkitError("A plot needs the total line and at least one CPU: give it all rows of a host.")
     total = rows[is_total]
-    bands = {
-        name: grid(total.assign(share=total[columns].sum(axis=1)), "share")[TOTAL]
-        for name, (columns, _) in BANDS.items()
-    }
+    bands = {band.name: grid(_summed(total, band), _SUM)[TOTAL] for band in BANDS}
     intervals = grid(rows[~is_total])
     cpus, shares = coarsen(intervals), coarsen(pd.DataFrame(bands))
 
@@ -63,7 +55,9 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
     figure = Figure(figsize=(12, height + 4.6), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
     heat, stack = figure.subplots(2, 1, sharex=True, height_ratios=[height, 2.6])
     _draw_heat(heat, cpus)
-    _draw_stack(stack, shares)
+    _draw_stack(stack, shares, BANDS)
+    stack.set(ylim=(0, 100), yticks=[0, 50, 100])
+    stack.set_ylabel("all CPUs (%)", size=TEXT_SIZE)
     stack.tick_params(axis="x", pad=8)
     start, end = min(cpus.index[0], shares.index[0]).left, max(cpus.index[-1], shares.index[-1]).right
     _time_axis(stack, start, end)
@@ -71,15 +65,85 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
         axes.patch.set(**NO_DATA)
         axes.tick_params(labelsize=TEXT_SIZE)
 
+    name = _name(rows, frame)
+    note = PROCSTAT.plot.note + _coarse(intervals, cpus)
+    count = f"{cpus.shape[1]} CPU{'s' if cpus.shape[1] > 1 else ''}"
+    _titles(heat, name, count, cpus.index, note)
+    _legend(figure, BANDS, no_data=bool(cpus.isna().any(axis=None) or shares.isna().any(axis=None)))
+    return figure
+
+
+def stream_picture(frame: pd.DataFrame, stream: Stream, hostname: str | None = None) -> Figure:
+    """Rows of `read_rows` -> the panels of the stream's `Plot`, one below the other, over the same time (UTC).
+
+    One host is drawn: `hostname`, or the one with the most rows. Each interval is drawn as long as it was; hatched
+    means no data. Where a result has parts, a panel of lines has one for each part, the six highest.
+    Raises LabkitError where there is nothing to draw.
+    """
+    rows = one_host(frame, hostname)
+    panels = stream.plot.panels
+    figure = Figure(figsize=(12, 1.6 + 2.9 * len(panels)), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    known: list[Band] = []
+    drawn: list[pd.DataFrame] = []
+    for axes, panel in zip(all_axes, panels, strict=True):
+        bands, whole = _bands(rows, panel, stream.shape)
+        values = coarsen(whole)
+        if panel.kind == "stacked":
+            _draw_stack(axes, values, bands)
+        else:
+            for band in bands:
+                axes.stairs(values[band.name], _edges(values), baseline=None, color=band.colour, linewidth=2)
+        axes.set_ylim(0, panel.most if panel.most is not None else max(1e-9, 1.1 * float(np.nanmax(values.to_numpy()))))
+        axes.set_ylabel(f"{panel.title} ({panel.unit})", size=TEXT_SIZE)
+        axes.patch.set(**NO_DATA)
+        axes.tick_params(labelsize=TEXT_SIZE)
+        known += [band for band in bands if band.name not in {other.name for other in known}]
+        drawn.append(values)
+    over = drawn[0].index
+    _time_axis(all_axes[-1], over.left[0], over.right[-1])
+    _titles(all_axes[0], _name(rows, frame), stream.plot.title, over, stream.plot.note + _coarse(whole, values))
+    _legend(figure, known, no_data=any(bool(values.isna().any(axis=None)) for values in drawn))
+    return figure
+
+
+_SUM = "sum of the band's columns"
+#: Of Okabe and Ito's set, for lines that have no colour of their own.
+_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def _bands(rows: pd.DataFrame, panel: Panel, shape: Shape) -> tuple[list[Band], pd.DataFrame]:
+    """What a panel draws, and a matrix of time × band."""
+    parts = [name for name in shape.key if name not in ("hostname", "ts")]
+    if not parts:
+        values = {band.name: grid(_summed(rows, band).assign(cpu_id=""), _SUM)[""] for band in panel.bands}
+        return list(panel.bands), pd.DataFrame(values)
+    label = rows[parts].agg(" ".join, axis=1)
+    matrix = grid(_summed(rows, panel.bands[0]).assign(cpu_id=label), _SUM)
+    highest = list(matrix.mean().nlargest(len(_LINES)).index)
+    lines = [Band(name, panel.bands[0].columns, colour) for name, colour in zip(highest, _LINES, strict=False)]
+    return lines, matrix[highest]
+
+
+def _summed(rows: pd.DataFrame, band: Band) -> pd.DataFrame:
+    return rows.assign(**{_SUM: rows[list(band.columns)].sum(axis=1)})
+
+
+def _name(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
     host, hosts = rows["hostname"].iloc[0], frame["hostname"].nunique()
-    name = (host if len(host) <= 60 else f"{host[:59]}…") + (f" (one of {hosts} hosts)" if hosts > 1 else "")
-    note = "busy is everything but idle, so it includes iowait"
-    if len(cpus) < len(intervals):
-        length = (cpus.index.right - cpus.index.left).median().total_seconds()
-        note += f"; each column is the mean of about {length:.0f} s"
-    _titles(heat, name, cpus, note)
-    keys = [Patch(color=colour, label=name) for name, (_, colour) in BANDS.items()]
-    if cpus.isna().any(axis=None) or shares.isna().any(axis=None):
+    return (host if len(host) <= 60 else f"{host[:59]}…") + (f" (one of {hosts} hosts)" if hosts > 1 else "")
+
+
+def _coarse(whole: pd.DataFrame, drawn: pd.DataFrame) -> str:
+    if len(drawn) == len(whole):
+        return ""
+    length = (drawn.index.right - drawn.index.left).median().total_seconds()
+    return f"; each column is the mean of about {length:.0f} s"
+
+
+def _legend(figure: Figure, bands: Sequence[Band], *, no_data: bool) -> None:
+    keys = [Patch(color=band.colour, label=band.name) for band in bands]
+    if no_data:
         keys.append(Patch(**NO_DATA, label="pause or no data"))
     figure.legend(
         handles=keys,
@@ -89,7 +153,6 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
         fontsize=TEXT_SIZE,
         columnspacing=1.4,
     )
-    return figure
 
 
 def _draw_heat(axes: Axes, cpus: pd.DataFrame) -> None:
@@ -111,16 +174,14 @@ def _draw_heat(axes: Axes, cpus: pd.DataFrame) -> None:
     bar.ax.tick_params(labelsize=TEXT_SIZE)
 
 
-def _draw_stack(axes: Axes, shares: pd.DataFrame) -> None:
+def _draw_stack(axes: Axes, shares: pd.DataFrame, bands: Sequence[Band]) -> None:
     """A table of time × band -> the bands on top of each other, in steps: a mean holds for its interval."""
     tops = shares.cumsum(axis=1)
     bottom = np.zeros(len(shares))
-    for name, (_, colour) in BANDS.items():
-        axes.stairs(tops[name], _edges(shares), baseline=bottom, fill=True, color=colour, label=name)
-        bottom = tops[name].to_numpy()
-    axes.set_ylim(0, 100)
-    axes.set_yticks([0, 50, 100])
-    axes.set_ylabel("all CPUs (%)", size=TEXT_SIZE)
+    for band in bands:
+        top = tops[band.name]
+        axes.stairs(top, _edges(shares), baseline=bottom, fill=True, color=band.colour, label=band.name)
+        bottom = top.to_numpy()
 
 
 def _edges(matrix: pd.DataFrame) -> list[float]:
@@ -144,12 +205,11 @@ def _time_axis(axes: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:
     axes.xaxis.set_major_formatter(DateFormatter(form, tz="UTC"))
 
 
-def _titles(axes: Axes, name: str, cpus: pd.DataFrame, note: str) -> None:
-    """Which host, how many CPUs and when, in bold; below it the note that helps to read the picture."""
-    start, end = cpus.index.left[0], cpus.index.right[-1]
+def _titles(axes: Axes, name: str, what: str, over: pd.IntervalIndex, note: str) -> None:
+    """Which host, what of it and when, in bold; below it the note that helps to read the picture."""
+    start, end = over.left[0], over.right[-1]
     until = f"{end:%H:%M:%S}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M:%S}"
-    count = f"{cpus.shape[1]} CPU{'s' if cpus.shape[1] > 1 else ''}"
-    title = f"{name}\n{count}, {start:%Y-%m-%d %H:%M:%S} – {until} UTC"
+    title = f"{name}\n{what}, {start:%Y-%m-%d %H:%M:%S} – {until} UTC"
     axes.set_title(title, loc="left", pad=28, size=16, weight="bold")
     above: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 9), "textcoords": "offset points"}
     axes.annotate(note, (0, 1), size=TEXT_SIZE, **above)

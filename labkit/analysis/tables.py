@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from labkit.errors import BadInput, LabkitError
-from labkit.parquet.read import cpu_number, in_natural_order
+from labkit.parquet.read import in_natural_order, natural
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
+from labkit.streams.stream import Stream
 
-__all__ = ["TOTAL", "busiest_cpu", "check_shares", "coarsen", "gaps", "grid", "one_host", "summary"]
+__all__ = ["TOTAL", "busiest_cpu", "check_shares", "coarsen", "gaps", "grid", "one_host", "summary", "summary_of"]
 
 #: The line of /proc/stat that counts all CPUs together.
 TOTAL = "cpu"
@@ -46,6 +47,28 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return in_natural_order(result.reset_index(), ["hostname", "cpu_id"])
+
+
+def summary_of(frame: pd.DataFrame, stream: Stream) -> pd.DataFrame:
+    """Rows of any stream -> one row for each host and part: intervals, mean, peak, peak_at (UTC) of its `plot.of`.
+
+    The mean is weighted by time_delta_ms, as in `summary`.
+    """
+    keys = [name for name in stream.shape.key if name != "ts"]
+    frame = frame.reset_index(drop=True)
+    frame["of"] = frame[list(stream.plot.of.columns)].sum(axis=1)
+    frame["weighted"] = frame["of"] * frame["time_delta_ms"]
+    groups = frame.groupby(keys)
+    peaks = frame.loc[groups["of"].idxmax()].set_index(keys)
+    result = pd.DataFrame(
+        {
+            "intervals": groups.size(),
+            "mean": groups["weighted"].sum() / groups["time_delta_ms"].sum(),
+            "peak": peaks["of"],
+            "peak_at": pd.to_datetime(peaks["ts"], utc=True),
+        }
+    )
+    return in_natural_order(result.reset_index(), keys)
 
 
 def busiest_cpu(frame: pd.DataFrame) -> pd.Series:
@@ -97,7 +120,7 @@ def grid(frame: pd.DataFrame, column: str = "total_busy_pct") -> pd.DataFrame:
     pauses = gaps(frame)
     rows = frame.assign(ts=pd.to_datetime(frame["ts"], utc=True)).drop_duplicates(["ts", "cpu_id"])
     matrix = rows.pivot(index="ts", columns="cpu_id", values=column)
-    matrix = matrix.reindex(index=matrix.index.union(pauses["end"]), columns=sorted(matrix, key=cpu_number))
+    matrix = matrix.reindex(index=matrix.index.union(pauses["end"]), columns=sorted(matrix, key=natural))
     matrix.loc[pauses["end"]] = np.nan
     start = _intervals(frame)["start"].iloc[0]
     matrix.index = pd.IntervalIndex.from_breaks(matrix.index.insert(0, start), name="interval")

@@ -21,18 +21,18 @@ from datetime import UTC, datetime
 
 from labkit.chaos.small_disk import filled, require_root, small_disk
 from labkit.errors import BadInput, LabkitError
-from labkit.flink.names import PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.failure import cause_of
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.lab import producers, services
+from labkit.lab.account import measure
 from labkit.lab.ownership import require_own
 from labkit.lab.supervisor import control
-from labkit.ledger.ledger import measure
 from labkit.ledger.report import Ledger
 from labkit.settings import Settings
+from labkit.streams.names import PARQUET
 
 __all__ = [
     "ROOM_MIB", "TARGETS", "Fault", "account", "full_disk", "kill", "pause", "require_possible", "restart_later",

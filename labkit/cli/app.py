@@ -17,6 +17,7 @@ from labkit.settings import Settings, load_settings
 __all__ = [
     "Interval",
     "Seconds",
+    "StreamName",
     "Yes",
     "app",
     "command",
@@ -45,6 +46,7 @@ err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.")]
 Interval = Annotated[float | None, typer.Option("--interval", help="Seconds between two snapshots.")]
+StreamName = Annotated[str | None, typer.Option("--stream", help="What flows: procstat (the default) or meminfo.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -59,25 +61,31 @@ def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable
 
 
 def report(settings: Settings, host: str | None = None, since_ms: int | None = None) -> None:
-    """Print the table of CPUs, and draw the picture, of one host or of all since a time."""
+    """Print the stream's table, and draw its picture, of one host or of all since a time."""
     from labkit.analysis import plots
-    from labkit.analysis.tables import busiest_cpu, summary
-    from labkit.cli.view import summary_table
-    from labkit.parquet.read import parquet_files, read_metrics, row_count
+    from labkit.analysis.tables import busiest_cpu, summary, summary_of
+    from labkit.cli.view import stream_table, summary_table
+    from labkit.parquet.read import parquet_files, read_rows, row_count
+    from labkit.streams.procstat.stream import PROCSTAT
 
-    frame = read_metrics(settings.parquet_dir, host, since_ms)
-    out.print(summary_table(summary(frame)))
-    busiest = busiest_cpu(frame)
-    out.print(
-        f"busiest CPU: {busiest.cpu_id} of {busiest.hostname}, {busiest.mean_busy_pct:.1f} % on average, "
-        f"{busiest.peak_busy_pct:.1f} % at most"
-    )
+    stream = settings.flow.stream
+    frame = read_rows(settings.parquet_dir, stream.shape, host, since_ms)
+    if stream is PROCSTAT:
+        out.print(summary_table(summary(frame)))
+        busiest = busiest_cpu(frame)
+        out.print(
+            f"busiest CPU: {busiest.cpu_id} of {busiest.hostname}, {busiest.mean_busy_pct:.1f} % on average, "
+            f"{busiest.peak_busy_pct:.1f} % at most"
+        )
+    else:
+        out.print(stream_table(summary_of(frame, stream), stream))
     files = parquet_files(settings.parquet_dir)
     rows = row_count(settings.parquet_dir)
     folder = shown(settings.parquet_dir)
     out.print(f"{len(frame)} rows went into this table; there are {rows} in {len(files)} Parquet files below {folder}")
-    picture = settings.plots_dir / "cpu_usage.png"
-    plots.save(plots.cpu_usage(frame, host), picture)
+    picture = settings.plots_dir / ("cpu_usage.png" if stream is PROCSTAT else f"{stream.name}.png")
+    drawn = plots.cpu_usage(frame, host) if stream is PROCSTAT else plots.stream_picture(frame, stream, host)
+    plots.save(drawn, picture)
     out.print(f"picture: {shown(picture)}")
 
 

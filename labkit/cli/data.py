@@ -15,6 +15,7 @@ import typer
 from labkit.cli.app import (
     Interval,
     Seconds,
+    StreamName,
     command,
     err,
     out,
@@ -25,7 +26,7 @@ from labkit.cli.app import (
     settings_with,
 )
 from labkit.errors import BadInput, LabkitError
-from labkit.settings import load_settings
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.signals import stop_signals
 
 __all__ = ["compact", "dead_letters", "plot", "produce", "record", "register_schema", "topics", "watch"]
@@ -34,28 +35,29 @@ __all__ = ["compact", "dead_letters", "plot", "produce", "record", "register_sch
 @command("topics", "labkit topics")
 def topics(
     names: Annotated[list[str] | None, typer.Argument(help="Only these topics of the pipeline.")] = None,
+    stream: StreamName = None,
 ) -> None:
     """Create the topics of the pipeline; those that are there stay as they are."""
     from labkit.kafka.topics import create_topics, pipeline_topics
 
-    settings = settings_of_this_lab()
-    wanted = pipeline_topics(settings)
+    settings = settings_of_this_lab(stream=stream)
+    wanted = pipeline_topics(settings.flow)
     for name in names or []:
         require_one_of("topic", name, [topic.name for topic in wanted])
     chosen = [topic for topic in wanted if not names or topic.name in names]
-    created = create_topics(settings, chosen)
+    created = create_topics(settings.kafka_bootstrap, chosen)
     for topic in chosen:
         out.print(f"{topic.name}: {'created' if topic.name in created else 'there already'}, "
                   f"{topic.partitions} partitions")  # fmt: skip
 
 
 @command("register-schema", "labkit register-schema")
-def register_schema() -> None:
+def register_schema(stream: StreamName = None) -> None:
     """Register the snapshot schema with the registry."""
     from labkit.kafka.producer import register_snapshot_schema
 
-    settings = settings_of_this_lab()
-    out.print(f"{settings.snapshots_subject}: schema id {register_snapshot_schema(settings)}")
+    settings = settings_of_this_lab(stream=stream)
+    out.print(f"{settings.flow.subject}: schema id {register_snapshot_schema(settings.flow)}")
 
 
 @command("record", "labkit record morning.gz --seconds 600")
@@ -63,14 +65,15 @@ def record(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to write.")],
     interval: Interval = None,
     seconds: Seconds = None,
+    stream: StreamName = None,
 ) -> None:
-    """Record /proc/stat of this machine until Ctrl-C: text that `zcat` shows and `produce --replay` sends."""
+    """Record what the stream reads of this machine until Ctrl-C: `zcat` shows it, `produce --replay` sends it."""
     from labkit.sources.live import live_readings
     from labkit.sources.recording import Reading, write_recording
 
     require_positive("--interval", interval)
     require_positive("--seconds", seconds)
-    settings = settings_with(interval_s=interval)
+    settings = settings_with(interval_s=interval, stream=stream)
 
     def shown(readings: Iterator[Reading]) -> Iterator[Reading]:
         with _rare_lines() as line:
@@ -79,13 +82,14 @@ def record(
                 line(f"{number} readings of {reading.hostname}")
 
     with stop_signals("closing the recording") as stop:
-        live = live_readings(settings.hostname, settings.interval_s, stop, limit_s=seconds)
+        live = live_readings(settings.hostname, settings.interval_s, stop, seconds, settings.flow.stream)
         count = write_recording(file, shown(live))
     out.print(f"{count} readings are in {file}, {file.stat().st_size:,} bytes.")
 
 
 @command("produce", "labkit produce --interval 0.5 --seconds 30")
 def produce(
+    stream: StreamName = None,
     interval: Interval = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Stop after this many seconds; of a fleet, simulate this many.")
@@ -112,7 +116,7 @@ def produce(
         Path | None, typer.Option("--heartbeat", help="Touch this file when Kafka acknowledges.")
     ] = None,
 ) -> None:
-    """Send snapshots to Kafka: this machine's /proc/stat until Ctrl-C, a recording, or a simulated fleet."""
+    """Send snapshots to Kafka: what this machine's kernel says until Ctrl-C, a recording, or a simulated fleet."""
     from labkit.kafka.producer import Counts
     from labkit.kafka.producer import produce as send
     from labkit.lab import producers
@@ -122,11 +126,12 @@ def produce(
     require_positive("--seconds", seconds)
     if heartbeat is not None and not heartbeat.parent.is_dir():
         raise BadInput(f"There is no folder {heartbeat.parent} for --heartbeat.")
-    settings = settings_of_this_lab(interval_s=interval)
+    settings = settings_of_this_lab(interval_s=interval, stream=stream)
     feed = resolve_source(
-        settings, interval_given=interval is not None, seconds=seconds, replay=replay, speed=speed, as_now=as_now,
-        fleet=fleet, cpus=cpus, seed=seed, scenario=scenario, start=start,
+        settings.flow, settings.hostname, settings.interval_s, interval_given=interval is not None, seconds=seconds,
+        replay=replay, speed=speed, as_now=as_now, fleet=fleet, cpus=cpus, seed=seed, scenario=scenario, start=start,
     )  # fmt: skip
+    describe = settings.flow.stream.describe
     beats = 0
     known = Counts()
     limit = None if feed.has_its_own_end else seconds
@@ -141,7 +146,7 @@ def produce(
             nonlocal beats, known
             known = counts
             line(
-                f"{snapshot.timestamp} {snapshot.hostname}: {len(snapshot.cpus)} cpu lines, "
+                f"{snapshot.timestamp} {snapshot.hostname}: {describe(snapshot)}, "
                 f"{counts.sent} sent, {counts.acknowledged} acknowledged"
             )
             if heartbeat is not None and counts.acknowledged > beats:
@@ -149,7 +154,7 @@ def produce(
                 beats = counts.acknowledged
 
         try:
-            known = send(settings, feed.source(stop), on_sent, lambda text: err.print(text, markup=False), stop)
+            known = send(settings.flow, feed.source(stop), on_sent, lambda text: err.print(text, markup=False), stop)
         except LabkitError:  # a recording that ends in the middle: what was sent is sent
             if known.sent:
                 out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
@@ -162,6 +167,7 @@ def produce(
 @command("watch", "labkit watch --host web1")
 def watch(
     seconds: Seconds = None,
+    stream: StreamName = None,
     host: Annotated[str | None, typer.Option("--host", help="Only this host.")] = None,
     committed: Annotated[
         bool, typer.Option("--committed", help="Only what a checkpoint has committed; it shows later.")
@@ -170,12 +176,13 @@ def watch(
     """CPUs now, per host, from procstat_metrics, until Ctrl-C. Reads uncommitted unless told otherwise."""
     from labkit.watch.poll import watch as follow
 
-    settings = settings_of_this_lab()
+    settings = settings_of_this_lab(stream=stream)
     require_positive("--seconds", seconds)
     if host == "":
         raise BadInput("--host needs a name, such as web1; without it every host is shown.")
     with stop_signals("closing the view") as stop:
-        follow(out, settings, stop, committed=committed, host=host, seconds=seconds,
+        follow(out, settings.flow, stop, committed=committed, host=host, seconds=seconds,
+               checkpoint_interval_s=settings.checkpoint_interval_s,
                say=lambda text: err.print(text, markup=False))  # fmt: skip
 
 
@@ -186,6 +193,7 @@ def dead_letters(
     repair: Annotated[bool, typer.Option("--repair", help="Send the obvious repair of it, or of all.")] = False,
     export: Annotated[Path | None, typer.Option("--export", metavar="FILE", help="Write it, to be edited.")] = None,
     resend: Annotated[list[Path] | None, typer.Option("--resend", metavar="FILE", help="Send what was edited.")] = None,
+    stream: StreamName = None,
 ) -> None:
     """Show what could not be read, and why; send repaired snapshots again, each once."""
     from labkit.dead_letters import letters as dead
@@ -194,7 +202,7 @@ def dead_letters(
     from labkit.dead_letters.view import letter_lines, letters_table
     from labkit.kafka.avro import read_schema
 
-    settings = settings_of_this_lab()
+    settings = settings_of_this_lab(stream=stream)
     if resend and (number is not None or repair or export is not None or everything):
         raise BadInput("--resend takes its letters from the files, and goes with nothing else.")
     if export is not None and repair:
@@ -208,20 +216,20 @@ def dead_letters(
     elif repair:
         _print_outcomes(again.send_repairs(settings, number))
     elif number is None:
-        rows, total = dead.newest(settings, None if everything else 50)
+        rows, total = dead.newest(settings.flow, None if everything else 50)
         if not rows:
             out.print("There is no dead letter.")
             return
-        out.print(letters_table(rows, again.sent_again(settings)))
+        out.print(letters_table(rows, again.sent_again(settings.flow)))
         if len(rows) < total:
             out.print(f"These are the newest {len(rows)} of {total}. All of them: labkit dead-letters --all")
     else:
-        examination = dead.diagnoser(settings).examine(dead.letter(settings, number))
+        examination = dead.diagnoser(settings.flow).examine(dead.letter(settings.flow, number))
         if export is None:
-            for line in letter_lines(examination, again.sent_again(settings)):
+            for line in letter_lines(examination, again.sent_again(settings.flow)):
                 out.print(line, markup=False)
         else:
-            write(examination, read_schema(settings.schema_dir), export)
+            write(examination, read_schema(settings.schema_dir, PROCSTAT), export)
             out.print(f"{export} is written. Edit `snapshot` in it, then: labkit dead-letters --resend {export}",
                       markup=False)  # fmt: skip
 
@@ -229,6 +237,7 @@ def dead_letters(
 @command("compact", "labkit compact 2026-11-22")
 def compact(
     date: Annotated[str | None, typer.Argument(help="One date; else every one before today (UTC).")] = None,
+    stream: StreamName = None,
 ) -> None:
     """Merge a date's Parquet files into few. Readers see the old files or the new ones, never both.
 
@@ -236,7 +245,7 @@ def compact(
     """
     from labkit.parquet.compact import compact as merge
 
-    done = merge(load_settings(), date)
+    done = merge(settings_with(stream=stream).rows, date)
     for result in done:
         out.print(str(result), markup=False)
     if not done:
@@ -246,9 +255,10 @@ def compact(
 @command("plot", "labkit plot --host web1")
 def plot(
     host: Annotated[str | None, typer.Option("--host", help="Which host; else the one with most rows.")] = None,
+    stream: StreamName = None,
 ) -> None:
     """Print the table of CPUs and draw output/plots/cpu_usage.png from output/cpu_metrics."""
-    report(load_settings(), host)
+    report(settings_with(stream=stream), host)
 
 
 def _print_outcomes(outcomes: Any) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from labkit.cli.app import (
     Interval,
+    StreamName,
     Yes,
     command,
     confirm,
@@ -20,8 +21,8 @@ from labkit.cli.app import (
     shown,
 )
 from labkit.errors import BadInput
-from labkit.flink.names import ENRICHMENT, JOBS
-from labkit.settings import Settings, load_settings
+from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT, JOBS
 from labkit.system.signals import stop_signals
 
 __all__ = ["run", "stop", "submit"]
@@ -30,6 +31,7 @@ __all__ = ["run", "stop", "submit"]
 @command("submit", "labkit submit enrichment parquet")
 def submit(
     names: Annotated[list[str], typer.Argument(metavar="JOB...", help="enrichment, parquet, or both")],
+    stream: StreamName = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew: empty its output first.")] = False,
     when_ready: Annotated[
         bool, typer.Option("--when-ready", help="Wait for topics and slots; a job that is there already is fine.")
@@ -44,7 +46,7 @@ def submit(
     from labkit.lab.code import take_new_code
     from labkit.lab.ownership import require_own
 
-    settings = load_settings()
+    settings = settings_with(stream=stream)
     for name in names:
         require_one_of("job", name, JOBS)
     if fresh and when_ready:
@@ -72,12 +74,13 @@ def submit(
 @command("stop", "labkit stop enrichment parquet")
 def stop(
     names: Annotated[list[str], typer.Argument(metavar="JOB...", help="enrichment, parquet, or both")],
+    stream: StreamName = None,
 ) -> None:
     """Stop Flink jobs, each with a savepoint from which `labkit submit` goes on."""
     from labkit.jobs.stop import stop_with_savepoint
     from labkit.lab.ownership import require_own
 
-    settings = load_settings()
+    settings = settings_with(stream=stream)
     for name in names:
         require_one_of("job", name, JOBS)
     require_own(settings)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from labkit.cli.app import (
+    StreamName,
     command,
     out,
     print_ledger,
@@ -23,12 +24,12 @@ __all__ = ["burn", "chaos", "ledger"]
 
 
 @command("ledger", "labkit ledger")
-def ledger() -> None:
+def ledger(stream: StreamName = None) -> None:
     """Compare what must have come out of the snapshots with what is there. Exit status 0 only where it balances."""
     from labkit.cli.view import LedgerView
-    from labkit.ledger.ledger import measure
+    from labkit.lab.account import measure
 
-    settings = settings_of_this_lab()
+    settings = settings_of_this_lab(stream=stream)
     with LedgerView(out) as view:
         account = measure(settings, view)
     print_ledger(account)

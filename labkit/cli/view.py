@@ -16,8 +16,9 @@ from rich.text import Text
 
 from labkit.lab.services import ServiceStatus
 from labkit.pipeline.run import Progress
+from labkit.streams.stream import Stream
 
-__all__ = ["LedgerView", "RunView", "ServicesView", "status_table", "summary_table"]
+__all__ = ["LedgerView", "RunView", "ServicesView", "status_table", "stream_table", "summary_table"]
 
 
 def status_table(rows: Sequence[ServiceStatus]) -> Table:
@@ -47,6 +48,24 @@ def summary_table(summary: pd.DataFrame) -> Table:
         table.add_row(
             row.hostname, row.cpu_id, str(row.intervals), f"{row.mean_busy_pct:.1f} %",
             f"{row.peak_busy_pct:.1f} %", f"{row.peak_at:%Y-%m-%d %H:%M:%S}",
+        )  # fmt: skip
+    return table
+
+
+def stream_table(summary: pd.DataFrame, stream: Stream) -> Table:
+    """The frame of `analysis.summary_of` for a person: a row a host and part."""
+    names = [name for name in stream.shape.key if name != "ts"]
+    what, unit = stream.plot.of.name, stream.plot.panels[0].unit
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column("host" if name == "hostname" else name)
+    for title in ("intervals", f"mean {what}", f"peak {what}"):
+        table.add_column(title, justify="right")
+    table.add_column("peak at (UTC)")
+    for row in summary.to_dict("records"):
+        table.add_row(
+            *(str(row[name]) for name in names), str(row["intervals"]), f"{row['mean']:,.1f} {unit}",
+            f"{row['peak']:,.1f} {unit}", f"{row['peak_at']:%Y-%m-%d %H:%M:%S}",
         )  # fmt: skip
     return table
 

@@ -17,7 +17,7 @@ from typing import Any
 from labkit.dead_letters.letters import DeadLetter, Diagnosis, Repair
 from labkit.errors import BadInput
 from labkit.kafka.avro import DeserializationError, Schema, SnapshotCodec
-from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.stream import Stream
 
 __all__ = ["export", "read_edited"]
 
@@ -46,7 +46,11 @@ def export(examination: Diagnosis, schema: Schema, file: Path) -> None:
 
 
 def read_edited(
-    file: Path, letter: Callable[[int], DeadLetter], schema: Schema, schema_id: Callable[[], int]
+    file: Path,
+    letter: Callable[[int], DeadLetter],
+    stream: Stream,
+    schema: Schema,
+    schema_id: Callable[[], int],
 ) -> Repair:
     """The file of `export`, edited -> the value to send, written with `schema` under `schema_id()`.
 
@@ -62,11 +66,8 @@ def read_edited(
     problem = next(_problems(given.get("snapshot"), schema, "snapshot"), None)
     if problem is not None:
         raise BadInput(f"{file} is no snapshot yet: {problem}. Nothing was sent.")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given["snapshot"].items()
-    }
-    snapshot = Snapshot(**{**values, "cpus": tuple(CpuTimes(**cpu) for cpu in values["cpus"])})
-    codec = SnapshotCodec(schema, lambda _: schema)
+    snapshot = stream.from_record(given["snapshot"])
+    codec = SnapshotCodec(stream, schema, lambda _: schema)
     try:
         codec.decode(codec.encode(snapshot, schema_id=0))
     except (DeserializationError, UnicodeError) as reason:

@@ -23,16 +23,16 @@ from labkit.errors import BadInput
 from labkit.kafka.avro import (
     HEADER_BYTES,
     MAGIC,
-    NOT_REGISTERED,
     DeserializationError,
     Schema,
     SnapshotCodec,
+    Unreadable,
     read_schema,
 )
 from labkit.kafka.consumer import read_topic
+from labkit.kafka.flow import Flow
 from labkit.kafka.registry import Registry
-from labkit.settings import Settings
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.streams.stream import Stream
 
 __all__ = ["DeadLetter", "Diagnoser", "Diagnosis", "Repair", "diagnoser", "letter", "letters", "newest"]
 
@@ -68,7 +68,7 @@ class DeadLetter:
     @property
     def schema_was_unknown(self) -> bool:
         """Whether it is here only because nobody had registered its schema."""
-        return self.reason.endswith(NOT_REGISTERED)
+        return ("kind", Unreadable.UNKNOWN_SCHEMA) in self.headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Repair:
     came_from: str
     key: bytes | None
     value: bytes
-    snapshot: Snapshot
+    snapshot: Any
     what: str
 
 
@@ -103,44 +103,45 @@ class Diagnosis:
     repair: Repair | None
 
 
-def letters(settings: Settings) -> Iterator[DeadLetter]:
+def letters(flow: Flow) -> Iterator[DeadLetter]:
     """Every dead letter, oldest first."""
-    for record in read_topic(settings, settings.dead_letters_topic):
-        yield _letter(settings, record)
+    for record in read_topic(flow.kafka_bootstrap, flow.dead_letters_topic):
+        yield _letter(flow, record)
 
 
-def newest(settings: Settings, count: int | None) -> tuple[list[DeadLetter], int]:
+def newest(flow: Flow, count: int | None) -> tuple[list[DeadLetter], int]:
     """The newest `count` letters (None: all of them), oldest first, and how many there are in all."""
     kept: deque[DeadLetter] = deque(maxlen=count)
     total = 0
-    for one in letters(settings):
+    for one in letters(flow):
         kept.append(one)
         total += 1
     return list(kept), total
 
 
-def letter(settings: Settings, number: int) -> DeadLetter:
+def letter(flow: Flow, number: int) -> DeadLetter:
     """The dead letter with that number. Raises `BadInput` where there is none."""
-    found = next(read_topic(settings, settings.dead_letters_topic, {0: number}), None)
+    found = next(read_topic(flow.kafka_bootstrap, flow.dead_letters_topic, {0: number}), None)
     if found is None or found.offset() != number:
         raise BadInput(f"There is no dead letter {number}.", "To see them all: labkit dead-letters")
-    return _letter(settings, found)
+    return _letter(flow, found)
 
 
-def diagnoser(settings: Settings) -> Diagnoser:
+def diagnoser(flow: Flow) -> Diagnoser:
     """An `Diagnoser` that asks the lab's registry. Its methods raise `RegistryUnavailable`."""
-    return Diagnoser(read_schema(settings.schema_dir), Registry.of(settings).schema)
+    return Diagnoser(flow.stream, read_schema(flow.schema_dir, flow.stream), Registry.of(flow).schema)
 
 
 class Diagnoser:
     """Looks at letters with `schema`, this version's; `writer_schema(id)` is asked once an id."""
 
-    def __init__(self, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
+    def __init__(self, stream: Stream, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
+        self._stream = stream
         self._schema: Any = fastavro.parse_schema(schema)
         self._ask = writer_schema
         self._asked: dict[int, Schema | None] = {}
-        self._codec = SnapshotCodec(schema, self._registered)
-        self._as_ours = SnapshotCodec(schema, lambda _: schema)
+        self._codec = SnapshotCodec(stream, schema, self._registered)
+        self._as_ours = SnapshotCodec(stream, schema, lambda _: schema)
 
     def examine(self, letter: DeadLetter) -> Diagnosis:
         """Everything that a person may want to know about the letter."""
@@ -164,7 +165,7 @@ class Diagnoser:
 
         - Its schema is registered by now: the bytes as they are.
         - Bytes are left over after a valid snapshot: without them.
-        - A CPU is in it twice with the same counters: with the first of the two.
+        - What the stream itself knows to mend (`Stream.mend`): a CPU that is in it twice with the same counters.
         """
         value = letter.value
         snapshot = self._decoded(value)
@@ -179,22 +180,22 @@ class Diagnoser:
         body.seek(HEADER_BYTES)
         try:
             record: Any = fastavro.schemaless_reader(body, writer)
-            twice = _take_equal_cpus_once(record)
-        except Exception:  # fastavro raises whatever the bytes led it into; a strange schema may have no cpus
+            mended = self._stream.mend(record)
+        except Exception:  # fastavro raises whatever the bytes led it into; a strange schema may have other fields
             return None
         end, done = body.tell(), []
         repaired = value[:end]
         if end < len(value):
             done.append(f"{len(value) - end} left-over bytes cut off")
-        if twice:
-            done.append(f"CPU {', '.join(twice)} kept once, its counters being the same each time")
+        if mended:
+            done += mended
             rewritten = io.BytesIO()
             fastavro.schemaless_writer(rewritten, writer, record)
             repaired = value[:HEADER_BYTES] + rewritten.getvalue()
         snapshot = self._decoded(repaired)
         return None if snapshot is None else _repair(letter, repaired, snapshot, " and ".join(done))
 
-    def _decoded(self, value: bytes | None) -> Snapshot | None:
+    def _decoded(self, value: bytes | None) -> Any:
         try:
             return self._codec.decode(value)
         except DeserializationError:
@@ -213,16 +214,16 @@ class Diagnoser:
         return self._asked[schema_id]
 
 
-def _letter(settings: Settings, record: Message) -> DeadLetter:
+def _letter(flow: Flow, record: Message) -> DeadLetter:
     headers = {name: (text or b"").decode(errors="replace") for name, text in record.headers() or []}
     place = [headers.get(name, "") for name in ("topic", "partition", "offset")]
     return DeadLetter(
-        settings.dead_letters_topic, record.offset(), "/".join(place) if all(place) else "", record.key(),
+        flow.dead_letters_topic, record.offset(), "/".join(place) if all(place) else "", record.key(),
         record.value(), headers.get("reason", "nobody said why"), record.timestamp()[1], tuple(headers.items()),
     )  # fmt: skip
 
 
-def _repair(letter: DeadLetter, value: bytes, snapshot: Snapshot, what: str) -> Repair:
+def _repair(letter: DeadLetter, value: bytes, snapshot: Any, what: str) -> Repair:
     return Repair(letter.number, letter.name, letter.came_from, letter.key, value, snapshot, what)
 
 
@@ -237,16 +238,3 @@ def _parsed(schema: Schema | None) -> Any:
 def _name(schema: Any) -> str:
     """local.metrics.ProcStatSnapshot, or "string"; "" where there is no schema."""
     return str(schema.get("name", schema.get("type"))) if isinstance(schema, dict) else str(schema or "")
-
-
-def _take_equal_cpus_once(record: dict[str, Any]) -> list[str]:
-    """Drop what is in `record["cpus"]` again, with the same counters; returns the ids of those."""
-    kept: list[dict[str, Any]] = []
-    again = []
-    for cpu in record["cpus"]:
-        if cpu in kept:
-            again.append(str(cpu["id"]))
-        else:
-            kept.append(cpu)
-    record["cpus"] = kept
-    return list(dict.fromkeys(again))

@@ -1,4 +1,4 @@
-"""Repaired dead letters back to procstat_snapshots, each once, and what will become of them there.
+"""Repaired dead letters back to the topic of snapshots, each once, and what will become of them there.
 
     Repair of procstat_dead_letters/0/17  ->  procstat_snapshots, the original key, the snapshot's own time,
     headers repaired-from: procstat_dead_letters/0/17, came-from: procstat_snapshots/2/1234
@@ -8,17 +8,17 @@ of procstat_snapshots, all of them, so there is no second book that could disagr
 known by where its record came from, since `labkit submit enrichment --fresh` numbers letters anew.
 
 A repair comes late. An older snapshot than the last good one of its host gives no metrics
-(`labkit.streams.procstat.metrics.compare`), and every outcome says so.
+(the stream's `compare`), and every outcome says so.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -27,12 +27,13 @@ from labkit.dead_letters.letters import DeadLetter, Repair, diagnoser, letter, l
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka.avro import ASK_AGAIN_S, HEADER_BYTES, DeserializationError, SnapshotCodec, read_schema
 from labkit.kafka.consumer import read_topic
-from labkit.kafka.producer import register_snapshot_schema
+from labkit.kafka.flow import Flow
+from labkit.kafka.producer import hand_over, producer_config, register_snapshot_schema
+from labkit.kafka.quiet import quiet
 from labkit.kafka.registry import Registry
-from labkit.kafka.topics import MAX_MESSAGE_BYTES
 from labkit.settings import Settings
-from labkit.streams.procstat.metrics import Verdict, compare
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.streams.rules import Verdict
+from labkit.streams.stream import Stream
 from labkit.system.locks import exclusive
 
 __all__ = [
@@ -42,7 +43,6 @@ __all__ = [
 REPAIRED_FROM = "repaired-from"
 CAME_FROM = "came-from"
 _FLUSH_S = 25.0
-_quiet = logging.getLogger("labkit.librdkafka")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ def identity(letter: DeadLetter | Repair) -> str:
     return letter.came_from or letter.name
 
 
-def sent_again(settings: Settings) -> dict[str, str]:
+def sent_again(flow: Flow) -> dict[str, str]:
     """{identity of a letter: the position in procstat_snapshots to which its repair was sent}."""
-    history = _History()
-    for record in read_topic(settings, settings.snapshots_topic):
+    history = _History(flow.stream)
+    for record in read_topic(flow.kafka_bootstrap, flow.snapshots_topic):
         history.hear_of(record)
     return history.sent_again
 
@@ -76,11 +76,11 @@ def send_repairs(settings: Settings, number: int | None = None) -> list[Outcome]
 
     Raises `BadInput` where letter `number` is not there, has none, or must not be sent.
     """
-    looks = diagnoser(settings)
+    looks = diagnoser(settings.flow)
     if number is None:
-        found = (looks.repair(one) for one in letters(settings))
+        found = (looks.repair(one) for one in letters(settings.flow))
         return resend(settings, [repair for repair in found if repair is not None], all_or_none=False)
-    repair = looks.repair(letter(settings, number))
+    repair = looks.repair(letter(settings.flow, number))
     if repair is None:
         raise BadInput(
             f"Dead letter {number} has no obvious repair.",
@@ -91,9 +91,11 @@ def send_repairs(settings: Settings, number: int | None = None) -> list[Outcome]
 
 def send_files(settings: Settings, files: Sequence[Path]) -> list[Outcome]:
     """Send the snapshots of exported and edited letters. Raises `BadInput` where one is wrong; then none is sent."""
-    schema = read_schema(settings.schema_dir)
-    find, schema_id = partial(letter, settings), partial(register_snapshot_schema, settings)
-    return resend(settings, [read_edited(file, find, schema, schema_id) for file in files], all_or_none=True)
+    flow = settings.flow
+    schema = read_schema(flow.schema_dir, flow.stream)
+    find, schema_id = partial(letter, flow), partial(register_snapshot_schema, flow)
+    edited = [read_edited(file, find, flow.stream, schema, schema_id) for file in files]
+    return resend(settings, edited, all_or_none=True)
 
 
 def resend(
@@ -122,8 +124,9 @@ def resend(
 class _History:
     """What the topics say about letters and hosts so far."""
 
+    stream: Stream
     sent_again: dict[str, str] = field(default_factory=dict)
-    last_good: dict[str, Snapshot] = field(default_factory=dict)
+    last_good: dict[str, Any] = field(default_factory=dict)
     #: {schema id: ms since the epoch from which on no job remembers any more that it was unknown}
     known_from_ms: dict[int, int] = field(default_factory=dict)
     planned: set[str] = field(default_factory=set)
@@ -143,10 +146,10 @@ class _History:
             return Outcome(repair, "", refusal)
         snapshot, host = repair.snapshot, repair.snapshot.hostname
         before = self.last_good.get(host)
-        verdict, keep, _ = compare(before, snapshot)
+        verdict, next_state, _ = self.stream.compare(before, snapshot)
         if before is not None and verdict is Verdict.REBOOT and snapshot.timestamp <= before.timestamp:
             return Outcome(repair, "", f"{host} was booted since then, and would begin anew with this old snapshot")
-        self.last_good[host] = keep
+        self.last_good[host] = next_state
         self.planned.add(identity(repair))
         words = {
             Verdict.FIRST: f"{host} begins with it: the next snapshot gives metrics",
@@ -169,15 +172,16 @@ class _History:
 
 
 def _read_history(settings: Settings, hosts: set[str]) -> _History:
-    history = _History()
+    flow = settings.flow
+    history = _History(flow.stream)
     never_read = set()
-    for one in letters(settings):
+    for one in letters(settings.flow):
         never_read.add(one.came_from)
         if one.schema_was_unknown and one.schema_id is not None:
             history.known_from_ms[one.schema_id] = one.time_ms + int(ASK_AGAIN_S * 1000)
-    codec = SnapshotCodec(read_schema(settings.schema_dir), Registry.of(settings).schema)
+    codec = SnapshotCodec(flow.stream, read_schema(flow.schema_dir, flow.stream), Registry.of(flow).schema)
     keys = {host.encode() for host in hosts}
-    for record in read_topic(settings, settings.snapshots_topic):
+    for record in read_topic(settings.kafka_bootstrap, settings.snapshots_topic):
         history.hear_of(record)
         if record.key() not in keys or _position(record) in never_read:
             continue
@@ -185,23 +189,15 @@ def _read_history(settings: Settings, hosts: set[str]) -> _History:
             snapshot = codec.decode(record.value())
         except DeserializationError:
             continue
-        _, history.last_good[snapshot.hostname], _ = compare(history.last_good.get(snapshot.hostname), snapshot)
+        state = history.last_good.get(snapshot.hostname)
+        _, history.last_good[snapshot.hostname], _ = flow.stream.compare(state, snapshot)
     return history
 
 
 def _send(settings: Settings, repairs: list[Repair]) -> dict[int, str]:
     """{number of the letter: the position that its repair has now}."""
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap,
-            "enable.idempotence": True,
-            "acks": "all",
-            "partitioner": "murmur2_random",  # as the first producer: the host stays in its partition
-            "message.timeout.ms": int(_FLUSH_S * 1000),
-            "message.max.bytes": MAX_MESSAGE_BYTES,
-        },
-        logger=_quiet,
-    )
+    config = producer_config(settings.kafka_bootstrap, {"message.timeout.ms": int(_FLUSH_S * 1000)})
+    producer = Producer(config, logger=quiet())
     where: dict[int, str] = {}
     for repair in repairs:
 
@@ -210,19 +206,15 @@ def _send(settings: Settings, repairs: list[Repair]) -> dict[int, str]:
                 where[number] = _position(record)
 
         headers = {REPAIRED_FROM: repair.name.encode(), CAME_FROM: identity(repair).encode()}
-        while True:
-            try:
-                producer.produce(
-                    settings.snapshots_topic,
-                    key=repair.key or repair.snapshot.hostname.encode(),
-                    value=repair.value,
-                    timestamp=repair.snapshot.timestamp,
-                    headers=headers,
-                    on_delivery=on_delivery,
-                )
-                break
-            except BufferError:
-                producer.poll(0.1)
+        hand_over(
+            producer,
+            settings.snapshots_topic,
+            key=repair.key or repair.snapshot.hostname.encode(),
+            value=repair.value,
+            timestamp=repair.snapshot.timestamp,
+            headers=headers,
+            on_delivery=on_delivery,
+        )
     producer.flush(_FLUSH_S + 1)
     left = [repair.number for repair in repairs if repair.number not in where]
     if left:

@@ -6,10 +6,10 @@ __all__ = [
     "environment",
     "gateway",
     "home",
-    "names",
     "parquet_job",
     "record_batch",
     "rest",
+    "scalar",
     "stale_code",
     "tables",
 ]

@@ -1,8 +1,8 @@
-"""The first job: procstat_snapshots -> the last good snapshot of each host, kept by Flink -> procstat_metrics.
+"""The first job: a stream's snapshots -> the last good snapshot of each host, kept by Flink -> its metrics.
 
     raw Kafka records ─▶ to record batches ─▶ Decode ─▶ key by shard ─▶ Enrich (ValueState) ─▶ from result batches
                               (Java)             │                                                 (Java) │
-                         procstat_dead_letters ◀─┘                               procstat_metrics (JSON) ◀─┘
+                                  dead letters ◀─┘                                  metrics (JSON) ◀──────┘
 
 It is vectorized: what goes from one operator to the next is a batch of records, so little is paid for each border
 between the JVM and Python. A shard is a group of hosts, by the hostname in the snapshot. ToRecordBatches.java and
@@ -18,6 +18,7 @@ import sysconfig
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -33,20 +34,19 @@ from pyflink.table.types import _to_java_data_type
 from pyflink.util.java_utils import load_java_class
 
 from labkit.errors import LabkitError
-from labkit.flink.batch_decoder import BatchDecoder
-from labkit.flink.environment import remote_environment
-from labkit.flink.names import ENRICHMENT
+from labkit.flink.batch_decoder import batch_decoder
 from labkit.flink.record_batch import decode_records, encode_results
-from labkit.flink.tables import add_sinks, create_tables, dead_letter
-from labkit.kafka.avro import SnapshotCodec, read_schema
+from labkit.flink.scalar import ScalarRules
+from labkit.flink.tables import Delivery, add_sinks, create_tables, dead_letter
+from labkit.kafka.avro import Schema, SnapshotCodec, read_schema
+from labkit.kafka.flow import Flow
 from labkit.kafka.registry import Registry, retry_until_available
-from labkit.settings import REPOSITORY, Settings
-from labkit.streams.procstat.columns import Columns, empty
-from labkit.streams.procstat.intervals import compare_all
-from labkit.streams.procstat.json_lines import json_lines
+from labkit.streams.stream import Stream
 
-__all__ = ["SHARDS", "build"]
+__all__ = ["SHARDS", "Options", "define", "python_options"]
 
+#: What has labkit in it: for Python inside the JVM, which has a path of its own.
+_PACKAGE_DIR = Path(__file__).resolve().parents[2]
 #: Groups of hosts, each with its own state: the most tasks that can share the work. A change is a new job.
 SHARDS = 8
 #: A batch goes on with that many records or bytes, or when its first record has waited that long.
@@ -59,20 +59,33 @@ def shard_of(hostname: str) -> int:
     return zlib.crc32(hostname.encode()) % SHARDS
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the job runs. A host that was silent for `host_state_s` (wall clock) is dropped from the state.
+
+    That has to be more than `labkit.streams.rules.FORGET_AFTER_MS`, by which results go.
+    """
+
+    delivery: Delivery = field(default_factory=Delivery)
+    host_state_s: int = 31 * 86_400
+
+
 class Decode(ProcessFunction):
     """A batch of Kafka records -> (shard, batch of snapshots) for each shard in it, and dead letters."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._schema = read_schema(settings.schema_dir)
-        self._registry = Registry.of(settings)
-        self._topic = settings.snapshots_topic
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._schema = read_schema(flow.schema_dir, flow.stream)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """One decoder, and one registry client, for each worker."""
-        codec = SnapshotCodec(
-            self._schema, lambda number: retry_until_available(partial(self._registry.schema, number), _wait)
-        )
-        self._decoder = BatchDecoder(self._schema, codec)
+        stream, registry = self._flow.stream, Registry.of(self._flow)
+
+        def writer_schema(number: int) -> Schema | None:
+            return retry_until_available(partial(registry.schema, number), _wait)
+
+        codec = SnapshotCodec(stream, self._schema, writer_schema)
+        self._decoder = batch_decoder(self._schema, codec, stream.columnar and stream.columnar())
 
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one batch."""
@@ -80,8 +93,8 @@ class Decode(ProcessFunction):
         _, columns, reasons = self._decoder.decode(records.values)
         for number, reason in sorted(reasons.items()):
             yield dead_letter(
-                records.keys[number], records.values[number], reason=reason, topic=self._topic,
-                partition=records.partitions[number], offset=records.offsets[number],
+                records.keys[number], records.values[number], reason=reason, kind=reason.kind,
+                topic=self._flow.snapshots_topic, partition=records.partitions[number], offset=records.offsets[number],
             )  # fmt: skip
         shards = np.array([shard_of(name) for name in columns.hostnames], dtype=np.int64)
         for shard in np.unique(shards).tolist():
@@ -89,42 +102,44 @@ class Decode(ProcessFunction):
 
 
 class Enrich(KeyedProcessFunction):
-    """(shard, batch of snapshots) -> a batch of (hostname, JSON of the interval, timestamp)."""
+    """(shard, batch of snapshots) -> a batch of (hostname, JSON of the result, timestamp)."""
 
-    def __init__(self, keep_for_s: int) -> None:
+    def __init__(self, stream: Stream, keep_for_s: int) -> None:
+        self._stream = stream
         self._keep_for_s = keep_for_s
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """The last good snapshot of every host of the current shard, and when (wall clock) it was last heard of."""
         descriptor = ValueStateDescriptor("last good snapshots", Types.PICKLED_BYTE_ARRAY())
         self._state = runtime_context.get_state(descriptor)
+        self._rules = self._stream.columnar() if self._stream.columnar else ScalarRules(self._stream)
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[bytes]:
         """Compare a batch with what is known of its hosts."""
-        now: Columns = pickle.loads(value)
+        now = pickle.loads(value)
         wall_s = time.time()
-        state, heard_s = self._state.value() or (empty(), np.empty(0))
+        state, heard_s = self._state.value() or (self._rules.empty(), np.empty(0))
         kept = heard_s > wall_s - self._keep_for_s
         if not kept.all():
             state, heard_s = state.take(np.flatnonzero(kept)), heard_s[kept]
-        state, intervals = compare_all(state, now)
+        state, results = self._rules.compare_all(state, now)
         # Hosts stay in their order; new ones are at the end.
-        heard_s = np.concatenate((heard_s, np.full(len(state) - len(heard_s), wall_s)))
+        heard_s = np.concatenate((heard_s, np.full(len(state.hostnames) - len(heard_s), wall_s)))
         place = {name: index for index, name in enumerate(state.hostnames)}
         heard_s[[place[name] for name in set(now.hostnames)]] = wall_s
         self._state.update((state, heard_s))
-        if intervals.hostnames:
-            yield encode_results(intervals.hostnames, intervals.timestamp, json_lines(intervals))
+        if results.hostnames:
+            yield encode_results(results.hostnames, results.timestamp, self._rules.json_lines(results))
 
 
-def build(settings: Settings, resume_from: Path | None) -> Any:
-    """The job, ready to execute on the lab's cluster."""
-    mode, options = _where_python_runs()
-    env, tables = remote_environment(
-        settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from,
-        **{"python.execution-mode": mode, **options},
-    )  # fmt: skip
-    create_tables(tables, settings)
+def define(tables: Any, flow: Flow, options: Options) -> None:
+    """Add the job to the environment of `tables`, wherever that submits to.
+
+    Its class path has to have operators.jar. Where Python runs, and so the name of its state, follows from the
+    environment's python.execution-mode; `python_options()` has the faster one.
+    """
+    mode = tables.get_config().get("python.execution-mode", "process")
+    create_tables(tables, flow, options.delivery)
     in_jvm = get_gateway().jvm.labkit
     text, data, number = DataTypes.STRING(), DataTypes.BYTES(), DataTypes.BIGINT()
     record = _row_data(key=data, value=data, partition=DataTypes.INT(), offset=number)
@@ -135,25 +150,26 @@ def build(settings: Settings, resume_from: Path | None) -> Any:
     of_shard = Types.ROW([Types.INT(), batch])
     to_batches = in_jvm.ToRecordBatches(_BATCH_RECORDS, _BATCH_BYTES, _BATCH_MS)
     batches = DataStream(rows.transform("to record batches", batch.get_java_type_info(), to_batches)).uid("to-batches")
-    decoded = batches.process(Decode(settings), of_shard).uid("decode")
+    decoded = batches.process(Decode(flow), of_shard).uid("decode")
     # The name has the mode in it: PyFlink keeps state in another form in each, and does not say when it finds none.
-    results = _by_shard(decoded, of_shard).process(Enrich(settings.host_state_s), batch).uid(f"enrich-{mode}")
+    enrich = Enrich(flow.stream, options.host_state_s)
+    results = _by_shard(decoded, of_shard).process(enrich, batch).uid(f"enrich-{mode}")
     inside = get_gateway().jvm.org.apache.flink.table.runtime.typeutils.InternalTypeInfo.of(result.getLogicalType())
     metrics = DataStream(results._j_data_stream.flatMap(in_jvm.FromResultBatches(), inside)).uid("from-batches")
     add_sinks(tables, metrics, decoded)
-    return env
 
 
-def _where_python_runs() -> tuple[str, dict[str, str]]:
-    """PyFlink's execution mode, and what else it needs to be told.
+def python_options() -> dict[str, str]:
+    """PyFlink's execution mode where this Python is the fastest, and what else it needs to be told.
 
     In threads of the TaskManager's JVM a batch is copied once, instead of sent to a process and back. That takes Python
     as a shared library. Some systems have it in a package of its own (libpython3.11, say); without it Python runs in
     processes. The state of one mode does not fit the other.
     """
-    if find_libpython() is None:
-        return "process", {"python.fn-execution.bundle.size": "1"}  # a batch need not wait for others
-    return "thread", {"python.pythonpath": os.pathsep.join((sysconfig.get_path("purelib"), str(REPOSITORY)))}
+    if find_libpython() is None:  # a batch need not wait for others
+        return {"python.execution-mode": "process", "python.fn-execution.bundle.size": "1"}
+    path = os.pathsep.join((sysconfig.get_path("purelib"), str(_PACKAGE_DIR)))
+    return {"python.execution-mode": "thread", "python.pythonpath": path}
 
 
 def _wait(away: LabkitError) -> None:

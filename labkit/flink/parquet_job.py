@@ -1,4 +1,4 @@
-"""The second job: procstat_metrics -> one row a CPU -> Parquet files, a folder a UTC date.
+"""The second job: a stream's metrics -> rows (of procstat: one a CPU) -> Parquet files, a folder a UTC date.
 
     {"hostname": "lab", "timestamp": 1764…, "cpu_metrics": [{"cpu_id": "cpu", …}, {"cpu_id": "cpu0", …}]}
     ->  output/cpu_metrics/date=2026-11-22/part-….parquet    2 rows: lab, ts, time_delta_ms, cpu_id, …
@@ -14,12 +14,11 @@ from typing import Any
 
 from pyflink.java_gateway import get_gateway
 
-from labkit.flink.environment import remote_environment
-from labkit.flink.names import PARQUET
-from labkit.settings import Settings
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
+from labkit.kafka.flow import Flow
+from labkit.streams.names import PARQUET
+from labkit.streams.shape import Shape
 
-__all__ = ["build"]
+__all__ = ["define"]
 
 _PARTITION = "date"
 #: Another parallelism than the rest of the job, so that Flink does not chain the two. In one chain the JSON format
@@ -28,42 +27,48 @@ _PARTITION = "date"
 _APART = 2
 
 
-def build(settings: Settings, resume_from: Path | None) -> Any:
-    """The job, ready to execute on the lab's cluster."""
-    env, tables = remote_environment(settings, settings.job_name(PARQUET), parallelism=1, resume_from=resume_from)
-    tables.execute_sql(_source(settings))
-    rows = tables.sql_query(_ROWS)
+def define(tables: Any, flow: Flow, folder: Path) -> None:
+    """Add the job to the environment of `tables` (parallelism 1): the metrics of `flow` -> rows below `folder`."""
+    shape = flow.stream.shape
+    tables.execute_sql(_source(flow, shape))
+    rows = tables.sql_query(_rows(shape))
     java = get_gateway().jvm
     row_type = rows._j_table.getResolvedSchema().toPhysicalRowDataType()
     stream = tables._j_tenv.toDataStream(
         rows._j_table, row_type.notNull().bridgedTo(java.Class.forName("org.apache.flink.table.data.RowData"))
     )
-    sink = _file_sink(java, settings.parquet_dir, row_type)
+    sink = _file_sink(java, folder, row_type)
     stream.sinkTo(sink).name("parquet files").uid("parquet-files")
-    return env
 
 
-#: The date is the snapshot's, in UTC (the session's time zone), never the wall clock's.
-_ROWS = f"""
-    SELECT hostname, ts, time_delta_ms, cpu_id, {", ".join(UTILIZATION_COLUMNS)},
-           DATE_FORMAT(ts, 'yyyy-MM-dd') AS `date`
-    FROM (
-        SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp`, 3) AS ts, time_delta_ms, cpu_metrics
-        FROM metrics WHERE hostname IS NOT NULL AND `timestamp` IS NOT NULL
-    ) CROSS JOIN UNNEST(cpu_metrics) AS cpu (cpu_id, {", ".join(UTILIZATION_COLUMNS)})"""
+_SQL = {str: "STRING", int: "BIGINT", float: "DOUBLE"}
 
 
-def _source(settings: Settings) -> str:
-    shares = ", ".join(f"{name} DOUBLE" for name in UTILIZATION_COLUMNS)
+def _rows(shape: Shape) -> str:
+    """The date is the snapshot's, in UTC (the session's time zone), never the wall clock's."""
+    own = ", ".join("TO_TIMESTAMP_LTZ(`timestamp`, 3) AS ts" if name == "timestamp" else f"`{name}`"
+                    for name, _ in shape.fields)  # fmt: skip
+    parts = f", `{shape.parts}`" if shape.parts else ""
+    names, columns = (", ".join(f"`{name}`" for name, _ in some) for some in (shape.part_fields, shape.columns))
+    unnested = f" CROSS JOIN UNNEST(`{shape.parts}`) AS part ({names})" if shape.parts else ""
     return f"""
-        CREATE TABLE metrics (
-            hostname STRING, `timestamp` BIGINT, time_delta_ms BIGINT,
-            cpu_metrics ARRAY<ROW<cpu_id STRING, {shares}>>
-        ) WITH (
+        SELECT {columns}, DATE_FORMAT(ts, 'yyyy-MM-dd') AS `{_PARTITION}`
+        FROM (
+            SELECT {own}{parts} FROM metrics WHERE hostname IS NOT NULL AND `timestamp` IS NOT NULL
+        ){unnested}"""
+
+
+def _source(flow: Flow, shape: Shape) -> str:
+    columns = [f"`{name}` {_SQL[kind]}" for name, kind in shape.fields]
+    if shape.parts:
+        row = ", ".join(f"`{name}` {_SQL[kind]}" for name, kind in shape.part_fields)
+        columns.append(f"`{shape.parts}` ARRAY<ROW<{row}>>")
+    return f"""
+        CREATE TABLE metrics ({", ".join(columns)}) WITH (
             'connector' = 'kafka',
-            'topic' = '{settings.metrics_topic}',
-            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.group.id' = '{settings.job_name(PARQUET)}',
+            'topic' = '{flow.metrics_topic}',
+            'properties.bootstrap.servers' = '{flow.kafka_bootstrap}',
+            'properties.group.id' = '{flow.job_name(PARQUET)}',
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
             'scan.parallelism' = '{_APART}',

@@ -9,17 +9,26 @@ Both sinks write in transactions that a checkpoint commits, so a restart neither
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pyflink.common import Row, Types
 from pyflink.datastream import OutputTag
 from pyflink.table import DataTypes, Schema
 
-from labkit.flink.names import ENRICHMENT
+from labkit.kafka.flow import Flow
 from labkit.kafka.topics import MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
-from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT
 
-__all__ = ["add_sinks", "create_tables", "dead_letter"]
+__all__ = ["Delivery", "add_sinks", "create_tables", "dead_letter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the enrichment's sinks promise; after an outage of up to `transaction_timeout_s` nothing is lost."""
+
+    guarantee: Literal["exactly-once", "at-least-once", "none"] = "exactly-once"
+    transaction_timeout_s: int = 3_600
 
 
 def _dead() -> OutputTag:
@@ -28,9 +37,9 @@ def _dead() -> OutputTag:
     return OutputTag("dead letters", Types.ROW_NAMED(["key", "value", "headers"], [data, data, Types.MAP(text, data)]))
 
 
-def create_tables(tables: Any, settings: Settings) -> None:
-    """Make the tables `snapshots`, `metrics` and `dead_letters` known."""
-    for statement in (_source(settings), _metrics_sink(settings), _dead_letter_sink(settings)):
+def create_tables(tables: Any, flow: Flow, delivery: Delivery) -> None:
+    """Make the tables `snapshots`, `metrics` and `dead_letters` of a stream known."""
+    for statement in (_source(flow), _metrics_sink(flow, delivery), _dead_letter_sink(flow, delivery)):
         tables.execute_sql(statement)
 
 
@@ -52,7 +61,7 @@ def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
     statements.attach_as_datastream()
 
 
-def _source(settings: Settings) -> str:
+def _source(flow: Flow) -> str:
     """Key and value as raw bytes: decoding in Python leaves us in charge of what cannot be read."""
     return f"""
         CREATE TABLE snapshots (
@@ -60,9 +69,9 @@ def _source(settings: Settings) -> str:
             topic STRING METADATA VIRTUAL, `partition` INT METADATA VIRTUAL, `offset` BIGINT METADATA VIRTUAL
         ) WITH (
             'connector' = 'kafka',
-            'topic' = '{settings.snapshots_topic}',
-            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.group.id' = '{settings.job_name(ENRICHMENT)}',
+            'topic' = '{flow.snapshots_topic}',
+            'properties.bootstrap.servers' = '{flow.kafka_bootstrap}',
+            'properties.group.id' = '{flow.job_name(ENRICHMENT)}',
             'properties.isolation.level' = 'read_committed',
             'properties.max.partition.fetch.bytes' = '{MAX_MESSAGE_BYTES}',
             'scan.startup.mode' = 'earliest-offset',
@@ -71,36 +80,36 @@ def _source(settings: Settings) -> str:
         )"""
 
 
-def _metrics_sink(settings: Settings) -> str:
+def _metrics_sink(flow: Flow, delivery: Delivery) -> str:
     """The table `metrics`: JSON, keyed by hostname, with the time of the snapshot as the record's."""
     return f"""
         CREATE TABLE metrics (
             key STRING, `value` BYTES, event_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'
         ) WITH (
-            'topic' = '{settings.metrics_topic}', {_delivery(settings, "metrics")}
+            'topic' = '{flow.metrics_topic}', {_delivery(flow, delivery, "metrics")}
         )"""
 
 
-def _dead_letter_sink(settings: Settings) -> str:
+def _dead_letter_sink(flow: Flow, delivery: Delivery) -> str:
     """The table `dead_letters`: key and value as they came, and why, in the headers."""
     return f"""
         CREATE TABLE dead_letters (
             key BYTES, `value` BYTES, headers MAP<STRING, BYTES> METADATA
         ) WITH (
-            'topic' = '{settings.dead_letters_topic}', {_delivery(settings, "dead-letters")}
+            'topic' = '{flow.dead_letters_topic}', {_delivery(flow, delivery, "dead-letters")}
         )"""
 
 
-def _delivery(settings: Settings, sink: str) -> str:
+def _delivery(flow: Flow, delivery: Delivery, sink: str) -> str:
     """Exactly once needs a transaction for each checkpoint, under a name of its own; the others write at once."""
-    named = f"'sink.transactional-id-prefix' = '{settings.job_name(ENRICHMENT)}-{sink}',"
+    named = f"'sink.transactional-id-prefix' = '{flow.job_name(ENRICHMENT)}-{sink}',"
     return f"""
             'connector' = 'kafka',
-            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
-            'properties.transaction.timeout.ms' = '{settings.transaction_timeout_s * 1000}',
+            'properties.bootstrap.servers' = '{flow.kafka_bootstrap}',
+            'properties.transaction.timeout.ms' = '{delivery.transaction_timeout_s * 1000}',
             'properties.max.request.size' = '{MAX_DEAD_LETTER_BYTES}',
             'properties.batch.size' = '262144',
-            'sink.delivery-guarantee' = '{settings.delivery}',
-            {named if settings.delivery == "exactly-once" else ""}
+            'sink.delivery-guarantee' = '{delivery.guarantee}',
+            {named if delivery.guarantee == "exactly-once" else ""}
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"""

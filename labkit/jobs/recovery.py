@@ -15,9 +15,9 @@ from functools import partial
 from supervisor.childutils import get_headers, listener
 
 from labkit.errors import LabkitError
-from labkit.flink.names import JOBS
 from labkit.jobs import running_jobs
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import JOBS
 
 __all__ = ["main", "resubmit"]
 

@@ -8,11 +8,11 @@ import time
 from confluent_kafka import KafkaError, KafkaException
 
 from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.jobs.submit import require_absent
 from labkit.kafka.topics import admin_client, create_topics, pipeline_topics, topic_partitions
 from labkit.parquet.compact import work_folder
 from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 
 __all__ = ["delete_groups", "delete_topics", "reset_job", "what_fresh_empties"]
 
@@ -34,12 +34,12 @@ def reset_job(settings: Settings, name: str) -> None:
     affected = JOBS if name == ENRICHMENT else (PARQUET,)
     require_absent(settings, *affected)
     if name == ENRICHMENT:
-        results = [topic for topic in pipeline_topics(settings)
+        results = [topic for topic in pipeline_topics(settings.flow)
                    if topic.name != settings.snapshots_topic]  # fmt: skip
         delete_topics(settings, [topic.name for topic in results])
-        create_topics(settings, results)
+        create_topics(settings.kafka_bootstrap, results)
     delete_groups(settings, [settings.job_name(job) for job in affected])
-    for folder in (settings.parquet_dir, work_folder(settings)):
+    for folder in (settings.parquet_dir, work_folder(settings.rows)):
         shutil.rmtree(folder, ignore_errors=True)
     for job in affected:
         shutil.rmtree(settings.savepoints_dir / settings.job_name(job), ignore_errors=True)

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.kafka.offsets import commit_offsets, committed_offsets, furthest, unread
 from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT
 
 __all__ = ["drain_and_stop", "stop_with_savepoint"]
 
@@ -31,9 +31,9 @@ def drain_and_stop(settings: Settings, name: str, within_s: float = _READ_WITHIN
     group = settings.job_name(name)
     deadline = time.monotonic() + within_s
     while True:
-        committed = committed_offsets(settings, topic, group)
+        committed = committed_offsets(settings.kafka_bootstrap, topic, group)
         state, read = _progress(settings, rest, name, topic)
-        left = unread(settings, topic, positions := furthest(committed, read))
+        left = unread(settings.kafka_bootstrap, topic, positions := furthest(committed, read))
         if not left and state != _AWAY:
             break
         if time.monotonic() > deadline:
@@ -45,7 +45,7 @@ def drain_and_stop(settings: Settings, name: str, within_s: float = _READ_WITHIN
     if savepoint is None:
         raise LabkitError(f"The job {name} ended by itself.", "Look at: labkit logs taskmanager")
     # Flink's source commits only between two polls, which last up to 10 s where nothing comes in.
-    commit_offsets(settings, topic, group, positions)
+    commit_offsets(settings.kafka_bootstrap, topic, group, positions)
     return savepoint
 
 

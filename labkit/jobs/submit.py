@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink import environment
 from labkit.flink.environment import Submitted
-from labkit.flink.names import ENRICHMENT, PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.failure import job_failure
@@ -22,11 +20,11 @@ from labkit.kafka.topics import pipeline_topics, topic_partitions
 from labkit.parquet.compact import nothing_half_done
 from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
+from labkit.streams.names import PARQUET
 from labkit.system.locks import exclusive
 
 __all__ = ["described", "require_absent", "submit", "submit_when_ready"]
 
-_MODULES = {ENRICHMENT: "labkit.flink.enrichment", PARQUET: "labkit.flink.parquet_job"}
 _RUNNING_WITHIN_S = 60
 _POLL_S = 0.1
 _RETRY_S = 1.0
@@ -45,10 +43,9 @@ def submit(settings: Settings, *names: str) -> list[Submitted]:
         taken: list[Submitted] = []
         try:
             for name in names:
-                module = _job_of(settings, name)
                 moved = _set_rows_aside(settings) if name == PARQUET else None
                 running_jobs.add(settings, name)
-                taken.append(replace(_hand_over(settings, name, partial(module.build, settings)), set_aside=moved))
+                taken.append(replace(_hand_over(settings, name, partial(_build, settings, name)), set_aside=moved))
             for job in taken:
                 _wait_until_running(settings, job)
         except BaseException:
@@ -120,18 +117,33 @@ def require_absent(settings: Settings, *names: str) -> None:
             )
 
 
-def _job_of(settings: Settings, name: str) -> Any:
-    """The module whose `build` makes the job. PyFlink takes a second to import: not before it is needed."""
-    return import_module(_MODULES[name])
+def _build(settings: Settings, name: str, resume_from: Path | None) -> Any:
+    """An environment with the job in it, ready to execute. PyFlink takes a second to import, so it is done here."""
+    from labkit.flink import enrichment, parquet_job
+    from labkit.flink.tables import Delivery
+
+    if name == PARQUET:
+        env, tables = environment.remote_environment(
+            settings.cluster, settings.job_name(name), parallelism=1, resume_from=resume_from
+        )
+        parquet_job.define(tables, settings.flow, settings.parquet_dir)
+        return env
+    env, tables = environment.remote_environment(
+        settings.cluster, settings.job_name(name), parallelism=settings.enrichment_parallelism,
+        resume_from=resume_from, **enrichment.python_options(),
+    )  # fmt: skip
+    delivery = Delivery(settings.delivery, settings.transaction_timeout_s)
+    enrichment.define(tables, settings.flow, enrichment.Options(delivery, settings.host_state_s))
+    return env
 
 
 def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any]) -> Submitted:
     try:
-        return environment.submit(settings, settings.job_name(name), build)
+        return environment.submit(settings.cluster, settings.job_name(name), build)
     except LabkitError:
         raise
     except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
-        resumed_from = environment.newest_state(settings, settings.job_name(name))
+        resumed_from = environment.newest_state(settings.cluster, settings.job_name(name))
         raise job_failure(Submitted(name, "", resumed_from), str(error)) from error
 
 
@@ -166,13 +178,13 @@ def _set_rows_aside(settings: Settings) -> Path | None:
 
     They are moved out of the way, so that no account mixes the two; returns where to.
     """
-    goes_on = environment.newest_state(settings, settings.job_name(PARQUET)) is not None
+    goes_on = environment.newest_state(settings.cluster, settings.job_name(PARQUET)) is not None
     if goes_on or not parquet_files(settings.parquet_dir):
         return None
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = settings.output_dir / "earlier" / f"{settings.parquet_dir.name}-{now}"
     aside.parent.mkdir(exist_ok=True)
-    with nothing_half_done(settings):
+    with nothing_half_done(settings.rows):
         settings.parquet_dir.rename(aside)
     return aside
 
@@ -185,4 +197,4 @@ def _require_topics(settings: Settings) -> None:
 
 def _missing_topic(settings: Settings) -> str | None:
     there = topic_partitions(settings.kafka_bootstrap)
-    return next((topic.name for topic in pipeline_topics(settings) if topic.name not in there), None)
+    return next((topic.name for topic in pipeline_topics(settings.flow) if topic.name not in there), None)

@@ -1,3 +1,3 @@
 """Kafka and the registry: topics, producer, consumer, offsets, Avro."""
 
-__all__ = ["avro", "consumer", "offsets", "producer", "registry", "topic_ends", "topics"]
+__all__ = ["avro", "consumer", "flow", "offsets", "producer", "quiet", "registry", "topic_ends", "topics"]

@@ -1,13 +1,12 @@
 """Reading topics back: everything up to now.
 
-    for record in read_topic(settings, "procstat_metrics"): record.key(), record.value(), record.offset()
+    for record in read_topic("127.0.0.1:9092", "procstat_metrics"): record.key(), record.value(), record.offset()
 
 Always read_committed: what an open or aborted transaction wrote is not there (KIP-98).
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -15,12 +14,11 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from labkit.errors import BadInput, LabkitError
+from labkit.kafka.quiet import quiet
 from labkit.kafka.topics import kafka_unavailable, topic_partitions
-from labkit.settings import Settings
 
 __all__ = ["POLL_S", "Offsets", "Reader", "partitions_of", "read_topic"]
 
-_quiet = logging.getLogger("labkit.librdkafka")
 POLL_S = 10.0
 
 Offsets = dict[int, int]  # partition: offset
@@ -28,16 +26,16 @@ OnEnd = Callable[[Offsets], None]
 
 
 def read_topic(
-    settings: Settings, topic: str, start: Offsets | None = None, *, whole: bool = False, on_end: OnEnd = lambda _: None
+    bootstrap: str, topic: str, start: Offsets | None = None, *, whole: bool = False, on_end: OnEnd = lambda _: None
 ) -> Iterator[Message]:
     """Every committed record of `topic` from `start` ({partition: offset}, else 0) to its end as of now.
 
     `on_end` hears that end, {partition: offset}. With `whole`, raises `BadInput` where the log no longer
     starts at offset 0.
     """
-    with Reader(settings) as consumer:
+    with Reader(bootstrap) as consumer:
         # The end is fixed now: while a producer is at work, an end-of-partition event may never come.
-        end = {number: _end(consumer, topic, number, whole=whole) for number in partitions_of(settings, topic)}
+        end = {number: _end(consumer, topic, number, whole=whole) for number in partitions_of(bootstrap, topic)}
         on_end(end)
         begin = start or {}
         left = {number for number in end if begin.get(number, 0) < end[number]}
@@ -45,7 +43,7 @@ def read_topic(
         while left:
             record = consumer.poll(POLL_S)
             if record is None:
-                raise kafka_unavailable(settings.kafka_bootstrap)
+                raise kafka_unavailable(bootstrap)
             error, number = record.error(), record.partition()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise LabkitError(f"Kafka could not be read: {error.str()}.")
@@ -59,17 +57,17 @@ def read_topic(
 class Reader:
     """A consumer of committed records that is closed however the block ends."""
 
-    def __init__(self, settings: Settings, group: str = "labkit-reader") -> None:
+    def __init__(self, bootstrap: str, group: str = "labkit-reader") -> None:
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                "bootstrap.servers": bootstrap,
                 "group.id": group,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "error",
             },
-            logger=_quiet,
+            logger=quiet(),
         )
 
     def __enter__(self) -> Consumer:
@@ -79,9 +77,9 @@ class Reader:
         self._consumer.close()
 
 
-def partitions_of(settings: Settings, topic: str) -> range:
+def partitions_of(bootstrap: str, topic: str) -> range:
     """The numbers of a topic's partitions. Raises `BadInput` where it is not there."""
-    there = topic_partitions(settings.kafka_bootstrap)
+    there = topic_partitions(bootstrap)
     if topic not in there:
         raise BadInput(f"Topic {topic} is not there.", "To make it: make setup")
     return range(there[topic])

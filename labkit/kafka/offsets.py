@@ -1,6 +1,6 @@
 """How far a job has read: what its consumer group has committed, and what lies behind that.
 
-committed_offsets(settings, "procstat_snapshots", "enrichment")   ->   {0: 120, 1: 0, 2: 340, 3: 0}
+committed_offsets("127.0.0.1:9092", "procstat_snapshots", "enrichment")   ->   {0: 120, 1: 0, 2: 340, 3: 0}
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ from confluent_kafka import OFFSET_INVALID, KafkaException, TopicPartition
 from labkit.errors import LabkitError
 from labkit.kafka.consumer import POLL_S, Reader, partitions_of, read_topic
 from labkit.kafka.topics import kafka_unavailable
-from labkit.settings import Settings
 
 __all__ = ["commit_offsets", "committed_offsets", "furthest", "unread"]
 
 _AGAIN_S = 0.1
 
 
-def committed_offsets(settings: Settings, topic: str, group: str) -> dict[int, int]:
+def committed_offsets(bootstrap: str, topic: str, group: str) -> dict[int, int]:
     """{partition: offset} up to which `group` has committed; 0 where it has committed nothing."""
-    partitions = [TopicPartition(topic, number) for number in partitions_of(settings, topic)]
+    partitions = [TopicPartition(topic, number) for number in partitions_of(bootstrap, topic)]
     until = time.monotonic() + POLL_S
-    with Reader(settings, group) as consumer:
+    with Reader(bootstrap, group) as consumer:
         while True:
             try:
                 found = consumer.committed(partitions, timeout=POLL_S)
                 break
             except KafkaException:  # a broker that has just started has to read first who committed what
                 if time.monotonic() > until:
-                    raise kafka_unavailable(settings.kafka_bootstrap) from None
+                    raise kafka_unavailable(bootstrap) from None
             time.sleep(_AGAIN_S)
     return {part.partition: 0 if part.offset == OFFSET_INVALID else part.offset for part in found}
 
@@ -40,17 +39,17 @@ def furthest(committed: dict[int, int], read: dict[int, int]) -> dict[int, int]:
     return {partition: max(offset, read.get(partition, 0)) for partition, offset in committed.items()}
 
 
-def unread(settings: Settings, topic: str, start: dict[int, int]) -> int:
+def unread(bootstrap: str, topic: str, start: dict[int, int]) -> int:
     """How many committed records of `topic` lie at or after `start` ({partition: offset}, else 0).
 
     Counted by reading them: offsets alone also count the markers that end transactions.
     """
-    return sum(1 for _ in read_topic(settings, topic, start))
+    return sum(1 for _ in read_topic(bootstrap, topic, start))
 
 
-def commit_offsets(settings: Settings, topic: str, group: str, offsets: dict[int, int]) -> None:
+def commit_offsets(bootstrap: str, topic: str, group: str, offsets: dict[int, int]) -> None:
     """Commit `offsets` for `group`, which no running job may belong to."""
-    with Reader(settings, group) as consumer:
+    with Reader(bootstrap, group) as consumer:
         positions = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
         try:
             consumer.commit(offsets=positions, asynchronous=False)

@@ -7,7 +7,6 @@ acks=all and idempotence: a retried batch is neither lost, doubled nor reordered
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,17 +15,16 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from labkit.errors import LabkitError
-from labkit.kafka.avro import Encoded, SnapshotCodec, read_schema
+from labkit.kafka.avro import SnapshotCodec, read_schema
+from labkit.kafka.flow import Flow
+from labkit.kafka.quiet import quiet
 from labkit.kafka.registry import Registry, retry_until_available
 from labkit.kafka.topics import MAX_MESSAGE_BYTES, topic_partitions
-from labkit.settings import Settings
-from labkit.streams.procstat.snapshot import Snapshot
 
-__all__ = ["Counts", "SnapshotProducer", "produce", "register_snapshot_schema"]
+__all__ = ["Counts", "SnapshotProducer", "hand_over", "produce", "producer_config", "register_snapshot_schema"]
 
 _FLUSH_S = 25.0
 _WAIT_S = 1.0
-_quiet = logging.getLogger("labkit.librdkafka")
 
 
 @dataclass(slots=True)
@@ -37,10 +35,31 @@ class Counts:
     acknowledged: int = 0
 
 
-def register_snapshot_schema(settings: Settings) -> int:
+def register_snapshot_schema(flow: Flow) -> int:
     """Register this version's schema; returns its id. See `Registry.register` for its errors."""
-    schema = read_schema(settings.schema_dir)
-    return Registry.of(settings).register(settings.snapshots_subject, schema)
+    return Registry.of(flow).register(flow.subject, read_schema(flow.schema_dir, flow.stream))
+
+
+def producer_config(bootstrap: str, more: dict[str, Any]) -> dict[str, Any]:
+    """What every producer of snapshots is told, and `more`: each record once, and a host always in its partition."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",  # as Java does, so that Flink and kcat agree
+        "message.max.bytes": MAX_MESSAGE_BYTES,
+        **more,
+    }
+
+
+def hand_over(producer: Producer, topic: str, **record: Any) -> None:
+    """Hand one record (key=…, value=…, timestamp=…, on_delivery=…) to the client; waits where its queue is full."""
+    while True:
+        try:
+            producer.produce(topic, **record)
+            return
+        except BufferError:
+            producer.poll(0.1)
 
 
 class Stopped(LabkitError):
@@ -52,49 +71,38 @@ class SnapshotProducer:
 
     def __init__(
         self,
-        settings: Settings,
+        flow: Flow,
         say: Callable[[str], None] = lambda _: None,
         stop: threading.Event | None = None,
     ) -> None:
         self.counts = Counts()
-        self._settings = settings
+        self._flow = flow
         self._say = say
         self._stop = stop or threading.Event()
         self._told = ""
         self._broker_away = False
         self._wait_for_broker()
-        self._schema_id = retry_until_available(lambda: register_snapshot_schema(settings), self._wait)
-        schema = read_schema(settings.schema_dir)
-        self._codec = SnapshotCodec(schema, lambda _: schema)
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.kafka_bootstrap,
-                "enable.idempotence": True,
-                "acks": "all",
-                "partitioner": "murmur2_random",  # as Java does, so that Flink and kcat agree
-                "message.timeout.ms": 0,  # a broker that is away is waited for, however long
-                "message.max.bytes": MAX_MESSAGE_BYTES,
-                "linger.ms": 5,
-                "error_cb": self._on_error,
-            },
-            logger=_quiet,
-        )
+        self._schema_id = retry_until_available(lambda: register_snapshot_schema(flow), self._wait)
+        schema = read_schema(flow.schema_dir, flow.stream)
+        self._codec = SnapshotCodec(flow.stream, schema, lambda _: schema)
+        config = {
+            "message.timeout.ms": 0,  # a broker that is away is waited for, however long
+            "linger.ms": 5,
+            "error_cb": self._on_error,
+        }
+        self._producer = Producer(producer_config(flow.kafka_bootstrap, config), logger=quiet())
 
-    def send(self, snapshot: Snapshot | Encoded) -> None:
+    def send(self, snapshot: Any) -> None:
         """Hand one snapshot to the client; waits where its queue is full."""
         value = self._codec.encode(snapshot, self._schema_id)
-        while True:
-            try:
-                self._producer.produce(
-                    self._settings.snapshots_topic,
-                    key=snapshot.hostname.encode(),
-                    value=value,
-                    timestamp=snapshot.timestamp,
-                    on_delivery=self._on_delivery,
-                )
-                break
-            except BufferError:
-                self._producer.poll(0.1)
+        hand_over(
+            self._producer,
+            self._flow.snapshots_topic,
+            key=snapshot.hostname.encode(),
+            value=value,
+            timestamp=snapshot.timestamp,
+            on_delivery=self._on_delivery,
+        )
         self.counts.sent += 1
         self._producer.poll(0)
 
@@ -117,14 +125,14 @@ class SnapshotProducer:
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._broker_away:
             self._broker_away = True
-            self._say(f"Kafka does not answer at {self._settings.kafka_bootstrap}; snapshots wait for it.")
+            self._say(f"Kafka does not answer at {self._flow.kafka_bootstrap}; snapshots wait for it.")
 
     def _wait_for_broker(self) -> None:
         while True:
             try:
-                if self._settings.snapshots_topic in topic_partitions(self._settings.kafka_bootstrap, 5):
+                if self._flow.snapshots_topic in topic_partitions(self._flow.kafka_bootstrap, 5):
                     return
-                reason = LabkitError(f"Topic {self._settings.snapshots_topic} is not there.", "To make it: make setup")
+                reason = LabkitError(f"Topic {self._flow.snapshots_topic} is not there.", "To make it: make setup")
             except LabkitError as away:
                 reason = away
             self._wait(reason)
@@ -139,8 +147,8 @@ class SnapshotProducer:
 
 
 def produce(
-    settings: Settings,
-    source: Iterable[Snapshot] | Iterable[Encoded],
+    flow: Flow,
+    source: Iterable[Any],
     on_sent: Callable[[Any, Counts], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
     stop: threading.Event | None = None,
@@ -150,7 +158,7 @@ def produce(
     A broker or registry that is not there is waited for, until `stop` is set.
     """
     try:
-        producer = SnapshotProducer(settings, say, stop)
+        producer = SnapshotProducer(flow, say, stop)
     except Stopped:
         return Counts()
     try:

@@ -16,7 +16,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from labkit.errors import BadInput, LabkitError
-from labkit.settings import Settings
+from labkit.kafka.flow import Flow
 
 __all__ = ["Registry", "RegistryUnavailable", "retry_until_available"]
 
@@ -38,9 +38,9 @@ class Registry:
         self._ready_url = ready_url
 
     @classmethod
-    def of(cls, settings: Settings) -> Registry:
-        """The lab's own: for seconds after its start it knows nothing, and says so as if nothing were there."""
-        return cls(settings.registry_url, settings.registry_ready_url)
+    def of(cls, flow: Flow) -> Registry:
+        """The flow's: for seconds after its start the lab's own knows nothing, and says so as if nothing were there."""
+        return cls(flow.registry_url, flow.registry_ready_url)
 
     def register(self, subject: str, schema: dict[str, Any]) -> int:
         """Register `schema` under `subject`; returns its id. Registering it again returns the same id.

@@ -1,6 +1,6 @@
 """How much has been written to a topic, asked again and again of one client.
 
-Ends(settings, "procstat_metrics").total()      720_016: the records, and a marker for each transaction and partition
+Ends("127.0.0.1:9092", "procstat_metrics").total()      720_016: records, and a marker for each transaction
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from confluent_kafka.admin import OffsetSpec
 
 from labkit.kafka.consumer import partitions_of
 from labkit.kafka.topics import admin_client
-from labkit.settings import Settings
 
 __all__ = ["Ends"]
 
@@ -24,9 +23,9 @@ _NEW_FOR_S, _AGAIN_S = 10.0, 0.1
 class Ends:
     """The ends of a topic's partitions, committed or not. Raises `BadInput` where the topic is not there."""
 
-    def __init__(self, settings: Settings, topic: str) -> None:
-        self._asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions_of(settings, topic)}
-        self._admin = admin_client(settings.kafka_bootstrap)
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions_of(bootstrap, topic)}
+        self._admin = admin_client(bootstrap)
 
     def total(self) -> int:
         """Their sum."""

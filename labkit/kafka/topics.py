@@ -8,7 +8,6 @@ nothing may expire here. Source: Kafka's topic configuration, retention.ms.
 
 from __future__ import annotations
 
-import logging
 import socket
 from dataclasses import dataclass
 
@@ -16,7 +15,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from labkit.errors import BadInput, LabkitError
-from labkit.settings import Settings
+from labkit.kafka.flow import Flow
+from labkit.kafka.quiet import quiet
 
 __all__ = [
     "MAX_DEAD_LETTER_BYTES", "MAX_MESSAGE_BYTES", "Topic", "admin_client", "create_topics", "kafka_unavailable",
@@ -26,10 +26,6 @@ __all__ = [
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 #: A dead letter is a record as it came, and headers that say why: one of the largest size has to fit too.
 MAX_DEAD_LETTER_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
-
-_quiet = logging.getLogger("labkit.librdkafka")
-_quiet.addHandler(logging.NullHandler())
-_quiet.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +42,12 @@ class Topic:
         return {"retention.ms": "-1", "max.message.bytes": str(self.max_message_bytes)}
 
 
-def pipeline_topics(settings: Settings) -> list[Topic]:
-    """The three topics of the pipeline."""
+def pipeline_topics(flow: Flow) -> list[Topic]:
+    """The three topics of a stream."""
     return [
-        Topic(settings.snapshots_topic, settings.partitions),
-        Topic(settings.metrics_topic, settings.partitions),
-        Topic(settings.dead_letters_topic, 1, MAX_DEAD_LETTER_BYTES),
+        Topic(flow.snapshots_topic, flow.partitions),
+        Topic(flow.metrics_topic, flow.partitions),
+        Topic(flow.dead_letters_topic, 1, MAX_DEAD_LETTER_BYTES),
     ]
 
 
@@ -71,12 +67,12 @@ def kafka_unavailable(bootstrap: str) -> LabkitError:
     return LabkitError(f"Kafka does not answer at {bootstrap}.", "Start the services: labkit up")
 
 
-def create_topics(settings: Settings, topics: list[Topic]) -> list[str]:
+def create_topics(bootstrap: str, topics: list[Topic]) -> list[str]:
     """Create those of `topics` that are not there; returns their names.
 
     Raises `BadInput` where one is there with another number of partitions, before any is created.
     """
-    there = topic_partitions(settings.kafka_bootstrap)
+    there = topic_partitions(bootstrap)
     for topic in topics:
         if there.get(topic.name, topic.partitions) != topic.partitions:
             raise BadInput(
@@ -90,7 +86,7 @@ def create_topics(settings: Settings, topics: list[Topic]) -> list[str]:
         if topic.name not in there
     ]
     if new:
-        admin = admin_client(settings.kafka_bootstrap)
+        admin = admin_client(bootstrap)
         for name, outcome in admin.create_topics(new).items():
             try:
                 outcome.result()
@@ -101,4 +97,4 @@ def create_topics(settings: Settings, topics: list[Topic]) -> list[str]:
 
 def admin_client(bootstrap: str) -> AdminClient:
     """Kafka's own administration client. It has to outlive the futures that it gives."""
-    return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000}, logger=_quiet)
+    return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000}, logger=quiet())

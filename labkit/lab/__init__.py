@@ -1,6 +1,7 @@
 """The lab"s own processes: start, stop, health, containers, doctor, reset."""
 
 __all__ = [
+    "account",
     "code",
     "containers",
     "doctor",

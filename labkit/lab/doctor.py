@@ -21,7 +21,7 @@ from labkit.jobs.failure import trouble
 from labkit.lab import run_state, services
 from labkit.settings import Settings
 from labkit.setup import install
-from labkit.sources.live import PROC_STAT, read_snapshot
+from labkit.sources.live import read_snapshot
 from labkit.system import ports
 from labkit.system.disk_space import existing, free_mib
 
@@ -47,7 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         _python(),
         _shared_library(),
         _installed(settings),
-        _proc_stat(settings),
+        _reading(settings),
         _memory(settings),
         _disk(settings.state_dir, "state_dir"),
         _disk(settings.output_dir, "output_dir"),
@@ -71,18 +71,19 @@ def _shared_library() -> Finding:
 
 def _installed(settings: Settings) -> Finding:
     try:
-        install.require_installed(settings)
+        install.require_installed(settings.install_dir)
     except LabkitError as error:
         return Finding(False, error.what, error.todo)
     return Finding(True, f"Java, the jars and the registry are installed below {settings.install_dir}.")
 
 
-def _proc_stat(settings: Settings) -> Finding:
+def _reading(settings: Settings) -> Finding:
+    stream = settings.flow.stream
     try:
-        snapshot = read_snapshot(settings.hostname)
+        snapshot = read_snapshot(settings.hostname, stream)
     except LabkitError as error:
         return Finding(False, error.what, "Run the lab on Linux, WSL2 included, or in docker compose.")
-    return Finding(True, f"{PROC_STAT} can be read: {len(snapshot.cpus)} cpu lines of {settings.hostname}.")
+    return Finding(True, f"{stream.reads} can be read: {stream.describe(snapshot)} of {settings.hostname}.")
 
 
 def _memory(settings: Settings) -> Finding:

@@ -28,7 +28,7 @@ def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
         raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
     own = [settings.work_dir] if work else []
     lessons = sorted(settings.output_dir.glob(f"{settings.parquet_dir.name}_*"))
-    rows = [settings.parquet_dir, work_folder(settings), *lessons]
+    rows = [settings.parquet_dir, work_folder(settings.rows), *lessons]
     return [folder for folder in (state, *rows, settings.plots_dir, *own) if folder.exists()]
 
 

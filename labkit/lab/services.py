@@ -55,7 +55,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
     `on_status` hears of the services' state while it waits. Raises `BadInput` for a busy port and
     `LabkitError` where a service does not come up; what this call started is stopped again.
     """
-    install.require_installed(settings)
+    install.require_installed(settings.install_dir)
     with exclusive(settings.state_dir, "lock", wait=True):
         if settings.in_containers:
             return bool(_start_all(settings, on_status))

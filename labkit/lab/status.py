@@ -94,7 +94,7 @@ def _health(name: str, settings: Settings, containers: int) -> tuple[bool, str]:
 
 def _kafka_health(settings: Settings) -> tuple[bool, str]:
     names = topic_partitions(settings.kafka_bootstrap, timeout_s=2)
-    wanted = pipeline_topics(settings)
+    wanted = pipeline_topics(settings.flow)
     there = sum(topic.name in names for topic in wanted)
     return True, f"{there} of the pipeline's {len(wanted)} topics"
 

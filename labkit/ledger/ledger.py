@@ -2,9 +2,8 @@
 
     snapshots 3600 │ first of host 1 │ rejected 2 │ dead letters 1 │ metrics expected 3596 found 3596 …
 
-The snapshots are read from the start of their topic and put through `labkit.streams.procstat.metrics.compare`, the
-same function that the Flink job calls. Metrics are compared by (hostname, timestamp), rows by
-(hostname, timestamp, cpu), both with their values.
+The snapshots are read from the start of their topic and put through the stream's `compare`.
+Metrics are compared by (hostname, timestamp), rows by (hostname, timestamp, cpu), both with their values.
 
 On a pipeline at work everything is read against the stream: how far the jobs are, then rows, metrics and
 dead letters, then snapshots. Each reading ends where its topic ends when it begins. So whatever is found has
@@ -16,28 +15,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from operator import attrgetter
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import orjson
 from confluent_kafka import Message
 
-from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
-from labkit.flink.rest import FlinkRest
-from labkit.kafka.avro import NOT_REGISTERED, DeserializationError, SnapshotCodec, read_schema
+from labkit.kafka.avro import DeserializationError, SnapshotCodec, Unreadable, read_schema
 from labkit.kafka.consumer import read_topic
+from labkit.kafka.flow import Flow
 from labkit.kafka.offsets import committed_offsets
 from labkit.kafka.registry import Registry
 from labkit.ledger.report import Ledger, TableReport
 from labkit.ledger.row_files import RowFiles
-from labkit.ledger.store import DEAD_LETTERS, METRICS, ROWS, ReconciliationStore, digest
-from labkit.settings import Settings
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, Metrics, Verdict, compare
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.ledger.store import ReconciliationStore, digest
+from labkit.streams.names import ENRICHMENT, PARQUET
+from labkit.streams.rules import Verdict
+from labkit.streams.shape import Shape
 from labkit.system.scratch import scratch_folder
 
-__all__ = ["Ledger", "OnProgress", "TableReport", "expect", "find_metrics", "measure"]
+__all__ = ["Ledger", "OnProgress", "TableReport", "expect", "find_metrics", "reconcile"]
 
 _SETTLE_S = 5.0
 _AGAIN_AFTER_S = 0.2
@@ -46,58 +44,61 @@ _TOLD_EVERY_S = 0.1
 _FIRST_MS, _LAST_MS = -(2**63), 2**63 - 1
 
 Position = tuple[int, int]  # partition, offset
-_shares = attrgetter(*UTILIZATION_COLUMNS)
 
 #: What is being read, how much of it is done, and of how many.
 OnProgress = Callable[[str, int, int], None]
 
 
-def measure(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Ledger:
-    """Read everything and compare. Raises `BadInput` where a topic no longer starts at offset 0.
+def reconcile(
+    flow: Flow,
+    rows: Path,
+    state_dir: Path,
+    *,
+    settle_s: float = _SETTLE_S,
+    is_at_work: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = lambda *_: None,
+) -> Ledger:
+    """Read everything and compare: the topics of `flow`, and the Parquet files below `rows`.
 
-    What looks wrong is looked for once more in what is new since: a file may just have been replaced. On a
-    running pipeline that goes on for 5 s and a checkpoint's interval: a checkpoint commits its transactions
-    and files a moment after its offsets, and a record that lies behind another's open transaction can be
-    read only when that one is committed too.
+    Expected and found are kept below `state_dir` meanwhile. What looks wrong is looked for once more in what is new
+    since: a file may just have been replaced. Where `is_at_work` says that the jobs are, that goes on for `settle_s`:
+    a checkpoint commits its transactions and files a moment after its offsets, and a record that lies behind
+    another's open transaction can be read only when that one is committed too.
+
+    Raises `BadInput` where a topic no longer starts at offset 0.
     """
     read_so_far = (
-        committed_offsets(settings, settings.snapshots_topic, settings.job_name(ENRICHMENT)),
-        committed_offsets(settings, settings.metrics_topic, settings.job_name(PARQUET)),
+        committed_offsets(flow.kafka_bootstrap, flow.snapshots_topic, flow.job_name(ENRICHMENT)),
+        committed_offsets(flow.kafka_bootstrap, flow.metrics_topic, flow.job_name(PARQUET)),
     )
-    with scratch_folder(settings.state_dir, "ledger") as folder, ReconciliationStore(folder) as books:
+    with scratch_folder(state_dir, "ledger") as folder, ReconciliationStore(folder, flow.stream.shape) as books:
         books.set_committed(*read_so_far)
-        reading = _Reading(settings, books, on_progress)
+        reading = _Reading(flow, rows, books, on_progress)
         reading.catch_up()
         ledger = reading.account()
-        deadline = time.monotonic() + _SETTLE_S + settings.checkpoint_interval_s
+        deadline = time.monotonic() + settle_s
         at_work = True
         while at_work and not ledger.balances:
-            at_work = time.monotonic() < deadline and _jobs_running(settings)
+            at_work = time.monotonic() < deadline and is_at_work()
             time.sleep(_AGAIN_AFTER_S)
             if reading.catch_up():
                 ledger = reading.account()
         return ledger
 
 
-def _jobs_running(settings: Settings) -> bool:
-    """A cluster that does not answer runs no job."""
-    rest = FlinkRest(settings.flink_url)
-    with suppress(LabkitError):
-        return any(rest.running(settings.job_name(job)) for job in JOBS)
-    return False
-
-
 class _Reading:
     """Everything that there is to read, brought into the books; a second call reads what is new."""
 
-    def __init__(self, settings: Settings, books: ReconciliationStore, on_progress: OnProgress) -> None:
+    def __init__(self, flow: Flow, rows: Path, books: ReconciliationStore, on_progress: OnProgress) -> None:
         self._books = books
         self._on_progress = on_progress
-        self._row_files = RowFiles(settings.parquet_dir, books)
-        self._metrics = _Log(settings, settings.metrics_topic, "metrics", on_progress)
-        self._dead_letters = _Log(settings, settings.dead_letters_topic, "dead letters", on_progress, whole=False)
-        self._snapshots = _Log(settings, settings.snapshots_topic, "snapshots", on_progress)
-        self._expected = _Expected(settings, books)
+        self._row_files = RowFiles(rows, books)
+        self._metrics = _Log(flow.kafka_bootstrap, flow.metrics_topic, "metrics", on_progress)
+        self._dead_letters = _Log(
+            flow.kafka_bootstrap, flow.dead_letters_topic, "dead letters", on_progress, whole=False
+        )
+        self._snapshots = _Log(flow.kafka_bootstrap, flow.snapshots_topic, "snapshots", on_progress)
+        self._expected = _Expected(flow, books)
 
     def catch_up(self) -> bool:
         """Read what is new, effects before causes; whether there was anything."""
@@ -108,7 +109,7 @@ class _Reading:
         for record in self._dead_letters.new():
             headers = dict(record.headers() or [])
             position = _find_dead_letter(self._books, record, headers)
-            if (headers.get("reason") or b"").endswith(NOT_REGISTERED.encode()):
+            if headers.get("kind") == Unreadable.UNKNOWN_SCHEMA.encode():
                 self._expected.schema_was_unknown.add(position)
             new = True
         for record in self._snapshots.new():
@@ -118,21 +119,18 @@ class _Reading:
 
     def account(self) -> Ledger:
         """Compare all three sides as they are in the books."""
-        sides = (DEAD_LETTERS, METRICS, ROWS)
         balances: list[TableReport] = []
-        for side in sides:
-            self._on_progress("comparing", len(balances), len(sides))
-            balances.append(self._books.balance(side))
+        for table in self._books.tables:
+            self._on_progress("comparing", len(balances), len(self._books.tables))
+            balances.append(self._books.balance(table))
         return Ledger(self._expected.snapshots, self._expected.verdicts.copy(), *balances)
 
 
 class _Log:
     """A topic, read from its start and then from where the last reading ended."""
 
-    def __init__(
-        self, settings: Settings, topic: str, what: str, on_progress: OnProgress, *, whole: bool = True
-    ) -> None:
-        self._settings = settings
+    def __init__(self, bootstrap: str, topic: str, what: str, on_progress: OnProgress, *, whole: bool = True) -> None:
+        self._bootstrap = bootstrap
         self._topic = topic
         self._what = what
         self._on_progress = on_progress
@@ -143,7 +141,7 @@ class _Log:
 
     def new(self) -> Iterator[Message]:
         """The records that are new, up to the end of the topic as it is now."""
-        for record in read_topic(self._settings, self._topic, dict(self._next), whole=self._whole, on_end=self._ends):
+        for record in read_topic(self._bootstrap, self._topic, dict(self._next), whole=self._whole, on_end=self._ends):
             self._next[record.partition()] = record.offset() + 1
             yield record
             if time.monotonic() - self._told_at >= _TOLD_EVERY_S:
@@ -162,10 +160,12 @@ class _Log:
 class _Expected:
     """What must come out of procstat_snapshots. Keeps the last good snapshot of each host, and counts."""
 
-    def __init__(self, settings: Settings, books: ReconciliationStore) -> None:
-        self._codec = SnapshotCodec(read_schema(settings.schema_dir), Registry.of(settings).schema)
+    def __init__(self, flow: Flow, books: ReconciliationStore) -> None:
+        self._stream = flow.stream
+        schema = read_schema(flow.schema_dir, flow.stream)
+        self._codec = SnapshotCodec(flow.stream, schema, Registry.of(flow).schema)
         self._books = books
-        self._last_good: dict[str, Snapshot] = {}
+        self._last_good: dict[str, Any] = {}
         self.snapshots = 0
         self.verdicts: Counter[Verdict] = Counter()
         #: Where the job found a schema id that nobody had registered. Someone may have by now; it was right then.
@@ -177,27 +177,35 @@ class _Expected:
         position = (record.partition(), record.offset())
         try:
             if str(position) in self.schema_was_unknown:
-                raise DeserializationError(NOT_REGISTERED)
+                raise DeserializationError(Unreadable.UNKNOWN_SCHEMA, "its schema was not registered then")
             now = self._codec.decode(record.value())
         except DeserializationError:
             self._books.add("expected_dead_letters", (str(position), digest(record.value()), *position))
             return
-        verdict, self._last_good[now.hostname], metrics = compare(self._last_good.get(now.hostname), now)
+        state = self._last_good.get(now.hostname)
+        verdict, self._last_good[now.hostname], result = self._stream.compare(state, now)
         self.verdicts[verdict] += 1
-        if metrics is not None:
-            expect(self._books, metrics, position)
+        if result is not None:
+            expect(self._books, self._stream.shape, result, position)
 
 
-def expect(books: ReconciliationStore, metrics: Metrics, position: Position) -> None:
-    """One interval that must come out: a record of procstat_metrics, and a row for each of its CPUs."""
-    key = (metrics.hostname, metrics.timestamp)
-    books.add("expected_metrics", (*key, digest(orjson.dumps(metrics)), *position))
-    for cpu in metrics.cpu_metrics:
-        books.add("expected_rows", (*key, cpu.cpu_id, metrics.time_delta_ms, *_shares(cpu)))
+def expect(books: ReconciliationStore, shape: Shape, result: Any, position: Position) -> None:
+    """One result that must come out: a record of the metrics topic, and its rows."""
+    books.add("expected_metrics", (result.hostname, result.timestamp, digest(orjson.dumps(result)), *position))
+    order = _in_table(shape)
+    for row in shape.rows(result):
+        books.add("expected_rows", tuple(row[place] for place in order))
+
+
+@cache
+def _in_table(shape: Shape) -> tuple[int, ...]:
+    """Where the columns of the store's table stand in a row: first the key's, then the values'."""
+    places = {column.name: place for place, column in enumerate(shape.columns)}
+    return tuple(places[name] for name in (*shape.key, *(column.name for column in shape.values)))
 
 
 def find_metrics(books: ReconciliationStore, topic: str, value: bytes | None, position: Position) -> None:
-    """A value of procstat_metrics that is there. A sentence stands for the key of one that cannot be read."""
+    """A value of the metrics topic that is there. A sentence stands for the key of one that cannot be read."""
     try:
         metrics = orjson.loads(value or b"")
         host, ts = metrics["hostname"], metrics["timestamp"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from labkit.streams.procstat.metrics import Verdict
+from labkit.streams.rules import Verdict
 
 __all__ = ["Ledger", "TableReport"]
 

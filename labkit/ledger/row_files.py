@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from labkit.errors import LabkitError
-from labkit.ledger.store import ROWS, ReconciliationStore
+from labkit.ledger.store import ReconciliationStore
 from labkit.parquet.read import parquet_files
 
 __all__ = ["RowFiles"]
@@ -37,6 +37,7 @@ class RowFiles:
     def __init__(self, folder: Path, books: ReconciliationStore) -> None:
         self._folder = folder
         self._books = books
+        self._columns = [name for name, _ in books.rows.key + books.rows.values]
         self._numbers = count()
         self._read: dict[Path, tuple[int, Identity]] = {}
 
@@ -67,15 +68,12 @@ class RowFiles:
                 # From here on it is in the books, also where it is another than the one that was listed:
                 # then the next listing tells.
                 self._read[file] = number, identity
-                for batch in parquet.iter_batches(_BATCH_ROWS, columns=_COLUMNS):
-                    self._books.add_batch("found_rows", _as_found(batch, number))
+                for batch in parquet.iter_batches(_BATCH_ROWS, columns=self._columns):
+                    self._books.add_batch("found_rows", _as_found(batch, self._books.rows.found, number))
         except FileNotFoundError:
             return
         except (pa.ArrowException, KeyError, OSError) as error:
             raise LabkitError(f"{file} cannot be read as Parquet: {error}") from None
-
-
-_COLUMNS = [name for name, _ in ROWS.key + ROWS.values]
 
 
 def _listing(folder: Path) -> dict[Path, Identity]:
@@ -94,9 +92,9 @@ def _too_fast(folder: Path) -> LabkitError:
     return LabkitError(f"The files in {folder} change faster than they can be read.")
 
 
-def _as_found(batch: pa.RecordBatch, number: int) -> pa.RecordBatch:
-    columns = [batch.column(name) for name in _COLUMNS]
-    ts = _COLUMNS.index("ts")
+def _as_found(batch: pa.RecordBatch, found: pa.Schema, number: int) -> pa.RecordBatch:
+    columns = [batch.column(name) for name in found.names[:-1]]
+    ts = found.names.index("ts")
     columns[ts] = columns[ts].cast(_TS)
-    typed = [column.cast(kind) for column, kind in zip(columns, ROWS.found.types[:-1], strict=True)]
-    return pa.record_batch([*typed, pa.array([number] * batch.num_rows, pa.int64())], schema=ROWS.found)
+    typed = [column.cast(kind) for column, kind in zip(columns, found.types[:-1], strict=True)]
+    return pa.record_batch([*typed, pa.array([number] * batch.num_rows, pa.int64())], schema=found)

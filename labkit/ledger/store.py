@@ -27,9 +27,9 @@ import pyarrow as pa
 
 from labkit.errors import LabkitError
 from labkit.ledger.report import TableReport
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
+from labkit.streams.shape import Shape
 
-__all__ = ["DEAD_LETTERS", "METRICS", "ROWS", "ReconciliationStore", "Table", "digest"]
+__all__ = ["DEAD_LETTERS", "METRICS", "ReconciliationStore", "Table", "digest", "rows_table"]
 
 #: What DuckDB may use. With Python and Arrow that is 500 MiB, whether there are 2 or 5 million rows on each side.
 _MEMORY = "256MB"
@@ -84,19 +84,24 @@ def _metric_name(key: tuple[Any, ...]) -> str:
 METRICS = Table(
     "metrics", "metrics", [("hostname", pa.string()), ("ts", pa.int64())], _DIGEST, _POSITION, _POSITION, _metric_name
 )
-ROWS = Table(
-    "rows",
-    "rows",
-    [("hostname", pa.string()), ("ts", pa.int64()), ("cpu_id", pa.string())],
-    [("time_delta_ms", pa.int64()), *((name, pa.float64()) for name in UTILIZATION_COLUMNS)],
-    [],
-    [("file", pa.int64())],
-    repr,
-)
 DEAD_LETTERS = Table(
     "dead letters", "dead_letters", [("position", pa.string())], _DIGEST, _POSITION, [], lambda key: str(key[0])
 )
-_SIDES = (DEAD_LETTERS, METRICS, ROWS)
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+
+def rows_table(shape: Shape) -> Table:
+    """The table of a stream's rows; `ts` in ms."""
+    kinds = {name: pa.int64() if name == "ts" else _ARROW[kind] for name, kind in shape.columns}
+    return Table(
+        "rows",
+        "rows",
+        [(name, kinds[name]) for name in shape.key],
+        [(name, kinds[name]) for name, _ in shape.values],
+        [],
+        [("file", pa.int64())],
+        repr,
+    )
 
 
 def digest(value: bytes | None) -> bytes | None:
@@ -111,10 +116,11 @@ class ReconciliationStore:
     side's schema. Raises `LabkitError` where the disk is full.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shape: Shape) -> None:
         self._folder = folder
-        self._schemas = {f"expected_{side.table}": side.expected for side in _SIDES}
-        self._schemas |= {f"found_{side.table}": side.found for side in _SIDES}
+        self.rows = rows_table(shape)
+        self._schemas = {f"expected_{table.table}": table.expected for table in self.tables}
+        self._schemas |= {f"found_{table.table}": table.found for table in self.tables}
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in self._schemas}
         self._batches: dict[str, list[pa.RecordBatch]] = {table: [] for table in self._schemas}
         with self._said_in_words():
@@ -136,6 +142,11 @@ class ReconciliationStore:
             self._db.execute('CREATE TABLE committed (topic VARCHAR, "partition" INTEGER, "offset" BIGINT)')
             for statement in (_PENDING_DEAD_LETTERS, _PENDING_METRICS, _PENDING_ROWS):
                 self._db.execute(statement)
+
+    @property
+    def tables(self) -> tuple[Table, Table, Table]:
+        """Dead letters, metrics and rows, in the order in which they are read."""
+        return DEAD_LETTERS, METRICS, self.rows
 
     def __enter__(self) -> Self:
         return self
@@ -265,7 +276,7 @@ def _comparison(side: Table) -> list[str]:
     """
     keys, values = side.keys, [name for name, _ in side.values]
     expected, found = f"expected_{side.table}", f"found_{side.table}"
-    pending_keys = [name for name in keys if name != "cpu_id"]  # a metric's rows are on their way together
+    pending_keys = [name for name in keys if name in ("hostname", "ts", "position")]  # a metric's rows go together
     return [
         f"""
         CREATE OR REPLACE TABLE again AS

@@ -1,3 +1,3 @@
 """The folders of Parquet files: read them, and make many files few."""
 
-__all__ = ["compact", "merge", "read"]
+__all__ = ["compact", "folder", "merge", "read"]

@@ -31,9 +31,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from labkit.errors import BadInput, LabkitError
+from labkit.parquet.folder import RowFolder
 from labkit.parquet.merge import TARGET_BYTES, merge
 from labkit.parquet.read import parquet_files, row_count
-from labkit.settings import Settings
 from labkit.system.exchange import exchange, sync
 from labkit.system.locks import exclusive
 
@@ -65,7 +65,7 @@ class Compacted:
 
 
 def compact(
-    settings: Settings,
+    rows: RowFolder,
     only: str | None = None,
     on_step: Callable[[str, str], None] = lambda *_: None,
     target_bytes: int = TARGET_BYTES,
@@ -78,15 +78,15 @@ def compact(
     """
     if only is not None:
         _require_date(only)
-    dates = _dates(settings.parquet_dir)
+    dates = _dates(rows.path)
     if only is not None and only not in dates:
         known = f"there is {', '.join(sorted(dates))}" if dates else "there is no date at all"
-        raise BadInput(f"{settings.parquet_dir} has nothing of {only}; {known}.")
+        raise BadInput(f"{rows.path} has nothing of {only}; {known}.")
     if not dates:
         return []
     today = datetime.now(UTC).date().isoformat()
-    with exclusive(settings.state_dir, "compact.lock", wait=False):
-        work = _Work(settings, on_step, target_bytes)
+    with exclusive(rows.state_dir, "compact.lock", wait=False):
+        work = _Work(rows, on_step, target_bytes)
         try:
             work.clear_up()
             chosen = [only] if only is not None else sorted(day for day in dates if day < today)
@@ -113,27 +113,28 @@ def _dates(folder: Path) -> set[str]:
     return {match[1] for match, path in found if match and path.is_dir() and not path.is_symlink()}
 
 
-def work_folder(settings: Settings) -> Path:
+def work_folder(rows: RowFolder) -> Path:
     """Where the next files are made: beside the folder that readers open, on the same file system."""
-    readers = settings.parquet_dir.resolve()
+    readers = rows.path.resolve()
     return readers.with_name(f".{readers.name}.compact")
 
 
 @contextmanager
-def nothing_half_done(settings: Settings) -> Iterator[None]:
+def nothing_half_done(rows: RowFolder) -> Iterator[None]:
     """Hold compact off, once one at work has ended and what a killed one left is cleared up."""
-    with exclusive(settings.state_dir, "compact.lock", wait=True):
-        _Work(settings, lambda *_: None, TARGET_BYTES).clear_up()
+    with exclusive(rows.state_dir, "compact.lock", wait=True):
+        _Work(rows, lambda *_: None, TARGET_BYTES).clear_up()
         yield
 
 
 class _Work:
     """The folder beside `readers` in which the next files are made."""
 
-    def __init__(self, settings: Settings, on_step: Callable[[str, str], None], target_bytes: int) -> None:
-        self._readers = settings.parquet_dir.resolve()
-        self._folder = work_folder(settings)
-        self._left_behind_s = max(_LEFT_BEHIND_S, 3 * settings.checkpoint_interval_s)
+    def __init__(self, rows: RowFolder, on_step: Callable[[str, str], None], target_bytes: int) -> None:
+        self._shape = rows.shape
+        self._readers = rows.path.resolve()
+        self._folder = work_folder(rows)
+        self._left_behind_s = max(_LEFT_BEHIND_S, 3 * rows.checkpoint_interval_s)
         self._on_step = on_step
         self._target_bytes = target_bytes
 
@@ -152,7 +153,7 @@ class _Work:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         try:
-            written = merge(files, new, self._target_bytes)
+            written = merge(files, new, self._shape, self._target_bytes)
             shutil.copystat(old, new)  # those who may read or write the old folder may the new one
             sync(new)
             self._on_step(day, "written")

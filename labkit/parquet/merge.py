@@ -1,4 +1,4 @@
-"""Many Parquet files of one date -> few, sorted by hostname, ts and the number of the CPU.
+"""Many Parquet files of one date -> few, sorted by hostname, ts and part (a CPU, by its number).
 
     part-7c1e-0.parquet … part-7c1e-8639.parquet   ->   compacted-1f0a9c3e-0.parquet
 
@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labkit.errors import LabkitError
-from labkit.parquet.read import COLUMNS, cpu_number
+from labkit.parquet.read import columns_of, natural
+from labkit.streams.shape import Shape
 from labkit.system.exchange import sync
 
 __all__ = ["TARGET_BYTES", "merge"]
@@ -41,14 +42,14 @@ class _Footer:
     begin: int
 
 
-def _footer(file: Path) -> _Footer:
+def _footer(file: Path, shape: Shape) -> _Footer:
     try:
         with pq.ParquetFile(file) as parquet:
             schema, told = parquet.schema_arrow.remove_metadata(), parquet.metadata
     except pa.ArrowException as error:
         raise LabkitError(f"{file} cannot be read as Parquet: {error}") from error
-    if schema.names != COLUMNS.names:
-        raise LabkitError(f"{file} does not have the columns of metrics; it cannot be merged.")
+    if schema.names != columns_of(shape).names:
+        raise LabkitError(f"{file} does not have the columns of its stream; it cannot be merged.")
     ts = schema.names.index("ts")
     stats = [told.row_group(number).column(ts).statistics for number in range(told.num_row_groups)]
     begin = min((stat.min_raw for stat in stats if stat is not None and stat.has_min_max), default=0)
@@ -56,13 +57,13 @@ def _footer(file: Path) -> _Footer:
 
 
 def merge(
-    files: Sequence[Path], folder: Path, target_bytes: int = TARGET_BYTES, run_rows: int = RUN_ROWS
+    files: Sequence[Path], folder: Path, shape: Shape, target_bytes: int = TARGET_BYTES, run_rows: int = RUN_ROWS
 ) -> list[Path]:
     """Write the rows of `files` into new files in `folder`, on the disk when this returns; their paths.
 
     Raises `LabkitError` where the files do not have the same columns, or where rows are missing in the end.
     """
-    footers = {file: _footer(file) for file in files}
+    footers = {file: _footer(file, shape) for file in files}
     schema = footers[files[0]].schema
     for file in files:
         if footers[file].schema != schema:
@@ -76,14 +77,16 @@ def merge(
                 written.append(folder / f"{name}-{len(written)}.parquet")
                 # store_schema: Arrow's own notes would make the footer another one than Flink's
                 writer = pq.ParquetWriter(written[-1], schema, compression="snappy", store_schema=False)
-            writer.write_table(_sorted(run), row_group_size=_GROUP_ROWS)
+            writer.write_table(_sorted(run, shape), row_group_size=_GROUP_ROWS)
             if written[-1].stat().st_size >= target_bytes:
                 writer.close()
                 writer = None
     finally:
         if writer is not None:
             writer.close()
-    before, after = (sum(footer.rows for footer in some) for some in (footers.values(), map(_footer, written)))
+    before, after = (
+        sum(one.rows for one in some) for some in (footers.values(), (_footer(file, shape) for file in written))
+    )
     if before != after:
         raise LabkitError(f"{before} rows became {after} as {folder.name} was merged; nothing was changed.")
     for file in written:
@@ -109,11 +112,14 @@ def _runs(files: Sequence[Path], schema: pa.Schema, most_rows: int) -> Iterator[
         yield pa.Table.from_batches(batches, schema)
 
 
-def _sorted(table: pa.Table) -> pa.Table:
-    """By hostname, ts and the number of the CPU, as `read_metrics` gives them."""
-    ids = table["cpu_id"].combine_chunks().dictionary_encode()
-    numbers = pa.array([cpu_number(name or "") for name in ids.dictionary.to_pylist()], pa.int64())
-    order = table.append_column("cpu_number", numbers.take(ids.indices)).sort_by(
-        [("hostname", "ascending"), ("ts", "ascending"), ("cpu_number", "ascending")]
-    )
-    return order.drop_columns(["cpu_number"])
+def _sorted(table: pa.Table, shape: Shape) -> pa.Table:
+    """By hostname, ts and the names of the parts (cpu9 before cpu10), as `read_rows` gives them."""
+    parts = [name for name in shape.key if name not in ("hostname", "ts")]
+    for name in parts:
+        texts = table[name].combine_chunks().dictionary_encode()
+        known = texts.dictionary.to_pylist()
+        rank = {text: place for place, text in enumerate(sorted(known, key=lambda text: natural(text or "")))}
+        places = pa.array([rank[text] for text in known], pa.int64())
+        table = table.append_column(f"place of {name}", places.take(texts.indices))
+    order = table.sort_by([(name, "ascending") for name in ("hostname", "ts", *(f"place of {name}" for name in parts))])
+    return order.drop_columns([f"place of {name}" for name in parts])

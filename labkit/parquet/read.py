@@ -25,34 +25,43 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from labkit.errors import BadInput, LabkitError
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.shape import Shape
 
-__all__ = ["cpu_number", "in_natural_order", "parquet_files", "read_files", "read_metrics", "row_count"]
+__all__ = [
+    "columns_of", "in_natural_order", "natural", "parquet_files", "read_files", "read_metrics", "read_rows",
+    "row_count",
+]  # fmt: skip
 
 T = TypeVar("T")
 
-#: What the rows are read as, whatever unit the file has for ts; a time without a zone is UTC.
-COLUMNS = pa.schema(
-    [("hostname", pa.string()), ("ts", pa.timestamp("ns", tz="UTC"))]
-    + [("time_delta_ms", pa.int64()), ("cpu_id", pa.string())]
-    + [(name, pa.float64()) for name in UTILIZATION_COLUMNS]
-)
 #: The folders' names, date=2025-11-22: the UTC date of ts, kept as text.
 DATE = pa.field("date", pa.string())
 BY_DATE = ds.partitioning(pa.schema([DATE]), flavor="hive")
 
 
-def cpu_number(cpu_id: str) -> int:
-    """Where a CPU stands in the natural order: "cpu" -> -1, "cpu0" -> 0, "cpu10" -> 10."""
-    number = cpu_id.removeprefix("cpu")
-    return int(number) if number.isdecimal() else -1
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+
+def columns_of(shape: Shape) -> pa.Schema:
+    """What rows are read as, whatever unit the file has for ts; a time without a zone is UTC."""
+    time = pa.timestamp("ns", tz="UTC")
+    return pa.schema([(name, time if name == "ts" else _ARROW[kind]) for name, kind in shape.columns])
+
+
+def natural(name: str) -> tuple[str, int]:
+    """Where a name stands in the natural order: "cpu" -> ("cpu", -1), "cpu0" -> ("cpu", 0), "cpu10" -> ("cpu", 10)."""
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :] or -1)
 
 
 def in_natural_order(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """`frame` sorted by `columns`, where cpu_id goes cpu, cpu0, cpu1, …, cpu10; rows are numbered anew."""
 
     def rank(column: pd.Series) -> pd.Series:
-        return column.map(cpu_number) if column.name == "cpu_id" else column
+        if column.name in ("hostname", "ts"):
+            return column
+        return column.map({name: place for place, name in enumerate(sorted(column.unique(), key=natural))})
 
     return frame.sort_values(columns, key=rank, ignore_index=True)
 
@@ -106,11 +115,17 @@ def row_count(folder: Path) -> int:
 
 
 def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None = None) -> pd.DataFrame:
-    """The rows (of one host; of intervals that ended at `since_ms` or later) by hostname, ts and cpu.
+    """`read_rows` of /proc/stat's: the rows of CPUs, by hostname, ts and cpu."""
+    return read_rows(folder, PROCSTAT.shape, hostname, since_ms)
+
+
+def read_rows(folder: Path, shape: Shape, hostname: str | None = None, since_ms: int | None = None) -> pd.DataFrame:
+    """The rows of a stream (of one host; of intervals that ended at `since_ms` or later) by hostname, ts and part.
 
     `since_ms` is in ms since 1970. Columns as above, ts as datetime64[ns, UTC]. Raises LabkitError where
     there is nothing to read, BadInput where there is something but nothing of this host or this late.
     """
+    columns = columns_of(shape)
     wanted = ds.scalar(True)
     if hostname is not None:
         wanted &= ds.field("hostname") == hostname
@@ -125,8 +140,8 @@ def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None
                 f"There is no finished Parquet file in {folder}.",
                 "Type: labkit run; if it is running, wait for its next checkpoint.",
             )
-        rows = ds.dataset([str(file) for file in files], schema=COLUMNS.append(DATE), partitioning=BY_DATE)
-        frame = rows.to_table(columns=COLUMNS.names, filter=wanted).to_pandas()
+        rows = ds.dataset([str(file) for file in files], schema=columns.append(DATE), partitioning=BY_DATE)
+        frame = rows.to_table(columns=columns.names, filter=wanted).to_pandas()
         if since_ms is not None:  # not asked of Arrow: it cannot compare a file's ts without a zone with one in UTC
             frame = frame[frame["ts"] >= pd.Timestamp(since_ms, unit="ms", tz="UTC")]
         return frame, set() if len(frame) else set(rows.to_table(["hostname"])["hostname"].to_pylist())
@@ -141,4 +156,4 @@ def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None
         raise BadInput(f"{folder} has no rows of {hostname or 'any host'}{since}; hosts there: {known}.")
     if frame.isna().any(axis=None):
         raise LabkitError(f"{folder} has rows without {', '.join(frame.columns[frame.isna().any()])}.")
-    return in_natural_order(frame, ["hostname", "ts", "cpu_id"])
+    return in_natural_order(frame, list(shape.key))

@@ -16,7 +16,6 @@ from pathlib import Path
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.environment import Submitted
 from labkit.flink.gateway import close_client
-from labkit.flink.names import JOBS
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
@@ -24,10 +23,12 @@ from labkit.jobs.submit import require_absent, submit
 from labkit.kafka.producer import Counts, produce, register_snapshot_schema
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import run_state, services
+from labkit.lab.account import measure
 from labkit.lab.code import take_new_code
-from labkit.ledger.ledger import Ledger, measure
+from labkit.ledger.ledger import Ledger
 from labkit.settings import Settings
 from labkit.sources.live import live_snapshots, read_snapshot
+from labkit.streams.names import JOBS
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.system.disk_space import OUTPUT_MIB, STATE_MIB, require_room
 from labkit.system.locks import exclusive
@@ -73,8 +74,8 @@ class Run:
 
 def prepare(settings: Settings) -> tuple[list[str], int]:
     """Topics and schema, as `make setup` does: (topics that were created, schema id)."""
-    created = create_topics(settings, pipeline_topics(settings))
-    return created, register_snapshot_schema(settings)
+    created = create_topics(settings.kafka_bootstrap, pipeline_topics(settings.flow))
+    return created, register_snapshot_schema(settings.flow)
 
 
 def run(
@@ -143,7 +144,7 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
                 progress.live(counts.sent, counts.acknowledged, time.monotonic() - begin)
 
             source = live_snapshots(settings.hostname, settings.interval_s, stop, limit_s=seconds)
-            counts = produce(settings, source, on_sent, progress.say, stop)
+            counts = produce(settings.flow, source, on_sent, progress.say, stop)
             result.snapshots = counts.acknowledged
             told(f"{counts.acknowledged} snapshots of {settings.hostname} acknowledged by Kafka")
         result.memory_mib = {row.name: row.memory_mib or 0.0 for row in services.status(settings)}

@@ -419,14 +419,13 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes]) -> None:
 
 def main() -> int:
     """Entry point of `python -m labkit.setup.bundle`."""
-    from labkit.settings import REPOSITORY, load_settings
     from labkit.setup.install import require_installed
+    from labkit.setup.place import REPOSITORY, install_dir
 
     began = time.monotonic()
     try:
-        settings = load_settings()
-        require_installed(settings)
-        tar = make(REPOSITORY, settings.install_dir, lambda text: print(text, flush=True))
+        require_installed(install_dir())
+        tar = make(REPOSITORY, install_dir(), lambda text: print(text, flush=True))
     except LabkitError as error:
         print(error, file=sys.stderr)
         return error.exit_status

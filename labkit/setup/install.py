@@ -19,8 +19,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
-from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.setup import artifacts, operators, origin_filter
+from labkit.setup.place import REPOSITORY, install_dir
 from labkit.system import disk_space
 
 __all__ = ["install", "require_installed"]
@@ -30,9 +30,9 @@ LOCK = REPOSITORY / "jars.lock"
 _MADE_MIB = 330
 
 
-def require_installed(settings: Settings) -> None:
+def require_installed(folder: Path) -> None:
     """Raise `LabkitError` where set-up has not been finished, or was that of another version."""
-    done = settings.install_dir / "installed"
+    done = folder / "installed"
     if not LOCK.exists() or not done.exists():
         raise LabkitError("The Java parts are not installed.", "Type: make install")
     if done.read_text() != _made_of():
@@ -45,29 +45,29 @@ def _made_of() -> str:
     return f"{LOCK.read_text()}{own}"
 
 
-def install(settings: Settings, console: Console, jars: Path | None = None) -> None:
-    """Bring `settings.install_dir` to what jars.lock names; does nothing where it already is.
+def install(folder: Path, console: Console, jars: Path | None = None) -> None:
+    """Bring `folder` to what jars.lock names; does nothing where it already is.
 
     `jars` is a folder to copy from; nothing is fetched then.
     """
     wanted = artifacts.read_lock(LOCK)
-    done = settings.install_dir / "installed"
+    done = folder / "installed"
     made_of = _made_of()
-    absent = artifacts.missing(wanted, settings.install_dir)
+    absent = artifacts.missing(wanted, folder)
     if not absent and done.exists() and done.read_text() == made_of:
         return
-    disk_space.require_room(settings.install_dir, _needed_mib(absent), "nothing was fetched")
+    disk_space.require_room(folder, _needed_mib(absent), "nothing was fetched")
     done.unlink(missing_ok=True)
     if absent and jars:
         console.print(f"copying {len(absent)} Java archives from the bundle")
-        artifacts.copy_all(absent, jars, settings.install_dir)
+        artifacts.copy_all(absent, jars, folder)
     elif absent:
-        _fetch(absent, settings.install_dir, console)
+        _fetch(absent, folder, console)
     console.print("unpacking the registry")
-    artifacts.unpack_registry(wanted, settings.install_dir)
-    _link_flink_lib(wanted, settings)
+    artifacts.unpack_registry(wanted, folder)
+    _link_flink_lib(wanted, folder)
     console.print("making Java's class archive (later starts are faster)")
-    (settings.install_dir / "class-archives").mkdir(exist_ok=True)
+    (folder / "class-archives").mkdir(exist_ok=True)
     subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     part = done.with_name("installed.part")  # `installed` is seen whole or not at all
     part.write_text(made_of)
@@ -98,13 +98,13 @@ def _fetch(absent: list[artifacts.Artifact], install_dir: Path, console: Console
         artifacts.fetch_all(absent, install_dir, on_bytes)
 
 
-def _link_flink_lib(wanted: list[artifacts.Artifact], settings: Settings) -> None:
-    folder = flink_lib(settings)
+def _link_flink_lib(wanted: list[artifacts.Artifact], install_dir: Path) -> None:
+    folder = flink_lib(install_dir)
     folder.mkdir(parents=True, exist_ok=True)
     sources = [
         *sorted((flink_home() / "lib").glob("*.jar")),
         *sorted((flink_home() / "opt").glob("flink-python-*.jar")),
-        *(artifact.path(settings.install_dir) for artifact in wanted if artifact.set == "flink"),
+        *(artifact.path(install_dir) for artifact in wanted if artifact.set == "flink"),
     ]
     names = {source.name for source in sources} | {origin_filter.NAME, operators.NAME}
     for old in folder.iterdir():
@@ -122,12 +122,12 @@ def main() -> int:
     """Entry point of `python -m labkit.setup.install`."""
     console = Console(highlight=False)
     try:
-        install(load_settings(), console, Path(sys.argv[1]) if sys.argv[1:] else None)
+        install(install_dir(), console, Path(sys.argv[1]) if sys.argv[1:] else None)
     except LabkitError as error:
         console.print(f"{error}", soft_wrap=True, markup=False)
         return error.exit_status
     except OSError as error:
-        folder = load_settings().install_dir
+        folder = install_dir()
         absent = artifacts.missing(artifacts.read_lock(LOCK), folder)
         full = disk_space.is_full(error)
         words = (

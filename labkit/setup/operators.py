@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labkit.settings import REPOSITORY
 from labkit.setup import janino
+from labkit.setup.place import REPOSITORY
 
 __all__ = ["NAME", "build", "fingerprint"]
 

@@ -1,6 +1,6 @@
 """What `labkit produce` sends: this machine live, a recording, or a simulated fleet. Words that do not fit are refused.
 
-resolve_source(settings, replay=Path("morning.gz"), speed="10", …).source(stop)   ->  something to loop over
+resolve_source(flow, "lab", 1.0, replay=Path("morning.gz"), speed="10", …).source(stop)   ->  something to loop over
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from labkit.errors import BadInput
-from labkit.kafka.avro import Encoded, read_schema
-from labkit.settings import Settings
+from labkit.kafka.avro import read_schema
+from labkit.kafka.flow import Flow
+from labkit.sources.clock import Clock
 from labkit.sources.live import live_snapshots, read_snapshot
 from labkit.sources.recording import ReplaySource
 from labkit.sources.scenario import Scenario, load_scenario
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.sources.simulated import SimulatedHosts
+from labkit.streams.procstat.stream import PROCSTAT
 
 __all__ = ["Feed", "resolve_source"]
 
@@ -30,13 +33,15 @@ _FIRST_YEAR = 1970
 class Feed:
     """`source(stop)` gives the snapshots; `has_its_own_end` where --seconds is not a matter of the wall clock."""
 
-    source: Callable[[threading.Event], Iterable[Snapshot] | Iterable[Encoded]]
+    source: Callable[[threading.Event], Iterable[Any]]
     is_live: bool = False
     has_its_own_end: bool = False
 
 
 def resolve_source(
-    settings: Settings,
+    flow: Flow,
+    hostname: str,
+    interval_s: float,
     *,
     interval_given: bool,
     seconds: float | None,
@@ -64,48 +69,67 @@ def resolve_source(
             raise BadInput("A recording has its own interval; --interval is for live snapshots and fleets.")
         if not replay.is_file():
             raise BadInput(f"There is no file {replay}.")
-        return Feed(lambda stop: ReplaySource(replay, pace, as_now=as_now, stop=stop))
+        return Feed(lambda stop: ReplaySource(replay, pace, as_now=as_now, stop=stop, stream=flow.stream))
     if fleet is not None:
-        return _fleet(settings, fleet, cpus or _CPUS, _SEED if seed is None else seed, scenario,
-                      1.0 if speed is None else pace, seconds, start)  # fmt: skip
+        if flow.stream is not PROCSTAT and (cpus is not None or scenario is not None):
+            raise BadInput(f"--cpus and --scenario are for simulated hosts of procstat, not of {flow.stream.name}.")
+        pace = 1.0 if speed is None else pace
+        if pace is None and seconds is None:
+            raise BadInput("--speed max needs --seconds: a fleet has no end of its own.")
+        fleet_of = _Fleet(
+            fleet, _SEED if seed is None else seed, interval_s, _start_ms(start, pace, seconds), pace, seconds
+        )
+        if flow.stream is not PROCSTAT:
+            SimulatedHosts(
+                flow.stream, 1, 0, 0, Clock(1.0, 0.0, None, threading.Event())
+            )  # says at once where it cannot
+            return Feed(lambda stop: fleet_of.of(flow, stop), has_its_own_end=True)
+        return Feed(fleet_of.of_cpus(flow, cpus or _CPUS, scenario), has_its_own_end=True)
     if speed is not None:
         raise BadInput("--speed is for --replay and --fleet.")
-    read_snapshot(settings.hostname)  # says at once where there is no /proc/stat
+    read_snapshot(hostname, flow.stream)  # says at once where there is none
     return Feed(
-        lambda stop: live_snapshots(settings.hostname, settings.interval_s, stop, limit_s=seconds), is_live=True
+        lambda stop: live_snapshots(hostname, interval_s, stop, limit_s=seconds, stream=flow.stream), is_live=True
     )
 
 
-def _fleet(
-    settings: Settings,
-    hosts: int,
-    cpus: int,
-    seed: int,
-    scenario: Path | None,
-    pace: float | None,
-    seconds: float | None,
-    start: datetime | None,
-) -> Feed:
-    if pace is None and seconds is None:
-        raise BadInput("--speed max needs --seconds: a fleet has no end of its own.")
-    story = load_scenario(scenario, hosts, cpus) if scenario else Scenario()
-    if start is not None:
-        if start.year <= _FIRST_YEAR:  # its hosts booted up to a month before, and btime counts from 1970
-            raise BadInput(f"--start has to be after the year {_FIRST_YEAR} (given: {start:%Y-%m-%d}).")
-        start_ms = round(start.replace(tzinfo=start.tzinfo or UTC).timestamp() * 1000)
-    else:
+@dataclass(frozen=True, slots=True)
+class _Fleet:
+    """How many simulated hosts, from when on, and how fast."""
+
+    hosts: int
+    seed: int
+    interval_s: float
+    start_ms: int
+    pace: float | None
+    seconds: float | None
+
+    def of(self, flow: Flow, stop: threading.Event) -> Iterable[Any]:
+        clock = Clock(self.interval_s, self.seconds, self.pace, stop)
+        return SimulatedHosts(flow.stream, self.hosts, self.seed, self.start_ms, clock)
+
+    def of_cpus(self, flow: Flow, cpus: int, scenario: Path | None) -> Callable[[threading.Event], Iterable[Any]]:
+        """Hosts with CPUs, to which something happens: worked out for all of them at once."""
+        story = load_scenario(scenario, self.hosts, cpus) if scenario else Scenario()
+
+        def source(stop: threading.Event) -> Iterable[Any]:
+            from labkit.sources.fleet import EncodedFleet  # numpy and Arrow take half a second; only a fleet needs them
+
+            return EncodedFleet(
+                self.hosts, cpus, self.seed, story, interval_s=self.interval_s, start_ms=self.start_ms,
+                seconds=self.seconds, speed=self.pace, stop=stop, schema=read_schema(flow.schema_dir, flow.stream),
+            )  # fmt: skip
+
+        return source
+
+
+def _start_ms(start: datetime | None, pace: float | None, seconds: float | None) -> int:
+    if start is None:
         # One that is sent faster than it happens ends now: the broker takes no time far ahead of its own.
-        start_ms = time.time_ns() // 1_000_000 - (round((seconds or 0) * 1000) if pace != 1 else 0)
-
-    def source(stop: threading.Event) -> Iterable[Encoded]:
-        from labkit.sources.fleet import EncodedFleet  # numpy and Arrow take half a second, which only a fleet needs
-
-        return EncodedFleet(
-            hosts, cpus, seed, story, interval_s=settings.interval_s, start_ms=start_ms, seconds=seconds,
-            speed=pace, stop=stop, schema=read_schema(settings.schema_dir),
-        )  # fmt: skip
-
-    return Feed(source, has_its_own_end=True)
+        return time.time_ns() // 1_000_000 - (round((seconds or 0) * 1000) if pace != 1 else 0)
+    if start.year <= _FIRST_YEAR:  # its hosts booted up to a month before, and btime counts from 1970
+        raise BadInput(f"--start has to be after the year {_FIRST_YEAR} (given: {start:%Y-%m-%d}).")
+    return round(start.replace(tzinfo=start.tzinfo or UTC).timestamp() * 1000)
 
 
 def _factor(given: str | None) -> float | None:

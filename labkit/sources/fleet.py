@@ -48,7 +48,7 @@ class EncodedFleet(FleetSource):
 
     def __iter__(self) -> Iterator[Encoded]:  # type: ignore[override]
         columns = _Columns(self.fleet())
-        for elapsed_ms in self.moments():
+        for elapsed_ms in self._clock.moments():
             rows, batch = columns.at(elapsed_ms)
             if not rows:
                 continue

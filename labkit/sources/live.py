@@ -9,37 +9,37 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from labkit.errors import BadInput
 from labkit.sources.recording import Reading
-from labkit.streams.procstat.snapshot import Snapshot, parse_stat
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.stream import Stream
 
-__all__ = ["PROC_STAT", "live_readings", "live_snapshots", "read_snapshot", "read_text"]
-
-PROC_STAT = Path("/proc/stat")
+__all__ = ["live_readings", "live_snapshots", "read_snapshot", "read_text"]
 
 
-def read_text(hostname: str, path: Path = PROC_STAT) -> Reading:
-    """The text of /proc/stat now. Raises `BadInput` on a system that has none."""
+def read_text(hostname: str, stream: Stream = PROCSTAT) -> Reading:
+    """The text that the stream reads, as it is now. Raises `BadInput` on a system that has none."""
     try:
-        text = path.read_text()
+        text = Path(stream.reads).read_text()
     except OSError:
         raise BadInput(
-            f"There is no {path} on this system, only Linux has it; docker compose runs the lab elsewhere."
+            f"There is no {stream.reads} on this system, only Linux has it; docker compose runs the lab elsewhere."
         ) from None
     return Reading(time.time_ns() // 1_000_000, hostname, text)
 
 
-def read_snapshot(hostname: str, path: Path = PROC_STAT) -> Snapshot:
-    """Read /proc/stat now. Raises `BadInput` on a system that has none."""
-    timestamp, hostname, text = read_text(hostname, path)
-    return parse_stat(text, hostname, timestamp)
+def read_snapshot(hostname: str, stream: Stream = PROCSTAT) -> Any:
+    """Read a snapshot of the stream now. Raises `BadInput` on a system without it, `ReadingError` for other text."""
+    timestamp, hostname, text = read_text(hostname, stream)
+    return stream.parse(text, hostname, timestamp)
 
 
 def live_readings(
-    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, path: Path = PROC_STAT
+    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, stream: Stream = PROCSTAT
 ) -> Iterator[Reading]:
-    """The text of /proc/stat every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
+    """The text that the stream reads, every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
 
     Ticks fall on a fixed grid from the first one on, so they do not drift; one whose time is over is not made up
     for: two readings within a millisecond would have the same timestamp, and the second would be rejected.
@@ -48,7 +48,7 @@ def live_readings(
     end = None if limit_s is None else start + limit_s
     tick = 0
     while not stop.is_set():
-        yield read_text(hostname, path)
+        yield read_text(hostname, stream)
         now = time.monotonic()
         tick = max(tick, int((now - start) / interval_s)) + 1
         due = start + tick * interval_s
@@ -58,8 +58,8 @@ def live_readings(
 
 
 def live_snapshots(
-    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, path: Path = PROC_STAT
-) -> Iterator[Snapshot]:
+    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, stream: Stream = PROCSTAT
+) -> Iterator[Any]:
     """The snapshots of this machine; see `live_readings`."""
-    for timestamp, _, text in live_readings(hostname, interval_s, stop, limit_s, path):
-        yield parse_stat(text, hostname, timestamp)
+    for timestamp, _, text in live_readings(hostname, interval_s, stop, limit_s, stream):
+        yield stream.parse(text, hostname, timestamp)

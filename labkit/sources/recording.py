@@ -1,4 +1,4 @@
-"""/proc/stat on record: gzip of plain text, each reading as it was read below a line with its time and host.
+"""A file of /proc on record: gzip of plain text, each reading as it was read below a line with its time and host.
 
     # 1795366688802 lab          ms since the epoch, hostname
     cpu  4705 150 1120 16250 520 0 17 0 0 0
@@ -16,12 +16,13 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from labkit.errors import BadInput
-from labkit.streams.procstat.snapshot import ProcStatError, Snapshot, parse_stat
+from labkit.streams.parsing import ReadingError
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.stream import Stream
 
 __all__ = ["Reading", "ReplaySource", "read_recording", "write_recording"]
 
@@ -29,7 +30,7 @@ _HEAD = re.compile(r"# (\d{1,15}) (\S.*)\n")
 
 
 class Reading(NamedTuple):
-    """/proc/stat of `hostname` at `timestamp` (ms since the epoch): its text."""
+    """The file of `hostname` at `timestamp` (ms since the epoch): its text."""
 
     timestamp: int
     hostname: str
@@ -81,25 +82,32 @@ class ReplaySource:
     """The snapshots of a recording, `speed` times as fast as they were taken (None: without waiting).
 
     They are sent exactly as they were, or with `as_now` shifted in time so that the first is taken now;
-    btime is shifted by the same amount. Ends early when `stop` is set. Raises `BadInput` for a reading that
+    what tells its boot is shifted, too. Ends early when `stop` is set. Raises `BadInput` for a reading that
     cannot be parsed, and where there is none.
     """
 
     def __init__(
-        self, path: Path, speed: float | None = None, *, as_now: bool = False, stop: threading.Event | None = None
+        self,
+        path: Path,
+        speed: float | None = None,
+        *,
+        as_now: bool = False,
+        stop: threading.Event | None = None,
+        stream: Stream = PROCSTAT,
     ) -> None:
+        self._stream = stream
         self._path = path
         self._speed = speed
         self._as_now = as_now
         self._stop = stop or threading.Event()
 
-    def __iter__(self) -> Iterator[Snapshot]:
+    def __iter__(self) -> Iterator[Any]:
         begin = time.monotonic()
         first, shift_ms = None, 0
         for number, (timestamp, hostname, text) in enumerate(read_recording(self._path), start=1):
             try:
-                snapshot = parse_stat(text, hostname, timestamp)
-            except ProcStatError as error:
+                snapshot = self._stream.parse(text, hostname, timestamp)
+            except ReadingError as error:
                 raise BadInput(f"{self._path}, reading {number}: {error.what}") from None
             if first is None:
                 first = timestamp
@@ -110,6 +118,6 @@ class ReplaySource:
                 self._stop.wait(max(0.0, due - time.monotonic()))
             if self._stop.is_set():
                 return
-            yield replace(snapshot, timestamp=timestamp + shift_ms, btime=snapshot.btime + shift_ms // 1000)
+            yield self._stream.shift(snapshot, shift_ms)
         if first is None:
             raise BadInput(f"{self._path} has no reading in it.")

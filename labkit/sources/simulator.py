@@ -20,15 +20,14 @@ what its documentation promises to keep. The counters follow the kernel's rules:
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 
+from labkit.sources.clock import Clock, host_name
 from labkit.sources.recording import Reading
 from labkit.sources.scenario import Background, Load, Offline, Scenario
 from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot
@@ -47,11 +46,6 @@ _SHORTEST_UPTIME_S, _MORE_UPTIME_S = 3_600, 30 * 86_400
 #: How often each happens on a CPU, in 1/1024 a tick: three interrupts, the ten softirqs in the kernel's order
 #: (HI, TIMER, NET_TX, NET_RX, BLOCK, IRQ_POLL, TASKLET, SCHED, HRTIMER, RCU), context switches, forks.
 INTERRUPTS, SOFTIRQS, SWITCHES, FORKS = (1024, 40, 300), (0, 600, 4, 90, 30, 0, 8, 500, 0, 400), 2048, 6
-
-
-def host_name(number: int, hosts: int) -> str:
-    """Host 17 of 200 -> "host-017": as many digits as the last one needs, three at least."""
-    return f"host-{number:0{max(3, len(str(hosts - 1)))}}"
 
 
 def as_text(snapshot: Snapshot) -> str:
@@ -93,15 +87,13 @@ class FleetSource:
         stop: threading.Event | None = None,
     ) -> None:
         self._hosts, self._cpus, self._seed, self._scenario = hosts, cpus, seed, scenario
-        self._interval_ms = interval_s * 1000
-        self._end_ms = math.inf if seconds is None else seconds * 1000
         self._start_ms = start_ms
-        self._speed = speed
         self._stop = stop or threading.Event()
+        self._clock = Clock(interval_s, seconds, speed, self._stop)
 
     def __iter__(self) -> Iterator[Snapshot]:
         fleet = self.fleet()
-        for elapsed_ms in self.moments():
+        for elapsed_ms in self._clock.moments():
             for host in fleet:
                 if self._stop.is_set():
                     return
@@ -114,20 +106,6 @@ class FleetSource:
             Host(number, host_name(number, self._hosts), self._cpus, self._seed, self._scenario, self._start_ms)
             for number in range(self._hosts)
         ]
-
-    def moments(self) -> Iterator[int]:
-        """When the hosts are looked at, in ms after the start; each is waited for."""
-        begin = time.monotonic()
-        for step in itertools.count():
-            elapsed_ms = round(step * self._interval_ms)
-            if elapsed_ms > self._end_ms:
-                return
-            if self._speed is not None:
-                due = begin + elapsed_ms / 1000 / self._speed
-                self._stop.wait(max(0.0, due - time.monotonic()))
-            if self._stop.is_set():
-                return
-            yield elapsed_ms
 
 
 class Cpu:

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 
 from labkit.errors import BadInput
-from labkit.settings import LOOPBACK
 
 __all__ = ["claimed", "holder", "is_free", "lab_of", "listening"]
+
+_LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((_LOOPBACK, port))
         except OSError:
             return False
     return True

@@ -14,7 +14,11 @@ from typing import Any
 import orjson
 
 from labkit.analysis.tables import TOTAL
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, CpuUtilization, Metrics
+from labkit.streams.procstat.metrics import Metrics
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.records import from_record
+from labkit.streams.shape import Column
+from labkit.streams.stream import Stream
 from labkit.system.printable import printable
 
 __all__ = ["FORGET_S", "LatestByHost", "Observation", "busy_pct", "parse"]
@@ -26,7 +30,7 @@ FORGET_S = 300.0
 class Observation:
     """The newest interval of a host, and when it came (seconds of the clock that `LatestByHost.add` was given)."""
 
-    metrics: Metrics
+    metrics: Any
     at_s: float
 
 
@@ -37,7 +41,7 @@ class LatestByHost:
         self._forget_s = forget_s
         self._heard: dict[str, Observation] = {}  # in the order in which they were last heard of
 
-    def add(self, metrics: Metrics, now_s: float) -> None:
+    def add(self, metrics: Any, now_s: float) -> None:
         """Take in one interval that came at `now_s`, which never steps back."""
         self._heard.pop(metrics.hostname, None)
         self._heard[metrics.hostname] = Observation(metrics, now_s)
@@ -49,21 +53,23 @@ class LatestByHost:
         return [self._heard[name] for name in sorted(self._heard)]
 
 
-def parse(value: bytes | None) -> Metrics | None:
-    """A record of procstat_metrics -> `Metrics`, or None where it is none.
+def parse(value: bytes | None, stream: Stream = PROCSTAT) -> Any:
+    """A record of the stream's metrics -> its result, or None where it is none.
 
     Names are shown on a terminal: what cannot be printed, such as an escape character, becomes �.
     """
     try:
         record = orjson.loads(value or b"")
-        cpus = tuple(_shares(cpu) for cpu in record["cpu_metrics"])
-        return Metrics(printable(record["hostname"]), int(record["timestamp"]), int(record["time_delta_ms"]), cpus)
+        own = _typed(record, stream.shape.fields)
+        if stream.shape.parts:
+            own[stream.shape.parts] = [_typed(part, stream.shape.part_fields) for part in record[stream.shape.parts]]
+        return from_record(stream.result, own)
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _shares(cpu: dict[str, Any]) -> CpuUtilization:
-    return CpuUtilization(printable(cpu["cpu_id"]), *(float(cpu[name]) for name in UTILIZATION_COLUMNS))
+def _typed(record: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
+    return {name: printable(record[name]) if kind is str else kind(record[name]) for name, kind in columns}
 
 
 def busy_pct(metrics: Metrics) -> float:

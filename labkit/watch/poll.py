@@ -1,7 +1,7 @@
 """`labkit watch`: CPUs now, host by host, from the end of procstat_metrics.
 
-    watch(console, settings, stop)     a terminal: one picture, drawn anew in place; else a line for each interval
-    show(settings, seconds=20)         a notebook: the same picture, in one output of the cell
+    watch(console, flow, stop)     a terminal: one picture, drawn anew in place; else a line for each interval
+    show(flow, seconds=20)         a notebook: the same picture, in one output of the cell
 
 It belongs to no consumer group and commits nothing, so it takes nothing away from anybody.
 
@@ -14,26 +14,25 @@ committed: 0 to 10 s of waiting for the next checkpoint, and some tenths of a se
 from __future__ import annotations
 
 import io
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from rich.console import Console
 from rich.live import Live
 
 from labkit.errors import BadInput, LabkitError
+from labkit.kafka.flow import Flow
+from labkit.kafka.quiet import quiet
 from labkit.kafka.topics import kafka_unavailable, topic_partitions
-from labkit.settings import Settings, load_settings
-from labkit.streams.procstat.metrics import Metrics
 from labkit.watch.latest import LatestByHost, parse
 from labkit.watch.view import Frame, plain_line
 
 __all__ = ["PollResult", "follow", "frames", "how_it_reads", "show", "watch"]
 
-_quiet = logging.getLogger("labkit.librdkafka")
 _TICK_S = 0.1
 _DRAW_S = 0.2
 _DRAW_IN_NOTEBOOK_S = 0.5
@@ -53,12 +52,12 @@ _TOPIC_IS_GONE = {
 class PollResult:
     """What came since the last look; `trouble` is a sentence while Kafka or the topic is away, else ""."""
 
-    metrics: tuple[Metrics, ...]
+    metrics: tuple[Any, ...]
     trouble: str
 
 
 def follow(
-    settings: Settings,
+    flow: Flow,
     stop: threading.Event,
     *,
     committed: bool = False,
@@ -71,14 +70,14 @@ def follow(
     deleted and made anew. Raises `LabkitError` where Kafka is not there at the start, `BadInput` without the topic.
     """
     end_s = time.monotonic() + (float("inf") if seconds is None else seconds)
-    with _Tail(settings, committed) as tail:
+    with _Tail(flow, committed) as tail:
         while not stop.is_set() and time.monotonic() < end_s:
-            found = [metrics for value in tail.read() if (metrics := parse(value)) is not None]
+            found = [metrics for value in tail.read() if (metrics := parse(value, flow.stream)) is not None]
             yield PollResult(tuple(one for one in found if host in (None, one.hostname)), tail.trouble)
 
 
 def frames(
-    settings: Settings,
+    flow: Flow,
     stop: threading.Event,
     *,
     committed: bool = False,
@@ -86,14 +85,15 @@ def frames(
     seconds: float | None = None,
     every_s: float = _DRAW_S,
     lines: int | None = None,
+    checkpoint_interval_s: float = 10.0,
 ) -> Iterator[Frame]:
     """`follow` as pictures, at most one every `every_s` seconds; the first one at once."""
     board = LatestByHost()
-    how = how_it_reads(settings, committed)
-    patience_s = _SILENT_S + (settings.checkpoint_interval_s if committed else 0)
+    how = how_it_reads(flow, committed, checkpoint_interval_s)
+    patience_s = _SILENT_S + (checkpoint_interval_s if committed else 0)
     begin = time.monotonic()
     drawn = -every_s
-    for news in follow(settings, stop, committed=committed, host=host, seconds=seconds):
+    for news in follow(flow, stop, committed=committed, host=host, seconds=seconds):
         now_s = time.monotonic()
         for metrics in news.metrics:
             board.add(metrics, now_s)
@@ -101,19 +101,19 @@ def frames(
             drawn = now_s
             hosts = board.newest(now_s)
             note = news.trouble or ("" if hosts else _waiting(host, long=now_s - begin > patience_s))
-            yield Frame(hosts, time.time_ns() // 1_000_000, how, note, lines)
+            yield Frame(hosts, time.time_ns() // 1_000_000, how, note, lines, flow.stream)
 
 
-def how_it_reads(settings: Settings, committed: bool) -> str:
+def how_it_reads(flow: Flow, committed: bool, checkpoint_interval_s: float) -> str:
     """A sentence or two: whether it reads uncommitted, and what that means."""
     if committed:
         return (
-            f"{settings.metrics_topic}, read committed: an interval shows once a checkpoint has committed it. "
-            f"Its delay is the wait for the next checkpoint (one every {settings.checkpoint_interval_s:g} s), "
+            f"{flow.metrics_topic}, read committed: an interval shows once a checkpoint has committed it. "
+            f"Its delay is the wait for the next checkpoint (one every {checkpoint_interval_s:g} s), "
             "the checkpoint itself and its commit."
         )
     return (
-        f"{settings.metrics_topic}, read uncommitted: an interval shows as soon as it is written, before a checkpoint "
+        f"{flow.metrics_topic}, read uncommitted: an interval shows as soon as it is written, before a checkpoint "
         "commits it. If the job fails, what was not committed is taken back and written again, and shows twice. "
         "To wait for the commit: --committed"
     )
@@ -121,13 +121,14 @@ def how_it_reads(settings: Settings, committed: bool) -> str:
 
 def watch(
     console: Console,
-    settings: Settings,
+    flow: Flow,
     stop: threading.Event,
     *,
     committed: bool = False,
     host: str | None = None,
     seconds: float | None = None,
     say: Callable[[str], None] = lambda _: None,
+    checkpoint_interval_s: float = 10.0,
 ) -> None:
     """Show on `console` what comes, until `stop` is set or `seconds` are over.
 
@@ -135,16 +136,20 @@ def watch(
     while `say` hears how it is read and what is wrong. Errors as `follow`.
     """
     if not console.is_terminal:
-        say(how_it_reads(settings, committed))
+        say(how_it_reads(flow, committed, checkpoint_interval_s))
         trouble = ""
-        for news in follow(settings, stop, committed=committed, host=host, seconds=seconds):
+        for news in follow(flow, stop, committed=committed, host=host, seconds=seconds):
             for metrics in news.metrics:
-                console.print(plain_line(metrics, time.time_ns() // 1_000_000), markup=False, soft_wrap=True)
+                console.print(
+                    plain_line(metrics, time.time_ns() // 1_000_000, flow.stream), markup=False, soft_wrap=True
+                )
             if news.trouble and news.trouble != trouble:
                 say(news.trouble)
             trouble = news.trouble
         return
-    pictures = frames(settings, stop, committed=committed, host=host, seconds=seconds)
+    pictures = frames(
+        flow, stop, committed=committed, host=host, seconds=seconds, checkpoint_interval_s=checkpoint_interval_s
+    )
     last = next(pictures, None)  # errors are said before the screen is taken
     if last is None:
         return
@@ -156,7 +161,7 @@ def watch(
 
 
 def show(
-    settings: Settings | None = None,
+    flow: Flow,
     seconds: float = 20.0,
     *,
     committed: bool = False,
@@ -169,7 +174,7 @@ def show(
     from IPython.display import display
 
     pictures = frames(
-        settings or load_settings(), threading.Event(),
+        flow, threading.Event(),
         committed=committed, host=host, seconds=seconds, every_s=_DRAW_IN_NOTEBOOK_S, lines=_NOTEBOOK_LINES,
     )  # fmt: skip
     output = None
@@ -203,9 +208,9 @@ def _waiting(host: str | None, *, long: bool) -> str:
 class _Tail:
     """A consumer at the end of procstat_metrics, in no group, that outlives a broker's restart."""
 
-    def __init__(self, settings: Settings, committed: bool) -> None:
-        self._settings = settings
-        self._topic = settings.metrics_topic
+    def __init__(self, flow: Flow, committed: bool) -> None:
+        self._flow = flow
+        self._topic = flow.metrics_topic
         self._looked_s = 0.0
         self._topic_gone = False
         self.trouble = ""
@@ -214,7 +219,7 @@ class _Tail:
             raise BadInput(f"Topic {self._topic} is not there.", "To make it: make setup")
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                "bootstrap.servers": flow.kafka_bootstrap,
                 "group.id": "labkit-watch",  # the client asks for one; nobody joins it
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed" if committed else "read_uncommitted",
@@ -222,7 +227,7 @@ class _Tail:
                 "reconnect.backoff.max.ms": 1000,
                 "error_cb": self._on_error,
             },
-            logger=_quiet,
+            logger=quiet(),
         )
         self._begin_at_the_end(partitions)
 
@@ -255,15 +260,15 @@ class _Tail:
             for part in parts:
                 part.offset = self._consumer.get_watermark_offsets(part, timeout=5)[1]
         except KafkaException:
-            raise kafka_unavailable(self._settings.kafka_bootstrap) from None
+            raise kafka_unavailable(self._flow.kafka_bootstrap) from None
         self._consumer.assign(parts)
 
     def _partitions(self) -> int:
-        return topic_partitions(self._settings.kafka_bootstrap, 5).get(self._topic, 0)
+        return topic_partitions(self._flow.kafka_bootstrap, 5).get(self._topic, 0)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self.trouble = f"{kafka_unavailable(self._settings.kafka_bootstrap).what} Waiting for it."
+            self.trouble = f"{kafka_unavailable(self._flow.kafka_bootstrap).what} Waiting for it."
 
     def _on_bad(self, record: Message) -> None:
         error = record.error()

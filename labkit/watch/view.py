@@ -12,18 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from labkit.analysis.plots import BANDS
 from labkit.analysis.tables import TOTAL
 from labkit.streams.procstat.metrics import CpuUtilization, Metrics
+from labkit.streams.procstat.stream import BANDS, PROCSTAT
+from labkit.streams.stream import Stream
 from labkit.watch.latest import Observation, busy_pct
+from labkit.watch.other import other_block, other_height, other_line
 
-__all__ = ["Frame", "ago", "bar_cells", "fitting", "plain_line"]
+__all__ = ["Frame", "ago", "bar_cells", "block", "fitting", "height", "level", "plain_line"]
 
-_LETTERS = dict(zip(BANDS, "usiw.", strict=True))
+_LETTERS = dict(zip((band.name for band in BANDS), "usiw.", strict=True))
+_COLOURS = {band.name: band.colour for band in BANDS}
 _IDLE = "idle"
 _BUSY_IS = "busy is everything but idle, so it includes iowait"
 _WIDEST = 120
@@ -47,19 +51,23 @@ class Frame:
     how: str
     note: str = ""
     lines: int | None = None
+    stream: Stream = PROCSTAT
+
+    def _legend(self, plain: bool) -> Text:
+        return _legend(plain) if self.stream is PROCSTAT else Text(self.stream.plot.note, "dim")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """For rich: the lines, none of them longer than the console is wide."""
         plain = console.no_color or console.color_system is None or options.ascii_only
         width = min(options.max_width, _WIDEST)
         lines = self.lines or options.height or console.height
-        top = [*Text(self.how, "dim").wrap(console, width), *_legend(plain).wrap(console, width)]
+        top = [*Text(self.how, "dim").wrap(console, width), *self._legend(plain).wrap(console, width)]
         if self.note:
             top = [*Text(self.note, "bold yellow").wrap(console, width), *top]
         top = top[: max(1, lines - _LEAST_FOR_HOSTS)]
-        shown = fitting(self.hosts, width, lines - len(top))
+        shown = fitting(self.hosts, width, lines - len(top), self.stream)
         hidden = len(self.hosts) - len(shown)
-        blocks = [line for heard in shown for line in _block(heard.metrics, self.now_ms, width, plain)]
+        blocks = [line for heard in shown for line in block(self.stream, heard.metrics, self.now_ms, width, plain)]
         left = lines - len(top) - bool(hidden)
         if len(blocks) > left:  # a single host that is too large
             blocks = [*blocks[: left - 1], Text("… and CPUs for which there is no room", "bold")]
@@ -68,15 +76,15 @@ class Frame:
         yield from (_cut(line, width) for line in top + blocks)
 
 
-def fitting(hosts: Sequence[Observation], width: int, lines: int) -> list[Observation]:
+def fitting(hosts: Sequence[Observation], width: int, lines: int, stream: Stream = PROCSTAT) -> list[Observation]:
     """The busiest of `hosts` whose blocks fit into `lines`, in the order given; at least one.
 
     Where not all fit, one line is kept free to say so.
     """
     left = lines
     chosen: set[int] = set()
-    for index in sorted(range(len(hosts)), key=lambda index: -busy_pct(hosts[index].metrics)):
-        left -= _height(hosts[index].metrics, width)
+    for index in sorted(range(len(hosts)), key=lambda index: -level(stream, hosts[index].metrics)):
+        left -= height(stream, hosts[index].metrics, width)
         others = len(chosen) + 1 < len(hosts)
         if chosen and left < others:
             break
@@ -90,7 +98,8 @@ def bar_cells(cpu: CpuUtilization, width: int) -> dict[str, int]:
     CpuUtilization(user_pct=50, idle_pct=50), 4  ->  {"user + nice": 2, "system": 0, …, "idle": 2}
     """
     cells, done, share = {}, 0, 0.0
-    for name, (columns, _) in BANDS.items():
+    for band in BANDS:
+        name, columns = band.name, band.columns
         share += sum(getattr(cpu, column) for column in columns)
         end = min(width, max(done, round(share * width / 100)))
         cells[name], done = end - done, end
@@ -113,7 +122,39 @@ def _busy(metrics: Metrics) -> str:
     return f"busy {busy_pct(metrics):.1f} %" if metrics.cpu_metrics else "nothing measured"
 
 
-def plain_line(metrics: Metrics, now_ms: int) -> str:
+def level(stream: Stream, result: Any) -> float:
+    """How much the host does, by the stream's `plot.of`; of one with parts, the highest part."""
+    if isinstance(result, Metrics):
+        return busy_pct(result)
+    shape, places = stream.shape, {column.name: place for place, column in enumerate(stream.shape.columns)}
+    return max((sum(row[places[name]] for name in stream.plot.of.columns) for row in shape.rows(result)), default=0.0)
+
+
+def block(stream: Stream, result: Any, now_ms: int, width: int, plain: bool) -> list[Text]:
+    """The lines of one host; as many as `height` says."""
+    if isinstance(result, Metrics):
+        return _block(result, now_ms, width, plain)
+    head = Text(result.hostname, "bold")
+    head.append(f"  {stream.plot.of.name} {level(stream, result):.1f}", "bold")
+    head.append(f"  {result.time_delta_ms / 1000:.1f} s that ended {ago(now_ms - result.timestamp)}", "not bold")
+    return [head, *other_block(stream, result, width, plain)]
+
+
+def height(stream: Stream, result: Any, width: int) -> int:
+    """How many lines `block` gives."""
+    return _height(result, width) if isinstance(result, Metrics) else 1 + other_height(stream, result)
+
+
+def plain_line(result: Any, now_ms: int, stream: Stream = PROCSTAT) -> str:
+    """One interval of any stream where nobody watches a terminal."""
+    if isinstance(result, Metrics):
+        return _cpu_line(result, now_ms)
+    ended = datetime.fromtimestamp(result.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
+    when = f"{result.time_delta_ms / 1000:g} s that ended {ago(now_ms - result.timestamp)}"
+    return f"{ended.replace('+00:00', 'Z')} {result.hostname} {other_line(stream, result)}, {when}"
+
+
+def _cpu_line(metrics: Metrics, now_ms: int) -> str:
     """One interval where nobody watches a terminal: `2025-11-22T13:00:01.000Z web-1 busy 34.2 % (cpu0 52.0 cpu1 …)`."""
     ended = datetime.fromtimestamp(metrics.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
     cpus = " ".join(f"{cpu.cpu_id} {cpu.total_busy_pct:.1f}" for cpu in metrics.cpu_metrics if cpu.cpu_id != TOTAL)
@@ -167,12 +208,12 @@ def _part(band: str, count: int, plain: bool) -> tuple[str, str]:
     """`count` characters of a band and their style."""
     if plain:
         return _LETTERS[band] * count, ""
-    return ("·" * count, "dim") if band == _IDLE else ("█" * count, BANDS[band][1])
+    return ("·" * count, "dim") if band == _IDLE else ("█" * count, _COLOURS[band])
 
 
 def _legend(plain: bool) -> Text:
     text = Text()
-    for band in BANDS:
+    for band in _LETTERS:
         text.append(*_part(band, 1, plain)).append(f" {band}  ")
     return text.append(f"({_BUSY_IS})", "dim")
 

@@ -19,7 +19,6 @@ from pathlib import Path
 import httpx
 
 from labkit.errors import BadInput, LabkitError
-from labkit.flink.names import ENRICHMENT, PARQUET
 from labkit.flink.rest import FlinkRest, tls
 from labkit.jobs import running_jobs
 from labkit.jobs.reset import delete_groups, delete_topics
@@ -33,6 +32,7 @@ from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources.live import live_snapshots
 from labkit.sources.recording import ReplaySource
+from labkit.streams.names import ENRICHMENT, PARQUET
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.workshop.course.contents import Lesson, Start, lesson
 from labkit.workshop.jvm_threads import keep_threads_apart
@@ -101,7 +101,7 @@ def _bring_to(settings: Settings, start: Start, source: str) -> None:
     if start >= Start.TOPICS:
         prepare(settings)
     if start >= Start.SNAPSHOTS:
-        produce(settings, snapshots(settings, source))
+        produce(settings.flow, snapshots(settings, source))
     wanted = [job for job, needed in ((ENRICHMENT, Start.METRICS), (PARQUET, Start.ROWS)) if start >= needed]
     if wanted:
         take_new_code(settings)

@@ -18,12 +18,13 @@ from pyflink.datastream import KeyedProcessFunction, ProcessFunction, RuntimeCon
 from pyflink.datastream.state import StateTtlConfig, ValueStateDescriptor
 
 from labkit.flink.environment import remote_environment
-from labkit.flink.names import ENRICHMENT
-from labkit.flink.tables import add_sinks, create_tables, dead_letter
+from labkit.flink.tables import Delivery, add_sinks, create_tables, dead_letter
 from labkit.kafka.avro import DeserializationError, SnapshotCodec, read_schema
 from labkit.kafka.registry import Registry
 from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT
 from labkit.streams.procstat.metrics import compare
+from labkit.streams.procstat.stream import PROCSTAT
 
 __all__ = ["build"]
 
@@ -32,12 +33,12 @@ class Decode(ProcessFunction):
     """Raw record (key, value, topic, partition, offset) -> (hostname, Snapshot), or a dead letter."""
 
     def __init__(self, settings: Settings) -> None:
-        self._schema = read_schema(settings.schema_dir)
-        self._registry = Registry.of(settings)
+        self._schema = read_schema(settings.schema_dir, PROCSTAT)
+        self._registry = Registry.of(settings.flow)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """One codec, and one registry client, for each worker."""
-        self._codec = SnapshotCodec(self._schema, self._registry.wait_for_schema)
+        self._codec = SnapshotCodec(PROCSTAT, self._schema, self._registry.wait_for_schema)
 
     def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one record."""
@@ -45,7 +46,9 @@ class Decode(ProcessFunction):
         try:
             snapshot = self._codec.decode(data)
         except DeserializationError as reason:
-            yield dead_letter(key, data, reason=reason, topic=topic, partition=partition, offset=offset)
+            yield dead_letter(
+                key, data, reason=reason, kind=reason.kind, topic=topic, partition=partition, offset=offset
+            )
         else:
             yield snapshot.hostname, snapshot
 
@@ -81,9 +84,12 @@ class Enrich(KeyedProcessFunction):
 def build(settings: Settings, resume_from: Path | None) -> Any:
     """The job, ready to execute on the lab's cluster."""
     env, tables = remote_environment(
-        settings, settings.job_name(ENRICHMENT), parallelism=settings.enrichment_parallelism, resume_from=resume_from
+        settings.cluster,
+        settings.job_name(ENRICHMENT),
+        parallelism=settings.enrichment_parallelism,
+        resume_from=resume_from,
     )
-    create_tables(tables, settings)
+    create_tables(tables, settings.flow, Delivery(settings.delivery, settings.transaction_timeout_s))
     text, data = Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())
     raw = tables.to_data_stream(tables.from_path("snapshots"))
     decoded = raw.process(Decode(settings), Types.TUPLE([text, Types.PICKLED_BYTE_ARRAY()])).uid("decode")

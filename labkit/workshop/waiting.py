@@ -38,7 +38,7 @@ def wait_for_records(settings: Settings, topic: str, count: int, within_s: float
     Raises `LabkitError` where that takes more than `within_s`, and says how many there were.
     """
     deadline = time.monotonic() + within_s
-    while len(found := list(read_topic(settings, topic))) < count:
+    while len(found := list(read_topic(settings.kafka_bootstrap, topic))) < count:
         if time.monotonic() > deadline:
             raise LabkitError(
                 f"{topic} has {len(found)} committed records after {within_s:.0f} s; {count} were waited for.",

@@ -20,15 +20,17 @@ from benchmarks.side_by_side.rules import RULES, broken_values
 from benchmarks.side_by_side.running import HERE
 from labkit.kafka.avro import DeserializationError, SnapshotCodec, read_schema
 from labkit.settings import Settings
-from labkit.streams.procstat.metrics import FORGET_AFTER_MS, Comparison, compare
+from labkit.streams.procstat.metrics import compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import FORGET_AFTER_MS, Comparison
 from tests.support.strategies import REAL_TICKS, cpu_times
 
 sys.path.append(str(HERE / "common"))
 import procstat
 
-SCHEMA = read_schema(Settings().schema_dir)
-CODEC = SnapshotCodec(SCHEMA, lambda _: SCHEMA)
+SCHEMA = read_schema(Settings().schema_dir, PROCSTAT)
+CODEC = SnapshotCodec(PROCSTAT, SCHEMA, lambda _: SCHEMA)
 
 
 class Decoder(procstat.Decoder):

@@ -16,7 +16,6 @@ import pytest
 from labkit.chaos import faults as chaos
 from labkit.chaos.small_disk import filled
 from labkit.errors import BadInput
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.stop import drain_and_stop
@@ -24,8 +23,9 @@ from labkit.jobs.submit import submit
 from labkit.kafka.producer import produce
 from labkit.kafka.topic_ends import Ends
 from labkit.lab import producers, services
-from labkit.ledger.ledger import measure
+from labkit.lab.account import measure
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.workshop.lesson import clear
 from tests.support.feeds import START_MS, hosts
 from tests.support.labs import Labkit
@@ -39,7 +39,7 @@ def harmed(lab: Settings) -> Iterator[Settings]:
     settings = load_settings(suffix="_chaos")
     clear(settings)
     idle(settings)
-    produce(settings, hosts(["one", "two"], 50, seed=21))
+    produce(settings.flow, hosts(["one", "two"], 50, seed=21))
     submit(settings, *JOBS)
     yield settings
     clear(settings)
@@ -47,7 +47,7 @@ def harmed(lab: Settings) -> Iterator[Settings]:
 
 def feed(settings: Settings, part: int) -> None:
     """Fifty more snapshots of the two hosts, later than all before."""
-    produce(settings, hosts(["one", "two"], 50, seed=21 + part, start_ms=START_MS + part * 100_000))
+    produce(settings.flow, hosts(["one", "two"], 50, seed=21 + part, start_ms=START_MS + part * 100_000))
 
 
 def test_a_killed_jobmanager_comes_back_with_its_jobs_which_go_on_from_their_checkpoints(
@@ -138,7 +138,7 @@ def test_another_lab_on_the_same_ports_does_not_touch_these_jobs(
 def test_another_lab_on_the_same_ports_neither_reads_nor_feeds_these_topics(
     harmed: Settings, labkit: Labkit, other_lab: dict[str, str]
 ) -> None:
-    ends = Ends(harmed, harmed.snapshots_topic)
+    ends = Ends(harmed.kafka_bootstrap, harmed.snapshots_topic)
     before = ends.total()
     for command in (
         ("produce", "--seconds", "2"),

@@ -23,6 +23,7 @@ from labkit.dead_letters.view import letter_lines, letters_table
 from labkit.errors import BadInput
 from labkit.kafka.avro import DeserializationError, Schema, SnapshotCodec
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 from tests.support.avro_examples import (
     CODEC,
     CORRUPT,
@@ -42,17 +43,18 @@ from tests.support.strategies import snapshots
 
 PARSED = fastavro.parse_schema(SCHEMA)
 WHOLE = CODEC.encode(TWO_CPUS, SCHEMA_ID)
-EXAMINER = Diagnoser(SCHEMA, REGISTERED.get)
+EXAMINER = Diagnoser(PROCSTAT, SCHEMA, REGISTERED.get)
 
 
 def letter_of(value: bytes | None, reason: str = "", key: bytes | None = b"host1") -> DeadLetter:
     """The letter that the enrichment writes about `value`."""
+    kind = ""
     if not reason:
         try:
             CODEC.decode(value)
         except DeserializationError as why:
-            reason = str(why)
-    headers = {"reason": reason, "topic": "procstat_snapshots", "partition": "2", "offset": "1234"}
+            reason, kind = str(why), str(why.kind)
+    headers = {"reason": reason, "kind": kind, "topic": "procstat_snapshots", "partition": "2", "offset": "1234"}
     return DeadLetter(
         "procstat_dead_letters", 17, "procstat_snapshots/2/1234", key, value, reason, 1_764_000_000_000,
         tuple(headers.items()),
@@ -216,7 +218,7 @@ def test_a_record_whose_schema_is_registered_by_now_is_sent_as_it_is() -> None:
     letter = letter_of(value)
     assert letter.schema_was_unknown
     assert EXAMINER.repair(letter) is None
-    later = Diagnoser(SCHEMA, {99: SCHEMA}.get)
+    later = Diagnoser(PROCSTAT, SCHEMA, {99: SCHEMA}.get)
     examination = later.examine(letter)
     assert examination.still == ""
     assert examination.repair is not None
@@ -227,7 +229,7 @@ def test_a_record_whose_schema_is_registered_by_now_is_sent_as_it_is() -> None:
 def test_a_repair_keeps_the_schema_that_the_record_was_written_with() -> None:
     value = written_with_v2(TINY, "6.18.2")
     twice = written_with_v2(replace(TINY, cpus=TINY.cpus * 2), "6.18.2")
-    diagnoser = Diagnoser(SCHEMA, {V2_ID: V2}.get)
+    diagnoser = Diagnoser(PROCSTAT, SCHEMA, {V2_ID: V2}.get)
     for broken in (value + b"abc", twice):
         repair = diagnoser.repair(letter_of(broken, "broken"))
         assert repair is not None
@@ -246,7 +248,7 @@ def test_a_snapshot_in_a_wrong_frame_is_shown_as_a_guess_and_not_repaired(value:
 
 def test_a_record_of_another_schema_is_shown_with_its_own_fields() -> None:
     weather = {**SOMETHING_ELSE, "fields": [{"name": "rain_mm", "type": "long"}]}
-    diagnoser = Diagnoser(SCHEMA, {8: weather}.get)
+    diagnoser = Diagnoser(PROCSTAT, SCHEMA, {8: weather}.get)
     examination = diagnoser.examine(letter_of(bytes([0, 0, 0, 0, 8, 6])))
     lines = list(letter_lines(examination, {}))
     assert "Read as local.Weather:" in lines
@@ -255,7 +257,7 @@ def test_a_record_of_another_schema_is_shown_with_its_own_fields() -> None:
 
 def test_the_registry_is_asked_once_an_id_whatever_is_examined() -> None:
     asked: list[int] = []
-    diagnoser = Diagnoser(SCHEMA, lambda schema_id: asked.append(schema_id) or REGISTERED.get(schema_id))
+    diagnoser = Diagnoser(PROCSTAT, SCHEMA, lambda schema_id: asked.append(schema_id) or REGISTERED.get(schema_id))
     for value in (WHOLE + b"x", WHOLE[:-1], CODEC.encode(TINY, 99), CODEC.encode(TINY, 99)):
         diagnoser.examine(letter_of(value))
     assert asked == [SCHEMA_ID, 99]
@@ -309,7 +311,7 @@ def read_back(file: Path, letter: DeadLetter) -> tuple[Snapshot, bytes]:
         assert number == letter.number
         return letter
 
-    repair = read_edited(file, find, SCHEMA, lambda: SCHEMA_ID)
+    repair = read_edited(file, find, PROCSTAT, SCHEMA, lambda: SCHEMA_ID)
     assert (repair.number, repair.key, repair.came_from) == (17, letter.key, letter.came_from)
     return repair.snapshot, repair.value
 
@@ -425,4 +427,4 @@ def test_any_snapshot_survives_the_file(tmp_path_factory: pytest.TempPathFactory
     value = CODEC.encode(snapshot, SCHEMA_ID)
     examination = EXAMINER.examine(letter_of(value, "a reason"))
     export(examination, SCHEMA, file)
-    assert read_back(file, examination.letter) == (SnapshotCodec(SCHEMA, REGISTERED.get).decode(value), value)
+    assert read_back(file, examination.letter) == (SnapshotCodec(PROCSTAT, SCHEMA, REGISTERED.get).decode(value), value)

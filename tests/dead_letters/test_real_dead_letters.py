@@ -20,7 +20,6 @@ from confluent_kafka import Producer
 from labkit.dead_letters.letters import DeadLetter, diagnoser, letters
 from labkit.dead_letters.resend import CAME_FROM, REPAIRED_FROM, resend, send_repairs
 from labkit.errors import BadInput
-from labkit.flink.names import ENRICHMENT, JOBS
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
@@ -32,8 +31,10 @@ from labkit.kafka.topics import MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
 from labkit.lab import services
 from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
-from labkit.streams.procstat.metrics import Verdict
+from labkit.streams.names import ENRICHMENT, JOBS
 from labkit.streams.procstat.snapshot import Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import Verdict
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
 from tests.support.pipelines import finish, idle, rows_of
@@ -136,7 +137,7 @@ def broken(at_work: Settings) -> dict[str, DeadLetter]:
         records += [(host.encode(), v1(at_work, one)) for one in after]
     send_raw(at_work, records)
     wait_for(lambda: count_letters(at_work) == known + len(feeds), 60)
-    schema = read_schema(at_work.schema_dir)
+    schema = read_schema(at_work.schema_dir, PROCSTAT)
     found = {}
     for letter in new_letters(at_work, known):
         body = io.BytesIO((letter.value or b"")[5:])
@@ -164,7 +165,7 @@ def feeds_to_break() -> dict[str, tuple[list[Snapshot], Snapshot, list[Snapshot]
 
 def headers_of(settings: Settings, position: str) -> Mapping[str, bytes]:
     topic, partition, offset = position.split("/")
-    for record in read_topic(settings, topic, {int(partition): int(offset)}):
+    for record in read_topic(settings.kafka_bootstrap, topic, {int(partition): int(offset)}):
         if (record.partition(), record.offset()) == (int(partition), int(offset)):
             return dict(record.headers() or [])
     raise AssertionError(position)
@@ -285,8 +286,8 @@ def apart(ready: Settings) -> Settings:
 def test_a_letter_whose_schema_is_registered_later_is_sent_as_it_is_once_every_job_has_forgotten(
     apart: Settings,
 ) -> None:
-    registry = Registry.of(apart)
-    subject = apart.snapshots_subject
+    registry = Registry.of(apart.flow)
+    subject = apart.flow.subject
     latest = registry.register(subject, wider("to_see_the_latest_id"))
     (snapshot,) = hosts(["registered-late"], 1, seed=23)
     value = framed(snapshot, wider("registered_late"), latest + 1, kernel="6.18.2")
@@ -301,20 +302,20 @@ def test_a_letter_whose_schema_is_registered_later_is_sent_as_it_is_once_every_j
     }
     producer.produce(apart.dead_letters_topic, key=b"registered-late", value=value, headers=headers)
     producer.flush()
-    (letter,) = letters(apart)
-    assert diagnoser(apart).examine(letter).still == letter.reason
+    (letter,) = letters(apart.flow)
+    assert diagnoser(apart.flow).examine(letter).still == letter.reason
     with pytest.raises(BadInput, match="has no obvious repair"):
         send_repairs(apart, letter.number)
 
     assert registry.register(subject, wider("registered_late")) == latest + 1
-    repair = diagnoser(apart).repair(letter)
+    repair = diagnoser(apart.flow).repair(letter)
     assert repair is not None
     assert repair.value == value
     with pytest.raises(BadInput, match=r"may take its schema for unknown for another \d+ s"):
         resend(apart, [repair], all_or_none=True)
     (outcome,) = resend(apart, [repair], all_or_none=True, now_s=lambda: time.time() + 61)
     assert outcome.words == "registered-late begins with it: the next snapshot gives metrics"
-    sent = list(read_topic(apart, apart.snapshots_topic))[-1]
+    sent = list(read_topic(apart.kafka_bootstrap, apart.snapshots_topic))[-1]
     assert (sent.value(), sent.key()) == (value, b"registered-late")
     assert sent.timestamp()[1] == snapshot.timestamp
 
@@ -323,14 +324,14 @@ def test_a_schema_that_is_registered_late_is_seen_by_the_job_and_the_letters_bef
     at_work: Settings,
 ) -> None:
     known = count_letters(at_work)
-    registry = Registry.of(at_work)
-    late_id = registry.register(at_work.snapshots_subject, wider("the_latest")) + 1
+    registry = Registry.of(at_work.flow)
+    late_id = registry.register(at_work.flow.subject, wider("the_latest")) + 1
     feed = hosts(["early"], 3, seed=27)
     send_raw(at_work, [(b"early", framed(feed[0], wider("registered_after"), late_id, kernel=""))])
     wait_for(lambda: count_letters(at_work) == known + 1, 60)
-    assert registry.register(at_work.snapshots_subject, wider("registered_after")) == late_id
-    wait_for(lambda: time.time() * 1000 > list(letters(at_work))[-1].time_ms + (ASK_AGAIN_S + 1) * 1000, 90)
-    (outcome,) = send_repairs(at_work, list(letters(at_work))[-1].number)
+    assert registry.register(at_work.flow.subject, wider("registered_after")) == late_id
+    wait_for(lambda: time.time() * 1000 > list(letters(at_work.flow))[-1].time_ms + (ASK_AGAIN_S + 1) * 1000, 90)
+    (outcome,) = send_repairs(at_work, list(letters(at_work.flow))[-1].number)
     assert outcome.sent_to
     send_raw(at_work, [(b"early", framed(one, wider("registered_after"), late_id, kernel="")) for one in feed[1:]])
     finish(at_work)
@@ -339,29 +340,29 @@ def test_a_schema_that_is_registered_late_is_seen_by_the_job_and_the_letters_bef
 
 
 def versions(settings: Settings) -> list[int]:
-    found: list[int] = httpx.get(f"{settings.registry_url}/subjects/{settings.snapshots_subject}/versions").json()
+    found: list[int] = httpx.get(f"{settings.registry_url}/subjects/{settings.flow.subject}/versions").json()
     return found
 
 
 def test_a_change_without_a_default_is_refused_in_words_and_nothing_is_registered(ready: Settings) -> None:
-    registry = Registry.of(ready)
+    registry = Registry.of(ready.flow)
     for step in ("beside version 1", "beside version 2, which has the field with a default"):
         before = versions(ready)
         with pytest.raises(BadInput) as caught:
-            registry.register(ready.snapshots_subject, WITHOUT_DEFAULT)
+            registry.register(ready.flow.subject, WITHOUT_DEFAULT)
         said = str(caught.value)
         assert said.startswith("The registry refuses the schema for procstat_snapshots-value"), step
         assert "kernel" in said
         assert "default" in said
         assert "\n" not in said
         assert versions(ready) == before
-        registry.register(ready.snapshots_subject, V2)
-    assert register_snapshot_schema(ready) < registry.register(ready.snapshots_subject, V2)
+        registry.register(ready.flow.subject, V2)
+    assert register_snapshot_schema(ready.flow) < registry.register(ready.flow.subject, V2)
 
 
 def test_snapshots_of_both_versions_in_one_topic_are_enriched_and_version_2_reads_both(at_work: Settings) -> None:
     known = count_letters(at_work)
-    v2_id = Registry.of(at_work).register(at_work.snapshots_subject, V2)
+    v2_id = Registry.of(at_work.flow).register(at_work.flow.subject, V2)
     feed = hosts(["evolved", "evolving"], 12, seed=24)
     records = []
     for number, snapshot in enumerate(feed):
@@ -369,15 +370,15 @@ def test_snapshots_of_both_versions_in_one_topic_are_enriched_and_version_2_read
         value = framed(snapshot, V2, v2_id, kernel="6.18.2") if second else v1(at_work, snapshot)
         records.append((snapshot.hostname.encode(), value))
     send_raw(at_work, records)
-    produce(at_work, hosts(["evolving"], 1, seed=25, start_ms=feed[-1].timestamp + 1000))
+    produce(at_work.flow, hosts(["evolving"], 1, seed=25, start_ms=feed[-1].timestamp + 1000))
     finish(at_work)
     assert count_letters(at_work) == known
     expected = shares_by_pandas(feed)
     pd.testing.assert_frame_equal(
         rows_of(at_work, {"evolved", "evolving"}).query(f"ts <= {feed[-1].timestamp}"), expected
     )
-    registry = Registry.of(at_work)
-    reader_of_2 = SnapshotCodec(V2, registry.schema)
+    registry = Registry.of(at_work.flow)
+    reader_of_2 = SnapshotCodec(PROCSTAT, V2, registry.schema)
     assert [reader_of_2.decode(value) for _, value in records] == feed
     kernels = set()
     for _, value in records:
@@ -388,8 +389,8 @@ def test_snapshots_of_both_versions_in_one_topic_are_enriched_and_version_2_read
 
 def test_a_registry_that_has_just_started_is_away_until_it_has_read_back_what_it_knew(ready: Settings) -> None:
     """For a moment it answers "not found" for everything: a sound record would be taken for corrupt."""
-    registry = Registry.of(ready)
-    known_id = register_snapshot_schema(ready)
+    registry = Registry.of(ready.flow)
+    known_id = register_snapshot_schema(ready.flow)
     services.stop_one(ready, "registry")
     starting = threading.Thread(target=services.up, args=(ready,))
     starting.start()
@@ -405,12 +406,12 @@ def test_a_registry_that_has_just_started_is_away_until_it_has_read_back_what_it
 
 def test_a_registry_that_is_away_is_waited_for_and_no_record_is_taken_for_corrupt(at_work: Settings) -> None:
     known = count_letters(at_work)
-    registry = Registry.of(at_work)
+    registry = Registry.of(at_work.flow)
     unseen = wider("that_no_worker_has_met")
-    unseen_id = registry.register(at_work.snapshots_subject, unseen)
+    unseen_id = registry.register(at_work.flow.subject, unseen)
     feed = hosts(["patient"], 6, seed=26)
-    produce(at_work, feed[:2])
-    metrics = sum(1 for _ in read_topic(at_work, at_work.metrics_topic))
+    produce(at_work.flow, feed[:2])
+    metrics = sum(1 for _ in read_topic(at_work.kafka_bootstrap, at_work.metrics_topic))
     services.stop_one(at_work, "registry")
     try:
         with pytest.raises(RegistryUnavailable):
@@ -423,7 +424,7 @@ def test_a_registry_that_is_away_is_waited_for_and_no_record_is_taken_for_corrup
             assert job.state == "RUNNING"
             assert count_letters(at_work) == known
             time.sleep(0.5)
-        assert sum(1 for _ in read_topic(at_work, at_work.metrics_topic)) <= metrics + 1
+        assert sum(1 for _ in read_topic(at_work.kafka_bootstrap, at_work.metrics_topic)) <= metrics + 1
     finally:
         services.up(at_work)
     finish(at_work)

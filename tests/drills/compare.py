@@ -13,11 +13,11 @@ from rich.table import Table
 
 from labkit.chaos import faults as chaos
 from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT
 from labkit.jobs.stop import drain_and_stop
 from labkit.jobs.submit import submit
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import ENRICHMENT
 from labkit.workshop.lesson import clear
 from tests.drills.faults import Bench
 from tests.drills.fleet import Feed, Fleet

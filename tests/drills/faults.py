@@ -97,7 +97,7 @@ def producer(bench: Bench) -> None:
 
 def _freeze_while_sending(bench: Bench, tries: int = 5) -> None:
     """Stop it (SIGSTOP) when its first records are there: all of them take it a second or two."""
-    ends = Ends(bench.settings, bench.settings.snapshots_topic)
+    ends = Ends(bench.settings.kafka_bootstrap, bench.settings.snapshots_topic)
     for _ in range(tries):
         bench.feed.wait()
         before = ends.total()
@@ -155,4 +155,4 @@ DRILLS: dict[str, Callable[[Bench], None]] = {
 def ready(settings: Settings) -> None:
     """Services up, topics there."""
     services.up(settings)
-    create_topics(settings, pipeline_topics(settings))
+    create_topics(settings.kafka_bootstrap, pipeline_topics(settings.flow))

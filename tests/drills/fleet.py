@@ -86,7 +86,7 @@ class Fleet:
         """What is committed in the metrics topic, beside what must be."""
         found: Counter[Key] = Counter()
         other = 0
-        for record in read_topic(settings, settings.metrics_topic):
+        for record in read_topic(settings.kafka_bootstrap, settings.metrics_topic):
             value = record.value()
             metrics = orjson.loads(value)
             key = metrics["hostname"], metrics["timestamp"]

@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from labkit.errors import LabkitError
-from labkit.flink.names import JOBS
 from labkit.jobs.stop import drain_and_stop
 from labkit.jobs.submit import submit
-from labkit.ledger.ledger import Ledger, measure
+from labkit.lab.account import measure
+from labkit.ledger.ledger import Ledger
 from labkit.pipeline.run import prepare
 from labkit.settings import load_settings
+from labkit.streams.names import JOBS
 from labkit.workshop.lesson import clear, tidy
 from tests.drills.faults import DRILLS, Bench
 from tests.drills.fleet import Difference, Feed, Fleet

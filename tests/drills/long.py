@@ -24,15 +24,15 @@ import psutil
 import typer
 from rich.table import Table
 
-from labkit.flink.names import JOBS
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.stop import drain_and_stop
 from labkit.jobs.submit import submit
 from labkit.lab import services
-from labkit.ledger.ledger import measure
+from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings
+from labkit.streams.names import JOBS
 from tests.drills.fleet import CPUS, HOSTS, Feed, Fleet
 from tests.drills.judge import in_the_books
 from tests.drills.own_lab import keep, new_folder, out, own_lab

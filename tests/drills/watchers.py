@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from labkit.errors import LabkitError
 from labkit.flink.home import java
-from labkit.flink.names import ENRICHMENT
 from labkit.flink.rest import FlinkRest
 from labkit.kafka.offsets import committed_offsets, furthest
 from labkit.lab import services
 from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT
 
 _GONE_WITHIN_S = 20.0
 
@@ -92,7 +92,11 @@ def snapshots_read(settings: Settings) -> int:
         if job is None:
             return 0
         # A job that came back to a topic it had read to the end has read nothing since.
-        return sum(furthest(committed_offsets(settings, topic, name), rest.read_offsets(job.id, topic)).values())
+        return sum(
+            furthest(
+                committed_offsets(settings.kafka_bootstrap, topic, name), rest.read_offsets(job.id, topic)
+            ).values()
+        )
     except LabkitError:
         return 0
 

@@ -34,16 +34,16 @@ def _state(folder: Path, age_s: int, whole: bool) -> Path:
 
 
 def test_a_job_that_never_ran_has_no_state(lab: Settings) -> None:
-    assert newest_state(lab, "enrichment") is None
+    assert newest_state(lab.cluster, "enrichment") is None
 
 
 def test_the_newest_of_savepoints_and_checkpoints_is_taken(lab: Settings) -> None:
     savepoint(lab, "z", age_s=30)
     newer = savepoint(lab, "a", age_s=20)
-    assert newest_state(lab, "enrichment") == newer
+    assert newest_state(lab.cluster, "enrichment") == newer
     checkpoint(lab, "ffff/chk-9", age_s=15)
     newest = checkpoint(lab, "0000/chk-10", age_s=10)
-    assert newest_state(lab, "enrichment") == newest
+    assert newest_state(lab.cluster, "enrichment") == newest
 
 
 def test_a_state_without_metadata_is_not_whole_and_not_taken(lab: Settings) -> None:
@@ -51,14 +51,14 @@ def test_a_state_without_metadata_is_not_whole_and_not_taken(lab: Settings) -> N
     savepoint(lab, "broken", age_s=0, whole=False)
     checkpoint(lab, "ffff/chk-11", age_s=0, whole=False)
     checkpoint(lab, "ffff/shared", age_s=0, whole=False)
-    assert newest_state(lab, "enrichment") == old
+    assert newest_state(lab.cluster, "enrichment") == old
 
 
 def test_the_state_of_another_job_is_not_taken(lab: Settings) -> None:
     savepoint(lab, "other", age_s=1, job="parquet")
     newest = checkpoint(lab, "0000/chk-1", age_s=0, job="parquet")
-    assert newest_state(lab, "enrichment") is None
-    assert newest_state(lab, "parquet") == newest
+    assert newest_state(lab.cluster, "enrichment") is None
+    assert newest_state(lab.cluster, "parquet") == newest
 
 
 def test_a_checkpoint_that_goes_away_while_one_looks_is_passed_over(
@@ -76,6 +76,6 @@ def test_a_checkpoint_that_goes_away_while_one_looks_is_passed_over(
         return stat(path, **options)
 
     monkeypatch.setattr(Path, "stat", late)
-    found = newest_state(lab, "enrichment")
+    found = newest_state(lab.cluster, "enrichment")
     assert not going.exists()
     assert found == lab.checkpoints_dir / "enrichment" / "ffff" / "chk-12"

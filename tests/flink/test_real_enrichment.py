@@ -12,7 +12,6 @@ import pytest
 
 from labkit.errors import BadInput
 from labkit.flink.environment import newest_state
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.flink.stale_code import changed_since
 from labkit.jobs.stop import stop_with_savepoint
@@ -22,6 +21,7 @@ from labkit.kafka.producer import produce
 from labkit.lab import services
 from labkit.lab.supervisor import control
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
 from tests.support.pipelines import finish, idle, rows_of, workers
@@ -61,20 +61,20 @@ def test_python_runs_inside_the_jvm_or_without_a_shared_library_in_processes_and
     for snapshots in (feed[:2], feed[2:]):
         submit(own, *JOBS)
         assert len(workers(own)) == (own.enrichment_parallelism if place == "processes" else 0)
-        produce(own, snapshots)
+        produce(own.flow, snapshots)
         finish(own)
     pd.testing.assert_frame_equal(rows_of(own, {"goes-on"}), shares_by_pandas(feed))
 
 
 def test_state_of_the_other_mode_is_refused(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """PyFlink itself would begin without it, and say nothing."""
-    state = newest_state(own, own.job_name(ENRICHMENT))
+    state = newest_state(own.cluster, own.job_name(ENRICHMENT))
     assert state
     with monkeypatch.context() as patch:
         patch.setattr("labkit.flink.enrichment.find_libpython", lambda: None)
         with pytest.raises(BadInput, match="does not fit the job enrichment any more"):
             submit(own, ENRICHMENT)
-    assert newest_state(own, own.job_name(ENRICHMENT)) == state
+    assert newest_state(own.cluster, own.job_name(ENRICHMENT)) == state
 
 
 def test_a_job_that_waits_for_the_registry_inside_the_jvm_can_be_stopped_and_takes_nothing_with_it(
@@ -82,7 +82,7 @@ def test_a_job_that_waits_for_the_registry_inside_the_jvm_can_be_stopped_and_tak
 ) -> None:
     """Flink interrupts a task that is to end, and kills a TaskManager whose task does not end."""
     waiting = hosts(["waits"], 4, seed=11)
-    produce(own, waiting)
+    produce(own.flow, waiting)
     (before,) = control.processes(own)["taskmanager"]
     services.stop_one(own, "registry")
     try:
@@ -140,7 +140,7 @@ def test_new_code_is_taken_with_the_next_submit_unless_a_job_runs_on_the_old(
     (after,) = control.processes(own)["taskmanager"]
     assert after.pid != before.pid
     feed = hosts(["with-new-code"], 3, seed=12)
-    produce(own, feed)
+    produce(own.flow, feed)
     finish(own)
     pd.testing.assert_frame_equal(rows_of(own, {"with-new-code"}), shares_by_pandas(feed))
 

@@ -14,18 +14,19 @@ import pandas as pd
 import pytest
 from confluent_kafka import Producer
 
-from labkit.flink.names import ENRICHMENT, JOBS
 from labkit.jobs.stop import drain_and_stop
 from labkit.jobs.submit import submit
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce
-from labkit.ledger.ledger import measure
+from labkit.lab.account import measure
 from labkit.parquet.read import read_metrics
 from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources.recording import ReplaySource
-from labkit.streams.procstat.metrics import Metrics, Verdict, compare
+from labkit.streams.names import ENRICHMENT, JOBS
+from labkit.streams.procstat.metrics import Metrics, compare
 from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
+from labkit.streams.rules import Verdict
 from tests.support.feeds import hosts, in_order, shares_by_pandas
 from tests.support.pipelines import balanced_account
 from tests.support.waiting import wait_for
@@ -112,7 +113,7 @@ def through_the_pipeline(settings: Settings, snapshots: Iterator[Snapshot] | lis
     """Send them through both jobs, stop those, and check the account; returns all rows."""
     submit(settings, *JOBS)
     try:
-        produce(settings, snapshots)
+        produce(settings.flow, snapshots)
     finally:
         for job in JOBS:
             drain_and_stop(settings, job)
@@ -153,12 +154,12 @@ def test_every_case_is_the_same_through_kafka_and_flink_across_a_stop_and_around
     through_the_pipeline(settings, sent[:half])
     spoil(settings)
     rows = through_the_pipeline(settings, sent[half:])
-    letters = list(read_topic(settings, settings.dead_letters_topic))
+    letters = list(read_topic(settings.kafka_bootstrap, settings.dead_letters_topic))
     assert [letter.value() for letter in letters] == [b"no snapshot"] * partitions
     assert {int(dict(letter.headers())["partition"]) for letter in letters} == set(range(partitions))
     expected = {host: expected_of(snapshots) for host, snapshots in found.items()}
     streamed: dict[str, list[dict[str, object]]] = {host: [] for host in found}
-    for record in read_topic(settings, settings.metrics_topic):
+    for record in read_topic(settings.kafka_bootstrap, settings.metrics_topic):
         value = orjson.loads(record.value())
         streamed[record.key().decode()].append(value)
     for host, results in expected.items():
@@ -229,12 +230,12 @@ def test_the_state_of_hosts_that_vanished_is_dropped(lab: Settings, tmp_path: Pa
     for name, keep_s in (("kept", 3600), ("dropped", 1)):
         settings = own_lab(lab, tmp_path / name, f"ttl_{name}", host_state_s=keep_s)
         submit(settings, ENRICHMENT)
-        produce(settings, hosts([f"gone-{number}" for number in range(300)], 2, seed=1, cpus=32))
+        produce(settings.flow, hosts([f"gone-{number}" for number in range(300)], 2, seed=1, cpus=32))
         # TTL counts from when the job wrote the state; an interval that is out says that it has.
-        wait_for(lambda topic=settings.metrics_topic: sum(1 for _ in read_topic(lab, topic)) == 300)
+        wait_for(lambda topic=settings.metrics_topic: sum(1 for _ in read_topic(lab.kafka_bootstrap, topic)) == 300)
         vanished = time.time()
         wait_for(lambda vanished=vanished: time.time() > vanished + 2)
-        produce(settings, hosts(["here"], 1, seed=2))
+        produce(settings.flow, hosts(["here"], 1, seed=2))
         savepoint = drain_and_stop(settings, ENRICHMENT)
         sizes[name] = sum(file.stat().st_size for file in savepoint.iterdir())
     assert sizes["kept"] > 300 * 1000

@@ -12,17 +12,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labkit.flink.batch_decoder import BatchDecoder
-from labkit.kafka.avro import MAX_HOSTNAME, MAX_SNAPSHOT_BYTES, DeserializationError, SnapshotCodec, read_schema
+from labkit.flink.batch_decoder import batch_decoder
+from labkit.kafka.avro import MAX_SNAPSHOT_BYTES, DeserializationError, SnapshotCodec, Unreadable, read_schema
 from labkit.settings import REPOSITORY
+from labkit.streams.procstat import columnar
 from labkit.streams.procstat.columns import Columns, empty, join, of_snapshots
 from labkit.streams.procstat.intervals import compare_all
 from labkit.streams.procstat.json_lines import json_lines
-from labkit.streams.procstat.metrics import FORGET_AFTER_MS, compare
+from labkit.streams.procstat.metrics import LastGood, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import FORGET_AFTER_MS, MAX_HOSTNAME, Verdict
 from tests.support.strategies import ANY_TICKS, cpu_times
 
-SCHEMA = read_schema(REPOSITORY / "schemas")
+SCHEMA = read_schema(REPOSITORY / "schemas", PROCSTAT)
 V2: dict[str, Any] = {**SCHEMA, "fields": [*SCHEMA["fields"], {"name": "kernel", "type": "string", "default": ""}]}
 OTHER: dict[str, Any] = {"type": "record", "name": "Other", "fields": [{"name": "n", "type": "long"}]}
 REGISTERED = {7: SCHEMA, 8: V2, 9: OTHER}
@@ -59,11 +62,13 @@ def in_batches(stream: list[Snapshot], cuts: list[int]) -> tuple[Columns, list[d
 
 @given(streams(), st.lists(st.integers(0, 25), max_size=3))
 def test_intervals_are_those_of_compare_however_the_stream_is_cut(stream: list[Snapshot], cuts: list[int]) -> None:
+    states: dict[str, LastGood] = {}
     kept: dict[str, Snapshot] = {}
     records = []
     for snapshot in stream:
-        _, keep, metrics = compare(kept.get(snapshot.hostname), snapshot)
-        kept[snapshot.hostname] = keep
+        verdict, states[snapshot.hostname], metrics = compare(states.get(snapshot.hostname), snapshot)
+        if verdict is not Verdict.REJECTED:
+            kept[snapshot.hostname] = snapshot
         if metrics is not None:
             records.append(json.loads(json.dumps(metrics.as_record())))
     memory, found = in_batches(stream, cuts)
@@ -95,7 +100,7 @@ def test_taking_and_joining_change_no_snapshot(stream: list[Snapshot], data: st.
 
 
 def codec(**registered: Any) -> SnapshotCodec:
-    return SnapshotCodec(SCHEMA, REGISTERED.get)
+    return SnapshotCodec(PROCSTAT, SCHEMA, REGISTERED.get)
 
 
 SNAPSHOTS = st.builds(
@@ -135,6 +140,10 @@ def values(draw: st.DrawFn) -> bytes | None:
     return value
 
 
+def said(reasons: dict[int, DeserializationError]) -> dict[int, tuple[Unreadable, str]]:
+    return {number: (reason.kind, str(reason)) for number, reason in reasons.items()}
+
+
 def one_by_one(batch: list[bytes | None]) -> tuple[list[int], list[Snapshot], dict[int, str]]:
     numbers, snapshots, reasons = [], [], {}
     decoder = codec()
@@ -143,7 +152,7 @@ def one_by_one(batch: list[bytes | None]) -> tuple[list[int], list[Snapshot], di
             snapshots.append(decoder.decode(value))
             numbers.append(number)
         except DeserializationError as reason:
-            reasons[number] = str(reason)
+            reasons[number] = (reason.kind, str(reason))
     return numbers, snapshots, reasons
 
 
@@ -152,8 +161,8 @@ def one_by_one(batch: list[bytes | None]) -> tuple[list[int], list[Snapshot], di
 @example([b"", b"\0", b"\0\0\0\0\7"])
 def test_a_batch_is_read_as_its_values_are_one_by_one(batch: list[bytes | None]) -> None:
     numbers, snapshots, reasons = one_by_one(batch)
-    found_numbers, columns, found_reasons = BatchDecoder(SCHEMA, codec()).decode(batch)
-    assert found_reasons == reasons
+    found_numbers, columns, found_reasons = batch_decoder(SCHEMA, codec(), columnar).decode(batch)
+    assert said(found_reasons) == reasons
     assert found_numbers.tolist() == numbers
     wanted = of_snapshots(snapshots)
     assert columns.hostnames == wanted.hostnames
@@ -167,15 +176,15 @@ def test_names_that_are_not_utf_8_are_refused_as_one_by_one_and_the_others_are_r
     sound = codec().encode(Snapshot("web", 7, (CpuTimes("cpu", *range(10)),), (5,), (1,), 70), 7)
     batch: list[bytes | None] = [sound.replace(b"web", b"w\xffb"), sound, sound.replace(b"cpu", b"c\xbcu"), sound]
     _, _, reasons = one_by_one(batch)
-    numbers, columns, found = BatchDecoder(SCHEMA, codec()).decode(batch)
-    assert (found, set(reasons)) == (reasons, {0, 2})
+    numbers, columns, found = batch_decoder(SCHEMA, codec(), columnar).decode(batch)
+    assert (said(found), set(reasons)) == (reasons, {0, 2})
     assert (numbers.tolist(), columns.hostnames, columns.patterns) == ([1, 3], ["web", "web"], [("cpu",)])
 
 
 def test_sound_values_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     cpus = tuple(CpuTimes(name, *range(10**6, 10**6 + 10)) for name in ("cpu", "cpu0"))
     batch = [codec().encode(Snapshot(f"h{number}", number, cpus, (5, 200), (1,), 70), 7) for number in range(50)]
-    decoder = BatchDecoder(SCHEMA, codec())
+    decoder = batch_decoder(SCHEMA, codec(), columnar)
     monkeypatch.setattr(SnapshotCodec, "decode", lambda *_: pytest.fail("read one by one"))
     numbers, columns, _ = decoder.decode(batch)
     assert numbers.tolist() == list(range(50))
@@ -187,15 +196,15 @@ def test_numbers_written_longer_than_they_need_to_be_are_read_too() -> None:
     value = codec().encode(snapshot, 7)
     longer = value[:5] + b"\x82\x00" + value[6:]  # the length of the name, 1, in two bytes
     assert codec().decode(longer) == snapshot
-    _, columns, reasons = BatchDecoder(SCHEMA, codec()).decode([longer, value])
+    _, columns, reasons = batch_decoder(SCHEMA, codec(), columnar).decode([longer, value])
     assert (columns.hostnames, reasons) == (["h", "h"], {})
 
 
 def test_an_id_that_is_registered_later_is_then_read() -> None:
     registered: dict[int, Any] = {}
     clock = [0.0]
-    late = SnapshotCodec(SCHEMA, registered.get, lambda: clock[0])
-    decoder = BatchDecoder(SCHEMA, late)
+    late = SnapshotCodec(PROCSTAT, SCHEMA, registered.get, lambda: clock[0])
+    decoder = batch_decoder(SCHEMA, late, columnar)
     value = codec().encode(Snapshot("h", 5, (CpuTimes("cpu", 1, 2, 3, 4),)), 7)
     assert list(decoder.decode([value])[2]) == [0]
     registered[7] = SCHEMA

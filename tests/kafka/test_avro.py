@@ -16,20 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.kafka.avro import (
-    ASK_AGAIN_S,
-    LAST_TIMESTAMP,
-    MAX_CPU_LINES,
-    MAX_CPU_NAME,
-    MAX_HOSTNAME,
-    DeserializationError,
-    Schema,
-    SnapshotCodec,
-)
+from labkit.kafka.avro import ASK_AGAIN_S, DeserializationError, Schema, SnapshotCodec
 from labkit.kafka.topics import MAX_MESSAGE_BYTES
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat.metrics import compare
-from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.snapshot import MAX_CPU_LINES, MAX_CPU_NAME, CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
 from tests.support.avro_examples import (
     CODEC,
     CORRUPT,
@@ -60,7 +53,7 @@ def test_the_schema_has_the_fields_of_a_snapshot_in_its_order() -> None:
 
 @given(snapshots(), st.integers(0, 2**32 - 1))
 def test_what_is_written_is_read_back(snapshot: Snapshot, schema_id: int) -> None:
-    codec = SnapshotCodec(SCHEMA, {schema_id: SCHEMA}.get)
+    codec = SnapshotCodec(PROCSTAT, SCHEMA, {schema_id: SCHEMA}.get)
     assert codec.decode(codec.encode(snapshot, schema_id)) == snapshot
 
 
@@ -105,16 +98,16 @@ def test_the_first_and_the_last_time_are_read(timestamp: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "reason"),
     [
-        {"cpus": tuple(CpuTimes(f"cpu{number}", 0, 0, 0, 0) for number in range(MAX_CPU_LINES + 1))},
-        {"cpus": (CpuTimes("c" * (MAX_CPU_NAME + 1), 0, 0, 0, 0),)},
-        {"hostname": "h" * (MAX_HOSTNAME + 1)},
+        ({"cpus": tuple(CpuTimes(f"cpu{number}", 0, 0, 0, 0) for number in range(MAX_CPU_LINES + 1))}, "more CPUs, or"),
+        ({"cpus": (CpuTimes("c" * (MAX_CPU_NAME + 1), 0, 0, 0, 0),)}, "a longer name, than a machine can have"),
+        ({"hostname": "h" * (MAX_HOSTNAME + 1)}, "its hostname is longer than a machine's can be"),
     ],
     ids=["lines", "CPU", "host"],
 )
-def test_more_than_metrics_of_one_message_can_hold_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(DeserializationError, match="more CPUs, or a longer name, than a machine can have"):
+def test_more_than_metrics_of_one_message_can_hold_is_refused(wrong: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DeserializationError, match=reason):
         CODEC.decode(CODEC.encode(replace(TINY, **wrong), SCHEMA_ID))
 
 
@@ -175,7 +168,7 @@ class Questions:
         self.asked: list[int] = []
         self.registered = dict(REGISTERED)
         self.now_s = 1000.0
-        self.codec = SnapshotCodec(SCHEMA, self.schema, clock=lambda: self.now_s)
+        self.codec = SnapshotCodec(PROCSTAT, SCHEMA, self.schema, clock=lambda: self.now_s)
 
     def schema(self, schema_id: int) -> Schema | None:
         self.asked.append(schema_id)
@@ -233,7 +226,7 @@ def test_a_registry_that_is_away_is_no_answer_and_nothing_is_remembered_of_it() 
         raise ConnectionError
 
     answers = [away, away, REGISTERED.get]
-    codec = SnapshotCodec(SCHEMA, lambda schema_id: answers.pop(0)(schema_id))
+    codec = SnapshotCodec(PROCSTAT, SCHEMA, lambda schema_id: answers.pop(0)(schema_id))
     for _ in range(2):
         with pytest.raises(ConnectionError):
             codec.decode(CODEC.encode(TINY, SCHEMA_ID))
@@ -257,14 +250,14 @@ def test_the_second_version_is_the_first_and_one_field_at_its_end() -> None:
 
 @given(snapshots(), st.text())
 def test_records_of_both_versions_are_read_side_by_side(snapshot: Snapshot, kernel: str) -> None:
-    codec = SnapshotCodec(SCHEMA, {SCHEMA_ID: SCHEMA, V2_ID: V2}.get)
+    codec = SnapshotCodec(PROCSTAT, SCHEMA, {SCHEMA_ID: SCHEMA, V2_ID: V2}.get)
     first, second = CODEC.encode(snapshot, SCHEMA_ID), written_with_v2(snapshot, kernel)
     assert codec.decode(first) == codec.decode(second) == codec.decode(first) == snapshot
 
 
 def test_a_field_in_the_middle_of_a_later_schema_is_left_alone_too() -> None:
     middle = {**SCHEMA, "fields": [SCHEMA["fields"][0], V2["fields"][-1], *SCHEMA["fields"][1:]]}
-    codec = SnapshotCodec(SCHEMA, {SCHEMA_ID: SCHEMA, 10: middle}.get)
+    codec = SnapshotCodec(PROCSTAT, SCHEMA, {SCHEMA_ID: SCHEMA, 10: middle}.get)
     v1_body = CODEC.encode(TINY, 10)
     hostname_ends = len(HEADER) + 6
     value = v1_body[:hostname_ends] + varint(4) + b"6.18" + v1_body[hostname_ends:]
@@ -272,7 +265,7 @@ def test_a_field_in_the_middle_of_a_later_schema_is_left_alone_too() -> None:
 
 
 def test_a_reader_of_the_second_version_reads_the_first_and_fills_the_field_in() -> None:
-    codec = SnapshotCodec(V2, {SCHEMA_ID: SCHEMA, V2_ID: V2}.get)
+    codec = SnapshotCodec(PROCSTAT, V2, {SCHEMA_ID: SCHEMA, V2_ID: V2}.get)
     assert codec.decode(CODEC.encode(TINY, SCHEMA_ID)) == TINY
     assert codec.decode(written_with_v2(TINY, "6.18.2")) == TINY
     body = io.BytesIO(CODEC.encode(TINY, SCHEMA_ID)[len(HEADER) :])
@@ -288,4 +281,4 @@ def test_without_a_default_the_second_version_cannot_read_the_first() -> None:
 def test_a_schema_id_whose_schema_is_no_avro_is_refused() -> None:
     json_schema = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {}}
     with pytest.raises(DeserializationError, match="schema id 7"):
-        SnapshotCodec(SCHEMA, {SCHEMA_ID: json_schema}.get).decode(CODEC.encode(TINY, SCHEMA_ID))
+        SnapshotCodec(PROCSTAT, SCHEMA, {SCHEMA_ID: json_schema}.get).decode(CODEC.encode(TINY, SCHEMA_ID))

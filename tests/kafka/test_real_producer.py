@@ -41,7 +41,7 @@ def test_the_producers_health_is_that_of_the_pipeline_whatever_a_lessons_setting
 ) -> None:
     now = read_snapshot(lab.hostname)
     in_an_hour = replace(now, hostname="health-1", timestamp=now.timestamp + 3_600_000)
-    produce(lab, [in_an_hour])
+    produce(lab.flow, [in_an_hour])
     assert ends(lab)[0] == before[0], "another host is needed: with this one partition 0 would tell as well"
     for settings in (lab, load_settings(suffix="_lesson"), load_settings(suffix="_lesson", partitions=1)):
         healthy, word = services._producer_health(settings)
@@ -80,8 +80,8 @@ def test_a_signal_flushes_and_exits_0(
 
 def test_records_carry_key_timestamp_and_what_was_read(lab: Settings, before: dict[int, int]) -> None:
     feed = [read_snapshot("roundtrip"), *hosts(["a", "b"], 2, seed=1)]
-    assert produce(lab, feed).acknowledged == len(feed)
-    records = list(read_topic(lab, lab.snapshots_topic, before))
+    assert produce(lab.flow, feed).acknowledged == len(feed)
+    records = list(read_topic(lab.kafka_bootstrap, lab.snapshots_topic, before))
     assert sorted(sent_since(lab, before), key=repr) == sorted(feed, key=repr)
     assert {(record.key(), record.timestamp()[1]) for record in records} == {
         (snapshot.hostname.encode(), snapshot.timestamp) for snapshot in feed
@@ -104,7 +104,7 @@ def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(
         assert "registry does not answer" in said
         assert "Waiting for it" in said
         assert "labkit up" in said
-        assert unread(lab, lab.snapshots_topic, before) == 0
+        assert unread(lab.kafka_bootstrap, lab.snapshots_topic, before) == 0
         gave_up = labkit("produce", "--seconds", "1")
         assert gave_up.returncode == 1
         assert "0 of 0 snapshots" in gave_up.stdout
@@ -157,9 +157,9 @@ def test_at_its_end_a_source_waits_for_a_frozen_broker_until_somebody_stops_it(
 
     try:
         with pytest.raises(LabkitError, match="3 snapshots were not acknowledged"):
-            produce(lab, source("impatient", threading.Timer(2, stop.set)), stop=stop)
+            produce(lab.flow, source("impatient", threading.Timer(2, stop.set)), stop=stop)
         os.kill(pid, signal.SIGCONT)
-        counts = produce(lab, source("patient", threading.Timer(2, os.kill, (pid, signal.SIGCONT))))
+        counts = produce(lab.flow, source("patient", threading.Timer(2, os.kill, (pid, signal.SIGCONT))))
     finally:
         os.kill(pid, signal.SIGCONT)
     assert counts.acknowledged == 3

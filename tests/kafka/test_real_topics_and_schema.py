@@ -18,6 +18,7 @@ from labkit.kafka.topics import topic_partitions
 from labkit.lab import services
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings
+from labkit.streams.procstat.stream import PROCSTAT
 from tests.support.labs import Labkit
 
 
@@ -43,7 +44,7 @@ def test_a_topic_with_other_partitions_is_one_sentence_and_nothing_changes(lab: 
 
 
 def test_a_schema_that_the_registry_refuses_is_one_sentence(lab: Settings, labkit: Labkit, tmp_path: Path) -> None:
-    register_snapshot_schema(lab)
+    register_snapshot_schema(lab.flow)
     text = (lab.schema_dir / "procstat_snapshot.v1.avsc").read_text()
     without_default = text.replace('{"name": "btime"', '{"name": "uptime", "type": "long"},\n    {"name": "btime"')
     (tmp_path / "procstat_snapshot.v1.avsc").write_text(without_default)
@@ -55,7 +56,7 @@ def test_a_schema_that_the_registry_refuses_is_one_sentence(lab: Settings, labki
 
 def test_a_new_field_with_a_default_is_accepted_and_an_unknown_id_is_nobody(lab: Settings) -> None:
     registry = Registry(lab.registry_url)
-    schema = read_schema(lab.schema_dir)
+    schema = read_schema(lab.schema_dir, PROCSTAT)
     wider = copy.deepcopy(schema)
     wider["fields"].append({"name": "uptime_ms", "type": "long", "default": 0})
     subject = "test-evolution-value"
@@ -66,13 +67,13 @@ def test_a_new_field_with_a_default_is_accepted_and_an_unknown_id_is_nobody(lab:
 
 
 def test_schemas_survive_a_restart_of_the_registry(lab: Settings) -> None:
-    schema_id = register_snapshot_schema(lab)
+    schema_id = register_snapshot_schema(lab.flow)
     services.stop_one(lab, "registry")
     services.up(lab)
     restored = Registry(lab.registry_url).schema(schema_id)
     assert restored is not None
     assert restored["name"] == "ProcStatSnapshot"
-    assert register_snapshot_schema(lab) == schema_id
+    assert register_snapshot_schema(lab.flow) == schema_id
 
 
 def test_kafkas_own_tools_are_on_the_path_of_the_environment(lab: Settings) -> None:

@@ -25,13 +25,13 @@ from apache_beam.portability.common_urns import artifact_types
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from labkit.flink.names import ENRICHMENT
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.submit import submit
 from labkit.lab import services
 from labkit.lab.supervisor.processes import control_socket
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import ENRICHMENT
 from labkit.workshop.lesson import clear
 from tests.support import jupyterlab
 from tests.support.waiting import wait_for

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from labkit.errors import BadInput
-from labkit.flink.names import JOBS
 from labkit.flink.rest import FlinkRest
 from labkit.lab import run_state, services
+from labkit.lab.account import measure
 from labkit.lab.supervisor.control import processes
-from labkit.ledger.ledger import measure
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.streams.names import JOBS
 from labkit.system import ports
 from tests.support.labs import Labkit, free_ports
 from tests.support.waiting import wait_for

@@ -24,16 +24,17 @@ import pytest
 from confluent_kafka import Message, Producer, TopicPartition
 
 from labkit.errors import BadInput
-from labkit.flink.names import JOBS
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce
 from labkit.kafka.topics import MAX_DEAD_LETTER_BYTES, Topic, admin_client, create_topics, topic_partitions
-from labkit.ledger.ledger import Ledger, measure
+from labkit.lab.account import measure
+from labkit.ledger.ledger import Ledger
 from labkit.parquet.compact import compact
 from labkit.parquet.read import parquet_files
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.streams.names import JOBS
 from labkit.streams.procstat.snapshot import Snapshot
 from tests.support.feeds import hosts
 from tests.support.labs import Labkit, free_ports
@@ -57,13 +58,13 @@ def balanced(lab: Settings) -> Settings:
     submit(lab, *JOBS)
     feed = hosts(HOSTS, 20, seed=6)
     try:
-        produce(lab, feed[: len(feed) // 2])
+        produce(lab.flow, feed[: len(feed) // 2])
         files = len(parquet_files(lab.parquet_dir))
         wait_for(lambda: len(parquet_files(lab.parquet_dir)) > files)
         raw = raw_producer(lab)
         raw.produce(lab.snapshots_topic, key=b"nobody", value=b"no snapshot")
         assert raw.flush(10) == 0
-        produce(lab, feed[len(feed) // 2 :])
+        produce(lab.flow, feed[len(feed) // 2 :])
         for job in JOBS:
             drain_and_stop(lab, job)
     finally:
@@ -83,10 +84,12 @@ def copy_of_topic(balanced: Settings) -> Iterator[Callable[..., Settings]]:
         topic = getattr(balanced, setting)
         own = f"ledger_{next(COPIES)}_{topic}"
         number = topic_partitions(balanced.kafka_bootstrap)[topic]
-        create_topics(balanced, [Topic(own, number)])
+        create_topics(balanced.kafka_bootstrap, [Topic(own, number)])
         made.append(own)
         raw = raw_producer(balanced)
-        records = sorted(read_topic(balanced, topic), key=lambda record: (record.partition(), record.offset()))
+        records = sorted(
+            read_topic(balanced.kafka_bootstrap, topic), key=lambda record: (record.partition(), record.offset())
+        )
         for key, value in change(records):
             raw.produce(own, key=key, value=value)
         assert raw.flush(10) == 0
@@ -160,7 +163,7 @@ def test_a_lost_and_an_altered_dead_letter_are_found(
     balanced: Settings, copy_of_topic: Callable[..., Settings]
 ) -> None:
     own = copy_of_topic("dead_letters_topic", lambda records: [])
-    letters = list(read_topic(balanced, balanced.dead_letters_topic))
+    letters = list(read_topic(balanced.kafka_bootstrap, balanced.dead_letters_topic))
     assert measure(own).dead_letters.missing == len(letters)
     raw = raw_producer(balanced)
     for letter in letters:
@@ -183,7 +186,7 @@ def test_a_log_that_does_not_start_at_0_any_more_is_said(
 ) -> None:
     own = copy_of_topic(setting, pairs)
     topic = getattr(own, setting)
-    record = next(read_topic(own, topic))
+    record = next(read_topic(own.kafka_bootstrap, topic))
     admin = admin_client(own.kafka_bootstrap)
     for outcome in admin.delete_records([TopicPartition(topic, record.partition(), 1)]).values():
         outcome.result()
@@ -256,7 +259,7 @@ def test_files_that_compact_merges_while_the_ledger_reads_them_are_counted_once(
 
     def on_progress(what: str, done: int, total: int) -> None:
         if what == "Parquet files" and done == 1 and not merged:
-            merged.extend(compact(own_rows))
+            merged.extend(compact(own_rows.rows))
 
     account = measure(own_rows, on_progress)
     assert merged, "there was nothing to merge"

@@ -28,9 +28,10 @@ from labkit.errors import BadInput, LabkitError
 from labkit.ledger.ledger import expect, find_metrics
 from labkit.ledger.report import TableReport
 from labkit.ledger.row_files import RowFiles
-from labkit.ledger.store import DEAD_LETTERS, METRICS, ROWS, ReconciliationStore, digest
+from labkit.ledger.store import DEAD_LETTERS, METRICS, ReconciliationStore, digest
 from labkit.settings import REPOSITORY, Settings
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, Metrics, compare
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.scratch import scratch_folder
 from tests.support.feeds import hosts
 
@@ -41,7 +42,7 @@ SHARES = dict.fromkeys(UTILIZATION_COLUMNS, 0.0) | {"idle_pct": 100.0}
 
 @pytest.fixture
 def books(tmp_path: Path) -> Iterator[ReconciliationStore]:
-    with ReconciliationStore(tmp_path) as opened:
+    with ReconciliationStore(tmp_path, PROCSTAT.shape) as opened:
         yield opened
 
 
@@ -70,17 +71,17 @@ def with_busy(metrics: Metrics, busy_pct: float) -> Metrics:
 
 def test_what_is_as_expected_balances_to_the_last_bit(books: ReconciliationStore) -> None:
     for offset, metrics in enumerate(intervals()):
-        expect(books, metrics, (0, offset))
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
         find(books, metrics, offset)
     assert books.balance(METRICS) == TableReport("metrics", expected=3, found=3)
-    assert books.balance(ROWS) == TableReport("rows", expected=12, found=12)
+    assert books.balance(books.rows) == TableReport("rows", expected=12, found=12)
     assert books.balance(DEAD_LETTERS) == TableReport("dead letters")
 
 
 def test_missing_twice_altered_and_unexpected_are_counted_and_named(books: ReconciliationStore) -> None:
     lost, doubled, altered = intervals()
     for offset, metrics in enumerate((lost, doubled, altered)):
-        expect(books, metrics, (0, offset))
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
     wrong = with_busy(altered, altered.cpu_metrics[0].total_busy_pct + 1)
     stranger = replace(doubled, hostname="nobody")
     for offset, metrics in enumerate((doubled, wrong, doubled, stranger)):
@@ -98,7 +99,7 @@ def test_missing_twice_altered_and_unexpected_are_counted_and_named(books: Recon
             f"metrics: ('web-1', {lost.timestamp}) is missing",
         ],
     )  # fmt: skip
-    rows = books.balance(ROWS)
+    rows = books.balance(books.rows)
     assert replace(rows, faults=[]) == TableReport(
         "rows", expected=12, found=16, missing=4, duplicates=4, mismatched=1, unexpected=4
     )
@@ -109,10 +110,10 @@ def test_missing_twice_altered_and_unexpected_are_counted_and_named(books: Recon
 def test_of_two_with_one_key_the_first_is_compared_whatever_the_second_says(books: ReconciliationStore) -> None:
     right_first, wrong_first, _ = intervals()
     for offset, metrics in enumerate((right_first, wrong_first)):
-        expect(books, metrics, (0, offset))
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
     for metrics in (right_first, with_busy(right_first, 1.5), with_busy(wrong_first, 1.5), wrong_first):
         find(books, metrics)
-    for side, each in ((METRICS, 1), (ROWS, 4)):
+    for side, each in ((METRICS, 1), (books.rows, 4)):
         balance = books.balance(side)
         assert (balance.duplicates, balance.mismatched, balance.missing) == (2 * each, 1, 0)
 
@@ -123,15 +124,15 @@ def test_one_bit_is_a_difference_and_so_is_the_sign_of_zero_and_nothing_at_all(b
     for ts, (there, here) in enumerate(zip(values, found, strict=True)):
         books.add("expected_rows", ("a", ts, "cpu", 1000, there, *[0.0] * 8))
         books.add("found_rows", ("a", ts, "cpu", 1000, here, *[0.0] * 8, 0))
-    assert books.balance(ROWS).mismatched == 4
+    assert books.balance(books.rows).mismatched == 4
 
 
 def test_rows_and_records_without_a_key_are_unexpected_and_not_taken_for_each_other(books: ReconciliationStore) -> None:
-    expect(books, intervals(1)[0], (0, 0))
+    expect(books, PROCSTAT.shape, intervals(1)[0], (0, 0))
     find(books, intervals(1)[0])
     for row in ((None, 5, "cpu"), (None, 5, "cpu"), ("web-1", None, "cpu"), ("web-1", 5, None)):
         books.add("found_rows", (*row, 1000, *[0.0] * 9, 0))
-    rows = books.balance(ROWS)
+    rows = books.balance(books.rows)
     assert (rows.unexpected, rows.duplicates, rows.missing) == (3, 1, 0)
     assert "rows: (None, 5, 'cpu') is there twice" in rows.faults
     odd = [
@@ -148,12 +149,12 @@ def test_rows_and_records_without_a_key_are_unexpected_and_not_taken_for_each_ot
 def test_what_no_checkpoint_has_committed_is_in_flight_and_a_row_follows_its_metric(books: ReconciliationStore) -> None:
     one, two, three = intervals()
     for offset, metrics in enumerate((one, two, three)):
-        expect(books, metrics, (0, offset))
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
     books.add("expected_dead_letters", ("(0, 3)", digest(b"x"), 0, 3))
     find_metrics(books, "topic", orjson.dumps(one.as_record()), (2, 70))  # read by the Parquet job, and no row is there
     find_metrics(books, "topic", orjson.dumps(two.as_record()), (2, 71))  # not read yet
     books.set_committed({0: 3}, {2: 71})
-    metrics, rows, dead = books.balance(METRICS), books.balance(ROWS), books.balance(DEAD_LETTERS)
+    metrics, rows, dead = books.balance(METRICS), books.balance(books.rows), books.balance(DEAD_LETTERS)
     assert (metrics.missing, metrics.uncommitted) == (1, 0), "the third was read by the enrichment"
     assert (rows.missing, rows.uncommitted) == (8, 4)
     assert (dead.missing, dead.uncommitted) == (0, 1)
@@ -162,8 +163,8 @@ def test_what_no_checkpoint_has_committed_is_in_flight_and_a_row_follows_its_met
 
 def test_nothing_is_missing_before_any_job_has_read_anything(books: ReconciliationStore) -> None:
     for offset, metrics in enumerate(intervals()):
-        expect(books, metrics, (0, offset))
-    assert (books.balance(METRICS).uncommitted, books.balance(ROWS).uncommitted) == (3, 12)
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
+    assert (books.balance(METRICS).uncommitted, books.balance(books.rows).uncommitted) == (3, 12)
 
 
 def test_a_key_that_has_to_come_twice_may_come_twice_in_any_order(books: ReconciliationStore) -> None:
@@ -171,13 +172,13 @@ def test_a_key_that_has_to_come_twice_may_come_twice_in_any_order(books: Reconci
     before, _, _ = intervals()
     after = with_busy(before, 1.5)
     for offset, metrics in enumerate((before, after)):
-        expect(books, metrics, (0, offset))
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
     for metrics in (after, before):
         find(books, metrics)
     assert books.balance(METRICS).balances
-    assert books.balance(ROWS) == TableReport("rows", expected=8, found=8)
+    assert books.balance(books.rows) == TableReport("rows", expected=8, found=8)
     find(books, before)
-    assert (books.balance(METRICS).duplicates, books.balance(ROWS).duplicates) == (1, 4)
+    assert (books.balance(METRICS).duplicates, books.balance(books.rows).duplicates) == (1, 4)
 
 
 def test_dead_letters_are_compared_by_position_and_bytes(books: ReconciliationStore) -> None:
@@ -214,7 +215,7 @@ PAIRS = st.tuples(st.integers(0, 6), st.integers(0, 2))
 def test_sql_counts_as_dictionaries_do(
     expected: dict[int, int], found: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with ReconciliationStore(tmp_path_factory.mktemp("books")) as books:
+    with ReconciliationStore(tmp_path_factory.mktemp("books"), PROCSTAT.shape) as books:
         for key, value in expected.items():
             books.add("expected_metrics", ("host\0é", key, bytes([value]), 0, 0))
             books.add("expected_rows", ("host\0é", key, "cpu", value, *[0.0] * 9))
@@ -223,7 +224,7 @@ def test_sql_counts_as_dictionaries_do(
             books.add("found_rows", ("host\0é", key, "cpu", value, *[0.0] * 9, 0))
         books.set_committed(READ, READ)
         counts = by_dictionaries(list(expected.items()), found)
-        for side in (METRICS, ROWS):
+        for side in (METRICS, books.rows):
             balance = books.balance(side)
             got = {name: getattr(balance, name) for name in ("duplicates", "unexpected", "mismatched", "missing")}
             assert Counter(got) == counts
@@ -255,7 +256,7 @@ def test_rows_are_read_whatever_unit_their_file_has_for_time(
     write(tmp_path / "rows" / "date=1970-01-01" / "part-0.parquet", 10, kind=kind)
     write(tmp_path / "rows" / "date=1970-01-01" / ".part-1.parquet", 10)
     assert RowFiles(tmp_path / "rows", books).catch_up()
-    assert books.balance(ROWS) == TableReport("rows", expected=10, found=10)
+    assert books.balance(books.rows) == TableReport("rows", expected=10, found=10)
 
 
 def test_a_second_reading_of_the_folder_reads_what_is_new_and_takes_out_what_is_gone(
@@ -270,13 +271,13 @@ def test_a_second_reading_of_the_folder_reads_what_is_new_and_takes_out_what_is_
     assert told == [(0, 2), (1, 2)]
     assert not files.catch_up(lambda *done: told.append(done))
     assert len(told) == 2
-    assert books.balance(ROWS).missing == 2
+    assert books.balance(books.rows).missing == 2
     write(day / "merged.parquet", 10)
     first.unlink()
     second.unlink()
     write(day / "part-2.parquet", 2, first=10)
     assert files.catch_up()
-    assert books.balance(ROWS) == TableReport("rows", expected=12, found=12)
+    assert books.balance(books.rows) == TableReport("rows", expected=12, found=12)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -296,7 +297,7 @@ def test_files_merged_while_they_are_read_are_counted_once(
             merged.parent.rename(day)
 
     assert RowFiles(tmp_path / "rows", books).catch_up(merge)
-    assert books.balance(ROWS) == TableReport("rows", expected=15, found=15)
+    assert books.balance(books.rows) == TableReport("rows", expected=15, found=15)
 
 
 def test_a_file_that_is_no_parquet_is_named(books: ReconciliationStore, tmp_path: Path) -> None:
@@ -311,10 +312,11 @@ from pathlib import Path
 from benchmarks.ledger import intervals
 from labkit.ledger.store import ReconciliationStore
 from labkit.ledger.ledger import expect
+from labkit.streams.procstat.stream import PROCSTAT
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, 2**21))
-with ReconciliationStore(Path(sys.argv[1])) as books:
+with ReconciliationStore(Path(sys.argv[1]), PROCSTAT.shape) as books:
     for offset, metrics in enumerate(intervals(10_000)):
-        expect(books, metrics, (0, offset))
+        expect(books, PROCSTAT.shape, metrics, (0, offset))
 """
 
 
@@ -363,7 +365,8 @@ def test_the_scratch_folder_goes_however_its_process_ends(settings: Settings, tm
 def test_the_books_open_in_a_notebook_too(tmp_path: Path) -> None:
     """In a kernel DuckDB has a progress bar of its own, and without ipywidgets it refuses to hear of it."""
     imports = "from pathlib import Path; from labkit.ledger.store import ReconciliationStore"
-    source = f"{imports}; ReconciliationStore(Path({str(tmp_path)!r}))"
+    imports += "; from labkit.streams.procstat.stream import PROCSTAT"
+    source = f"{imports}; ReconciliationStore(Path({str(tmp_path)!r}), PROCSTAT.shape)"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(notebook, timeout=60).execute()
 

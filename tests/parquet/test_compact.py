@@ -24,9 +24,10 @@ from labkit.errors import BadInput, LabkitError
 from labkit.lab.reset import what_goes
 from labkit.parquet.compact import Compacted, compact, work_folder
 from labkit.parquet.merge import merge
-from labkit.parquet.read import COLUMNS, parquet_files, read_metrics, row_count
+from labkit.parquet.read import columns_of, parquet_files, read_metrics, row_count
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.exchange import exchange
 from labkit.system.locks import exclusive
 
@@ -34,6 +35,7 @@ from labkit.system.locks import exclusive
 DAY_MS = 1_763_769_600_000
 DATE = "2025-11-22"
 #: As Flink's footers tell it: a time without a zone, in ms, which is UTC.
+COLUMNS = columns_of(PROCSTAT.shape)
 AS_FLINK = pa.schema([COLUMNS.field("hostname"), ("ts", pa.timestamp("ms")), *[COLUMNS.field(i) for i in range(2, 13)]])
 
 
@@ -70,7 +72,7 @@ def test_many_files_become_one_with_the_same_rows_columns_and_types(lab: Setting
     folder = fill(lab)
     before = read_metrics(lab.parquet_dir)
     schema = pq.ParquetFile(parquet_files(folder)[0]).schema
-    (done,) = compact(lab)
+    (done,) = compact(lab.rows)
     assert (done.date, done.files_before, done.files_after, done.rows) == (DATE, 6, 1, len(before))
     assert done.bytes_after < done.bytes_before
     (file,) = parquet_files(lab.parquet_dir)
@@ -78,7 +80,7 @@ def test_many_files_become_one_with_the_same_rows_columns_and_types(lab: Setting
     assert pq.ParquetFile(file).schema.equals(schema)
     assert pq.read_schema(file).equals(AS_FLINK, check_metadata=True)
     pd.testing.assert_frame_equal(read_metrics(lab.parquet_dir), before)
-    assert not work_folder(lab).exists()
+    assert not work_folder(lab.rows).exists()
 
 
 def test_every_reader_finds_the_same_rows_as_before(lab: Settings) -> None:
@@ -97,13 +99,13 @@ def test_every_reader_finds_the_same_rows_as_before(lab: Settings) -> None:
         ]
 
     before = by_all()
-    assert compact(lab)
+    assert compact(lab.rows)
     assert by_all() == before
 
 
 def test_rows_of_a_file_are_in_the_order_of_read_metrics(lab: Settings) -> None:
     folder = fill(lab)
-    compact(lab)
+    compact(lab.rows)
     (file,) = parquet_files(folder)
     rows = pq.read_table(file, partitioning=None).to_pandas()
     expected = read_metrics(lab.parquet_dir)
@@ -115,7 +117,7 @@ def test_memory_is_bounded_by_sorting_in_runs_that_follow_each_other_in_time(tmp
     one = write(tmp_path, "part-a.parquet", [DAY_MS + 1000 * second for second in range(50, 100)])
     two = write(tmp_path, "part-b.parquet", [DAY_MS + 1000 * second for second in range(50)])
     (tmp_path / "new").mkdir()
-    (written,) = merge([one, two], tmp_path / "new", run_rows=500)
+    (written,) = merge([one, two], tmp_path / "new", PROCSTAT.shape, run_rows=500)
     rows = pq.read_table(written).to_pandas()
     for begin in range(0, 1200, 500):
         run = rows.iloc[begin : begin + 500]
@@ -134,13 +136,13 @@ def test_a_file_that_has_grown_to_the_target_is_followed_by_another_and_then_not
     files = parquet_files(fill(lab, files=12))
     target = sum(file.stat().st_size for file in files) // 3
     (tmp_path / "new").mkdir()
-    written = merge(files, tmp_path / "new", target, run_rows=240)
+    written = merge(files, tmp_path / "new", PROCSTAT.shape, target, run_rows=240)
     assert 2 <= len(written) <= 4
     assert all(file.stat().st_size >= target for file in written[:-1])
     exchange(files[0].parent, tmp_path / "new")
     assert row_count(lab.parquet_dir) == 12 * 10 * 2 * 12
     before = parquet_files(lab.parquet_dir)
-    assert compact(lab, target_bytes=target) == []
+    assert compact(lab.rows, target_bytes=target) == []
     assert parquet_files(lab.parquet_dir) == before
 
 
@@ -150,14 +152,14 @@ def test_today_and_a_date_with_one_file_are_left_as_they_are(lab: Settings) -> N
     fill(lab, today, begin_ms=now_ms)
     fill(lab, files=1)
     before = parquet_files(lab.parquet_dir)
-    assert compact(lab) == []
+    assert compact(lab.rows) == []
     assert parquet_files(lab.parquet_dir) == before
-    (named,) = compact(lab, today)
+    (named,) = compact(lab.rows, today)
     assert (named.date, named.files_after) == (today, 1)
 
 
 def test_no_folder_at_all_is_nothing_to_do_and_nothing_is_made(lab: Settings) -> None:
-    assert compact(lab) == []
+    assert compact(lab.rows) == []
     assert not lab.state_dir.exists()
     assert not lab.output_dir.exists()
 
@@ -167,7 +169,7 @@ def test_a_date_that_the_parquet_job_writes_is_left_alone_and_said(lab: Settings
     fill(lab, "2025-11-21", begin_ms=DAY_MS - 86_400_000)
     (folder / ".part-9.parquet.inprogress.7c1e").write_bytes(b"PAR1 half a file")
     before = parquet_files(folder)
-    merged, left = compact(lab)
+    merged, left = compact(lab.rows)
     assert (merged.date, merged.files_after) == ("2025-11-21", 1)
     assert str(left) == f"{DATE}: left alone, the Parquet job writes it now (.part-9.parquet.inprogress.7c1e)."
     assert parquet_files(folder) == before
@@ -178,16 +180,16 @@ def test_a_hidden_file_that_a_killed_job_left_is_kept_and_in_nobodys_way(lab: Se
     left = folder / ".part-9.parquet.inprogress.7c1e"
     left.write_bytes(b"PAR1 half a file")
     os.utime(left, (time.time() - 3600,) * 2)
-    (done,) = compact(lab)
+    (done,) = compact(lab.rows)
     assert done.files_after == 1
     assert left.read_bytes() == b"PAR1 half a file"
-    assert not work_folder(lab).exists()
+    assert not work_folder(lab.rows).exists()
 
 
 def test_a_file_of_something_else_is_not_merged_away(lab: Settings) -> None:
     folder = fill(lab)
     (folder / "notes.txt").write_text("mine")
-    (done,) = compact(lab)
+    (done,) = compact(lab.rows)
     assert done.left_alone == "it holds notes.txt, which is no finished Parquet file"
     assert (folder / "notes.txt").read_text() == "mine"
 
@@ -200,34 +202,34 @@ def test_a_file_that_the_job_finishes_or_begins_while_its_date_is_merged_is_not_
         if step == "written":
             write(folder, "part-late.parquet", [DAY_MS + 3_600_000])
 
-    (left,) = compact(lab, on_step=finish_one)
+    (left,) = compact(lab.rows, on_step=finish_one)
     assert left.left_alone == "its files changed while they were merged"
     assert row_count(folder) == rows + 12
 
     def too_late_to_notice(_: str, step: str) -> None:
         if step == "exchanged":  # a writer that had opened the old folder
-            old = work_folder(lab) / folder.name
+            old = work_folder(lab.rows) / folder.name
             (old / ".part-later.parquet.inprogress").write_bytes(b"PAR1")
             write(old, "part-later.parquet", [DAY_MS + 3_700_000])
 
-    compact(lab, on_step=too_late_to_notice)
+    compact(lab.rows, on_step=too_late_to_notice)
     assert row_count(folder) == rows + 24
     assert (folder / ".part-later.parquet.inprogress").exists()
-    assert not work_folder(lab).exists()
+    assert not work_folder(lab.rows).exists()
 
 
 @pytest.mark.parametrize("given", ["yesterday", "20251122", "2025-11-31", "2025-W47-6", "", "../2025-11-22"])
 def test_what_is_no_date_is_one_sentence(lab: Settings, given: str) -> None:
     fill(lab)
     with pytest.raises(BadInput, match="is not a date"):
-        compact(lab, given)
+        compact(lab.rows, given)
     assert not lab.state_dir.exists()
 
 
 def test_a_date_that_is_not_there_is_told_those_that_are(lab: Settings) -> None:
     fill(lab)
     with pytest.raises(BadInput, match=r"nothing of 2025-11-23; there is 2025-11-22\."):
-        compact(lab, "2025-11-23")
+        compact(lab.rows, "2025-11-23")
 
 
 def test_a_broken_file_is_named_and_nothing_is_changed(lab: Settings) -> None:
@@ -235,28 +237,28 @@ def test_a_broken_file_is_named_and_nothing_is_changed(lab: Settings) -> None:
     (folder / "part-broken.parquet").write_bytes(b"not Parquet at all")
     before = parquet_files(folder)
     with pytest.raises(LabkitError, match=r"part-broken\.parquet cannot be read as Parquet"):
-        compact(lab)
+        compact(lab.rows)
     assert parquet_files(folder) == before
-    assert not work_folder(lab).exists()
+    assert not work_folder(lab.rows).exists()
 
 
 def test_files_with_other_columns_are_not_merged(lab: Settings) -> None:
     folder = fill(lab)
     pq.write_table(pq.read_table(parquet_files(folder)[0]).drop_columns(["cpu_id"]), folder / "part-x.parquet")
-    with pytest.raises(LabkitError, match="does not have the columns of metrics"):
-        compact(lab)
+    with pytest.raises(LabkitError, match="does not have the columns of its stream"):
+        compact(lab.rows)
     with_zone = pq.read_table(parquet_files(folder)[0]).cast(COLUMNS)
     pq.write_table(with_zone, folder / "part-x.parquet")
     with pytest.raises(LabkitError, match="has other columns than"):
-        compact(lab)
+        compact(lab.rows)
 
 
 def test_a_full_disk_is_one_sentence_and_changes_nothing(lab: Settings) -> None:
     folder = fill(lab)
     before = parquet_files(folder)
-    work_folder(lab).write_text("a file in the place of the work")
+    work_folder(lab.rows).write_text("a file in the place of the work")
     with pytest.raises(LabkitError, match="All rows are where readers look"):
-        compact(lab)
+        compact(lab.rows)
     assert parquet_files(folder) == before
 
 
@@ -266,8 +268,8 @@ def test_only_one_compact_is_at_work_at_a_time(lab: Settings) -> None:
         exclusive(lab.state_dir, "compact.lock", wait=False),
         pytest.raises(BadInput, match="Another `labkit compact`"),
     ):
-        compact(lab)
-    assert compact(lab)
+        compact(lab.rows)
+    assert compact(lab.rows)
 
 
 def test_a_file_system_that_cannot_exchange_says_so_and_changes_nothing(
@@ -277,9 +279,9 @@ def test_a_file_system_that_cannot_exchange_says_so_and_changes_nothing(
     before = parquet_files(folder)
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())  # a C library without renameat2
     with pytest.raises(BadInput, match="cannot exchange two folders in one step"):
-        compact(lab)
+        compact(lab.rows)
     assert parquet_files(folder) == before
-    assert not work_folder(lab).exists()
+    assert not work_folder(lab.rows).exists()
 
 
 def test_a_folder_behind_a_link_is_merged_where_it_is(lab: Settings, tmp_path: Path) -> None:
@@ -287,7 +289,7 @@ def test_a_folder_behind_a_link_is_merged_where_it_is(lab: Settings, tmp_path: P
     elsewhere = tmp_path / "elsewhere"
     lab.parquet_dir.rename(elsewhere)
     lab.parquet_dir.symlink_to(elsewhere)
-    (done,) = compact(lab)
+    (done,) = compact(lab.rows)
     assert done.files_after == 1
     assert lab.parquet_dir.is_symlink()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -295,11 +297,11 @@ def test_a_folder_behind_a_link_is_merged_where_it_is(lab: Settings, tmp_path: P
 
 def test_what_a_killed_compact_left_goes_with_reset(lab: Settings) -> None:
     fill(lab)
-    work_folder(lab).mkdir()
+    work_folder(lab.rows).mkdir()
     compact_lock = lab.state_dir / "compact.lock"
     compact_lock.parent.mkdir()
     compact_lock.touch()
-    assert work_folder(lab) in what_goes(lab)
+    assert work_folder(lab.rows) in what_goes(lab)
 
 
 KILLED = """
@@ -309,7 +311,7 @@ from labkit.settings import load_settings
 def kill(date, step):
     if step == sys.argv[1]:
         os.kill(os.getpid(), signal.SIGKILL)
-compact(load_settings(), on_step=kill)
+compact(load_settings().rows, on_step=kill)
 """
 
 
@@ -338,7 +340,7 @@ def test_killed_at_any_step_leaves_the_old_or_the_new_files_and_the_next_compact
     before = read_metrics(lab.parquet_dir)
     done = subprocess.run([sys.executable, "-c", KILLED, step], cwd=REPOSITORY, env=environment(lab), check=False)
     assert done.returncode == -signal.SIGKILL
-    old = work_folder(lab) / folder.name
+    old = work_folder(lab.rows) / folder.name
     if then == "some are removed":
         next(old.glob("part-*")).unlink()
     elif then:
@@ -346,10 +348,10 @@ def test_killed_at_any_step_leaves_the_old_or_the_new_files_and_the_next_compact
         shutil.rmtree(old)
     assert len(parquet_files(lab.parquet_dir)) == files
     pd.testing.assert_frame_equal(read_metrics(lab.parquet_dir), before)
-    assert len(compact(lab)) == (files > 1)
+    assert len(compact(lab.rows)) == (files > 1)
     assert len(parquet_files(lab.parquet_dir)) == 1
     pd.testing.assert_frame_equal(read_metrics(lab.parquet_dir), before)
-    assert not work_folder(lab).exists()
+    assert not work_folder(lab.rows).exists()
     assert kept.exists()
 
 
@@ -360,7 +362,7 @@ def test_killed_at_any_moment_no_row_is_missing_or_twice(lab: Settings, tmp_path
     original = tmp_path / "original"
     shutil.copytree(folder, original)
     script = KILLED.replace("import os, signal, sys", "import os, signal, sys, threading")
-    script = script.replace("compact(load_settings(), on_step=kill)", """
+    script = script.replace("compact(load_settings().rows, on_step=kill)", """
 settings = load_settings()
 threading.Timer(float(sys.argv[1]), os.kill, (os.getpid(), signal.SIGKILL)).start()
 compact(settings)
@@ -373,8 +375,8 @@ compact(settings)
         count = len(parquet_files(lab.parquet_dir))
         outcomes.add(count)
         assert row_count(lab.parquet_dir) == rows
-        compact(lab)
-        assert not work_folder(lab).exists()
+        compact(lab.rows)
+        assert not work_folder(lab.rows).exists()
         shutil.rmtree(folder)
         shutil.copytree(original, folder)
     assert outcomes <= {1, 6}
@@ -416,7 +418,7 @@ def test_a_reader_at_any_moment_sees_every_row_once(
     original = tmp_path / "original"
     shutil.copytree(folder, original)
     for turn in range(60):
-        (done,) = compact(lab)
+        (done,) = compact(lab.rows)
         assert (done.files_after, done.rows) == (1, rows)
         again = tmp_path / "again"  # many files once more, by the same single step
         again.mkdir()

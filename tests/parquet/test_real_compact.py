@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.kafka.producer import produce
-from labkit.ledger.ledger import measure
+from labkit.lab.account import measure
 from labkit.parquet.compact import compact, work_folder
 from labkit.parquet.read import parquet_files, read_metrics
 from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.streams.procstat.snapshot import Snapshot
 from tests.support.feeds import hosts
 from tests.support.labs import Labkit
@@ -38,7 +38,7 @@ def prepared(lab: Settings) -> Iterator[Settings]:
 def through(settings: Settings, feed: list[Snapshot]) -> None:
     """Both jobs read `feed`, and are stopped in order."""
     submit(settings, *JOBS)
-    produce(settings, feed)
+    produce(settings.flow, feed)
     for job in JOBS:
         drain_and_stop(settings, job)
 
@@ -69,14 +69,14 @@ def test_a_date_that_the_job_writes_is_left_alone_and_the_job_goes_on_in_a_merge
     submit(prepared, ENRICHMENT)
     # No checkpoint while the test looks: the file in the making stays one until the job is stopped.
     submit(prepared.model_copy(update={"checkpoint_interval_s": 600}), PARQUET)
-    produce(prepared, feed[20:])
+    produce(prepared.flow, feed[20:])
     wait_for(lambda: any(path.name[0] == "." for path in folder.iterdir()))
     before = parquet_files(folder)
-    (result,) = compact(prepared, DATE)
+    (result,) = compact(prepared.rows, DATE)
     assert "the Parquet job writes it now" in result.left_alone
     assert parquet_files(folder) == before
     finish(prepared)
-    compact(prepared, DATE)
+    compact(prepared.rows, DATE)
     assert len(parquet_files(folder)) == 1
     balanced_account(prepared)
-    assert not work_folder(prepared).exists()
+    assert not work_folder(prepared.rows).exists()

@@ -17,7 +17,6 @@ import pyarrow.parquet
 import pytest
 from confluent_kafka import Producer
 
-from labkit.flink.names import ENRICHMENT, JOBS, PARQUET
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
@@ -25,11 +24,14 @@ from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce, register_snapshot_schema
 from labkit.lab import services
-from labkit.ledger.ledger import measure
+from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files
 from labkit.settings import REPOSITORY, Settings
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, Verdict
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
+from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
 from labkit.streams.procstat.snapshot import Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import Verdict
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
 from tests.support.pipelines import finish, has_checkpoint_since, idle, rows_of, workers
@@ -108,7 +110,7 @@ def test_streamed_result_equals_pandas_whatever_the_partitions_and_the_date_is_t
 ) -> None:
     midnight = 1_764_028_800_000  # 2025-11-25T00:00:00Z
     feed = hosts([f"host{number}" for number in range(8)], 30, seed=7, start_ms=midnight - 15_000)
-    produce(both_jobs, feed)
+    produce(both_jobs.flow, feed)
     account = finish(both_jobs)
     names = {snapshot.hostname for snapshot in feed}
     pd.testing.assert_frame_equal(rows_of(both_jobs, names), shares_by_pandas(feed))
@@ -124,7 +126,7 @@ def test_late_repeated_rebooted_and_reset_snapshots_follow_the_rules_through_fli
     after = Snapshot("edge", one.timestamp - 4000, three.cpus, btime=two.btime + 100)
     reset = tuple(cpu._replace(idle=cpu.idle - 300) if cpu.id == "cpu1" else cpu for cpu in four.cpus)
     last = Snapshot("edge", one.timestamp - 3000, reset, btime=two.btime + 101)
-    produce(both_jobs, [one, two, two, one, three, rebooted, after, last])
+    produce(both_jobs.flow, [one, two, two, one, three, rebooted, after, last])
     account = finish(both_jobs)
     rows = rows_of(both_jobs, {"edge"})
     assert account.verdicts[Verdict.REJECTED] == 2
@@ -139,15 +141,15 @@ def test_late_repeated_rebooted_and_reset_snapshots_follow_the_rules_through_fli
 def test_what_cannot_be_read_goes_to_the_dead_letters_with_its_reason_and_stops_nothing(both_jobs: Settings) -> None:
     valid = hosts(["poisoned"], 3, seed=11)
     bad = corrupt_values(both_jobs, valid[0])
-    produce(both_jobs, valid[:1])
+    produce(both_jobs.flow, valid[:1])
     raw = Producer({"bootstrap.servers": both_jobs.kafka_bootstrap, "partitioner": "murmur2_random",
                     "message.max.bytes": 4_000_000})  # fmt: skip
     for value in bad.values():
         raw.produce(both_jobs.snapshots_topic, key=b"poisoned", value=value)
     raw.flush()
-    produce(both_jobs, valid[1:])
+    produce(both_jobs.flow, valid[1:])
     account = finish(both_jobs)
-    letters = list(read_topic(both_jobs, both_jobs.dead_letters_topic))
+    letters = list(read_topic(both_jobs.kafka_bootstrap, both_jobs.dead_letters_topic))
     reasons = [dict(letter.headers())["reason"].decode() for letter in letters]
     assert account.dead_letters.expected == len(letters) == len(bad)
     for (words, value), reason, letter in zip(bad.items(), reasons, letters, strict=True):
@@ -160,13 +162,13 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_with_its_reason_and_stops_
 
 def test_a_host_whose_clock_is_days_ahead_has_its_metrics_and_stops_nobody(both_jobs: Settings) -> None:
     ahead = hosts(["ahead"], 3, seed=12, start_ms=(int(time.time()) + 3 * 86_400) * 1000)
-    schema = read_schema(both_jobs.schema_dir)
-    codec, schema_id = SnapshotCodec(schema, lambda _: schema), register_snapshot_schema(both_jobs)
+    schema = read_schema(both_jobs.schema_dir, PROCSTAT)
+    codec, schema_id = SnapshotCodec(PROCSTAT, schema, lambda _: schema), register_snapshot_schema(both_jobs.flow)
     raw = Producer({"bootstrap.servers": both_jobs.kafka_bootstrap, "partitioner": "murmur2_random"})
     for snapshot in ahead[:2]:  # a stranger's producer: Kafka's own time for the record
         raw.produce(both_jobs.snapshots_topic, key=b"ahead", value=codec.encode(snapshot, schema_id))
     raw.flush()
-    counts = produce(both_jobs, ahead[2:])
+    counts = produce(both_jobs.flow, ahead[2:])
     assert counts.acknowledged == counts.sent == 1
     finish(both_jobs)
     pd.testing.assert_frame_equal(rows_of(both_jobs, {"ahead"}), shares_by_pandas(ahead))
@@ -190,13 +192,13 @@ def test_a_taskmanager_killed_under_load_loses_nothing_and_doubles_nothing(both_
 def kill_a_taskmanager_under_load(both_jobs: Settings) -> None:
     """Kill it between two halves of a feed; then all is as if it had lived."""
     feed = hosts([f"kill{number}" for number in range(20)], 100, seed=5)
-    produce(both_jobs, feed[: len(feed) // 2])
+    produce(both_jobs.flow, feed[: len(feed) // 2])
     before = workers(both_jobs)
     (taskmanager,) = [row.pid for row in services.status(both_jobs) if row.name == "taskmanager"]
     assert taskmanager
     os.kill(taskmanager, signal.SIGKILL)
     killed = time.time()
-    produce(both_jobs, feed[len(feed) // 2 :])
+    produce(both_jobs.flow, feed[len(feed) // 2 :])
     wait_for(lambda: all(has_checkpoint_since(killed, both_jobs, job) for job in JOBS), 120)
     now = workers(both_jobs)
     assert not now & before, "Python workers outlived their TaskManager"

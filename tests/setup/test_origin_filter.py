@@ -64,7 +64,7 @@ def test_an_image_is_built_with_all_that_our_own_jars_are_made_of() -> None:
 def test_services_do_not_start_on_the_java_parts_of_another_version(tmp_path: Path) -> None:
     settings = load_settings(install_dir=tmp_path)
     with pytest.raises(LabkitError, match="not installed"):
-        install.require_installed(settings)
+        install.require_installed(settings.install_dir)
     (tmp_path / "installed").write_text(f"{install.LOCK.read_text()}# {origin_filter.NAME} of last week\n")
     with pytest.raises(LabkitError, match=r"of another version .*Type: make install"):
-        install.require_installed(settings)
+        install.require_installed(settings.install_dir)

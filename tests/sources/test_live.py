@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice, repeat
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 import labkit.sources.live
 from labkit.errors import BadInput
-from labkit.sources.live import PROC_STAT, live_snapshots, read_snapshot
+from labkit.sources.live import live_snapshots, read_snapshot
 from labkit.streams.procstat.snapshot import Snapshot, parse_stat
+from labkit.streams.procstat.stream import PROCSTAT
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "proc_stat" / "linux_6_18_2_cpus.txt"
 INTERVAL_S = 0.05
@@ -23,7 +25,7 @@ GOES_ON = threading.Event()
 def live(
     limit_s: float | None = None, stop: threading.Event = GOES_ON, interval_s: float = INTERVAL_S
 ) -> Iterator[Snapshot]:
-    return live_snapshots("host", interval_s, stop, limit_s, FIXTURE)
+    return live_snapshots("host", interval_s, stop, limit_s, replace(PROCSTAT, reads=str(FIXTURE)))
 
 
 def test_the_kernel_of_this_machine_is_read_with_the_time_of_now() -> None:
@@ -31,7 +33,7 @@ def test_the_kernel_of_this_machine_is_read_with_the_time_of_now() -> None:
     snapshot = read_snapshot("host")
     assert (snapshot.hostname, snapshot.cpus[0].id) == ("host", "cpu")
     assert before - 1 <= snapshot.timestamp <= time.time() * 1000
-    assert f"btime {snapshot.btime}" in PROC_STAT.read_text()
+    assert f"btime {snapshot.btime}" in Path("/proc/stat").read_text()
 
 
 def test_a_file_can_take_the_place_of_proc_stat() -> None:
@@ -41,7 +43,7 @@ def test_a_file_can_take_the_place_of_proc_stat() -> None:
 
 def test_a_system_without_proc_stat_is_told_so_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
-        next(iter(live_snapshots("host", 1, GOES_ON, path=tmp_path / "stat")))
+        next(iter(live_snapshots("host", 1, GOES_ON, stream=replace(PROCSTAT, reads=str(tmp_path / "stat")))))
     assert str(tmp_path / "stat") in str(caught.value)
     assert "docker compose" in str(caught.value)
     assert "\n" not in str(caught.value)

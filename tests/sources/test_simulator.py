@@ -34,8 +34,10 @@ from labkit.sources.scenario import (
     load_scenario,
 )
 from labkit.sources.simulator import FleetSource, as_readings, as_text, host_name
-from labkit.streams.procstat.metrics import IDLE_RESET_TICKS, Comparison, CpuUtilization, Verdict, compare
+from labkit.streams.procstat.metrics import IDLE_RESET_TICKS, CpuUtilization, compare
 from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.rules import Comparison, Verdict
 from tests.support import strategies
 
 START_MS = 1_795_165_200_000
@@ -118,8 +120,8 @@ def test_all_hosts_at_once_give_the_very_bytes_of_one_after_the_other(
     seed: int, scenario: Scenario, interval_s: float, hosts: int
 ) -> None:
     words = {"interval_s": interval_s, "start_ms": START_MS, "seconds": 10}
-    schema = read_schema(load_settings().schema_dir)
-    codec = SnapshotCodec(schema, lambda _: schema)
+    schema = read_schema(load_settings().schema_dir, PROCSTAT)
+    codec = SnapshotCodec(PROCSTAT, schema, lambda _: schema)
     wanted = [
         Encoded(one.hostname, one.timestamp, range(len(one.cpus)), codec.encode(one, 1)[HEADER_BYTES:])
         for one in FleetSource(hosts, 3, seed, scenario, **words)

@@ -12,16 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.streams.procstat.metrics import (
-    FORGET_AFTER_MS,
-    UTILIZATION_COLUMNS,
-    Comparison,
-    CpuUtilization,
-    Verdict,
-    compare,
-    cpu_utilization,
-)
+from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, CpuUtilization, LastGood, compare, cpu_utilization
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.rules import FORGET_AFTER_MS, Comparison, Verdict
 from tests.support.strategies import ANY_TICKS, REAL_TICKS, cpu_times, grown, recordings, snapshots, steps
 
 COLUMNS = CpuTimes._fields[1:9]  # the eight that make up the total; guest and guest_nice are inside
@@ -37,6 +30,11 @@ def snapshot(timestamp: int, *cpus: CpuTimes, btime: int = 1_000) -> Snapshot:
 
 def named(cpu: CpuTimes, *ids: str) -> tuple[CpuTimes, ...]:
     return tuple(cpu._replace(id=cpu_id) for cpu_id in ids)
+
+
+def kept(snapshot: Snapshot) -> LastGood:
+    """What the next one is compared with."""
+    return LastGood(snapshot.timestamp, snapshot.btime, snapshot.cpus)
 
 
 def ids_of(comparison: Comparison) -> list[str]:
@@ -150,7 +148,7 @@ def test_btime_that_moves_by_a_second_is_a_clock_adjustment(moved: int) -> None:
 @pytest.mark.parametrize("timestamp", [500, 1_000, 2_000])
 def test_btime_that_moves_by_more_is_a_reboot_even_at_an_older_time(moved: int, timestamp: int) -> None:
     before, now = snapshot(1_000, START), snapshot(timestamp, ZERO, btime=1_000 + moved)
-    assert compare(before, now) == Comparison(Verdict.REBOOT, now, None)
+    assert compare(before, now) == Comparison(Verdict.REBOOT, kept(now), None)
     after = compare(now, snapshot(timestamp + 700, ZERO._replace(idle=70), btime=now.btime))
     assert after.result is not None
     assert after.result.time_delta_ms == 700
@@ -190,7 +188,7 @@ def test_a_cpu_that_disappears_and_comes_back_leaves_the_others_untouched() -> N
 
 @given(snapshots())
 def test_the_first_snapshot_of_a_host_emits_nothing(first) -> None:
-    assert compare(None, first) == Comparison(Verdict.FIRST, first, None)
+    assert compare(None, first) == Comparison(Verdict.FIRST, kept(first), None)
 
 
 @pytest.mark.parametrize("timestamp", [1_000, 999, 0])
@@ -240,7 +238,7 @@ def test_a_host_that_was_silent_for_up_to_30_days_goes_on(pause_ms: int) -> None
 
 def test_a_host_that_was_silent_for_longer_is_a_new_one() -> None:
     now = snapshot(1_000 + FORGET_AFTER_MS + 1, SECOND)
-    assert compare(snapshot(1_000, START), now) == Comparison(Verdict.FIRST, now, None)
+    assert compare(snapshot(1_000, START), now) == Comparison(Verdict.FIRST, kept(now), None)
 
 
 # 9. The same by another way

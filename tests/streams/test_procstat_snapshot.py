@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, ProcStatError, parse_stat
+from labkit.streams.parsing import ReadingError
+from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, parse_stat
 from tests.support.strategies import snapshots, stat_text
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "proc_stat"
@@ -146,7 +147,7 @@ def test_unknown_lines_are_left_alone(text, data) -> None:
 )
 def test_a_garbled_line_is_an_error_that_names_line_and_column(garbled: str, column: int) -> None:
     text = f"cpu  1 2 3 4\ncpu0 1 2 3 4\n{garbled}\nbtime 1764000000\n"
-    with pytest.raises(ProcStatError, match=f"line 3, column {column}: ") as error:
+    with pytest.raises(ReadingError, match=f"line 3, column {column}: ") as error:
         parse_stat(text, "host", 1)
     assert (error.value.line, error.value.column) == (3, column)
 
@@ -154,19 +155,19 @@ def test_a_garbled_line_is_an_error_that_names_line_and_column(garbled: str, col
 @given(TEXTS, st.data())
 def test_a_file_cut_inside_a_line_is_an_error_that_names_that_line(text, data) -> None:
     cut = text[: data.draw(st.integers(1, len(text) - 1))].removesuffix("\n")
-    with pytest.raises(ProcStatError) as error:
+    with pytest.raises(ReadingError) as error:
         parse_stat(cut, "host", 1)
     assert error.value.line == cut.count("\n") + 1
 
 
 @pytest.mark.parametrize("line", ["cpu0 4705 150 11", "cpu  4705 150 11"])
 def test_a_number_cut_short_is_named_by_its_column(line: str) -> None:
-    with pytest.raises(ProcStatError, match="line 2, column 4: "):
+    with pytest.raises(ReadingError, match="line 2, column 4: "):
         parse_stat(f"btime 1764000000\n{line}", "host", 1)
 
 
 @pytest.mark.parametrize("text", ["", "cpu 1 2 3 4\n", "btime 1764000000\n", "\n\n"])
 def test_a_file_without_a_cpu_line_or_without_btime_is_an_error_at_its_end(text: str) -> None:
-    with pytest.raises(ProcStatError, match="there is no") as error:
+    with pytest.raises(ReadingError, match="there is no") as error:
         parse_stat(text, "host", 1)
     assert (error.value.line, error.value.column) == (text.count("\n") + 1, 1)

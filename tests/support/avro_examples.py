@@ -16,8 +16,9 @@ from labkit.kafka.avro import (
 )
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 
-SCHEMA = read_schema(REPOSITORY / "schemas")
+SCHEMA = read_schema(REPOSITORY / "schemas", PROCSTAT)
 
 
 SCHEMA_ID = 7
@@ -30,7 +31,7 @@ SOMETHING_ELSE = {"type": "record", "name": "Weather", "namespace": "local", "fi
 REGISTERED: dict[int, Schema] = {SCHEMA_ID: SCHEMA, 8: SOMETHING_ELSE, 9: {"type": "string"}}
 
 
-CODEC = SnapshotCodec(SCHEMA, REGISTERED.get)
+CODEC = SnapshotCodec(PROCSTAT, SCHEMA, REGISTERED.get)
 
 
 #: The examples of a second version: one field more.

@@ -7,14 +7,15 @@ import contextlib
 import pandas as pd
 import psutil
 
-from labkit.flink.names import JOBS
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.stop import drain_and_stop
 from labkit.lab import services
-from labkit.ledger.ledger import Ledger, measure
+from labkit.lab.account import measure
+from labkit.ledger.ledger import Ledger
 from labkit.parquet.read import read_metrics
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings
+from labkit.streams.names import JOBS
 from tests.support.feeds import in_order
 
 

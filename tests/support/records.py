@@ -10,25 +10,20 @@ import fastavro
 from confluent_kafka import Message, Producer
 
 from labkit.dead_letters.letters import DeadLetter, letters
-from labkit.kafka.avro import (
-    MAX_CPU_LINES,
-    MAX_SNAPSHOT_BYTES,
-    Schema,
-    SnapshotCodec,
-    read_schema,
-)
+from labkit.kafka.avro import MAX_SNAPSHOT_BYTES, Schema, SnapshotCodec, read_schema
 from labkit.kafka.producer import register_snapshot_schema
 from labkit.kafka.registry import Registry
 from labkit.kafka.topics import MAX_MESSAGE_BYTES
 from labkit.settings import Settings
-from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.snapshot import MAX_CPU_LINES, CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 
 
 def corrupt_values(settings: Settings, good: Snapshot) -> dict[str, bytes]:
     """One value of each kind that cannot be read, by the words of its reason."""
-    schema = read_schema(settings.schema_dir)
-    schema_id = register_snapshot_schema(settings)
-    codec = SnapshotCodec(schema, lambda _: schema)
+    schema = read_schema(settings.schema_dir, PROCSTAT)
+    schema_id = register_snapshot_schema(settings.flow)
+    codec = SnapshotCodec(PROCSTAT, schema, lambda _: schema)
     other = {"type": "record", "name": "Other", "fields": [{"name": "x", "type": "long"}]}
     other_id = Registry(settings.registry_url).register("test-other-value", other)
     framed = codec.encode(good, schema_id)
@@ -79,12 +74,12 @@ def framed(snapshot: Snapshot, schema: Schema, schema_id: int, **more: Any) -> b
 
 
 def v1(settings: Settings, snapshot: Snapshot) -> bytes:
-    return framed(snapshot, read_schema(settings.schema_dir), register_snapshot_schema(settings))
+    return framed(snapshot, read_schema(settings.schema_dir, PROCSTAT), register_snapshot_schema(settings.flow))
 
 
 def new_letters(settings: Settings, known: int) -> list[DeadLetter]:
-    return list(letters(settings))[known:]
+    return list(letters(settings.flow))[known:]
 
 
 def count_letters(settings: Settings) -> int:
-    return sum(1 for _ in letters(settings))
+    return sum(1 for _ in letters(settings.flow))

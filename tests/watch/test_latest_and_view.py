@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from labkit.analysis.plots import BANDS
 from labkit.settings import load_settings
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, CpuUtilization, Metrics
+from labkit.streams.procstat.stream import BANDS
 from labkit.watch.latest import FORGET_S, LatestByHost, Observation, busy_pct, parse
 from labkit.watch.poll import _as_output, how_it_reads
 from labkit.watch.view import Frame, ago, bar_cells, fitting, plain_line
@@ -105,11 +105,11 @@ def test_a_bar_is_filled_by_its_parts_and_none_is_more_than_a_character_off(numb
     user, nice, system, idle, *others = percent
     cpu = CpuUtilization("cpu0", user, nice, system, idle, *others, 100 - idle)
     cells = bar_cells(cpu, width)
-    assert list(cells) == list(BANDS)
+    assert list(cells) == [band.name for band in BANDS]
     assert sum(cells.values()) == width
-    for band, (columns, _) in BANDS.items():
-        exact = sum(getattr(cpu, column) for column in columns) * width / 100
-        assert abs(cells[band] - exact) <= 1 + 1e-9
+    for band in BANDS:
+        exact = sum(getattr(cpu, column) for column in band.columns) * width / 100
+        assert abs(cells[band.name] - exact) <= 1 + 1e-9
 
 
 def test_a_bar_stays_a_bar_when_the_numbers_do_not_make_100() -> None:
@@ -136,9 +136,9 @@ def test_without_colours_each_part_has_a_letter_of_its_own() -> None:
 def test_with_colours_they_are_those_of_the_plots() -> None:
     metrics = Metrics("web-1", NOW_MS, 1000, (shares("cpu", 50, 20, 10, 10),))
     text = "".join(drawn(Frame(heard(metrics), NOW_MS, "how"), color_system="truecolor"))
-    for band, (_, colour) in BANDS.items():
-        red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-        assert (f"38;2;{red};{green};{blue}m█" in text) == (band != "idle")
+    for band in BANDS:
+        red, green, blue = (int(band.colour[place : place + 2], 16) for place in (1, 3, 5))
+        assert (f"38;2;{red};{green};{blue}m█" in text) == (band.name != "idle")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 10), (20, 6), (200, 50)])
@@ -196,14 +196,16 @@ def test_where_nobody_watches_an_interval_is_one_plain_line() -> None:
 def test_a_notebook_gets_one_output_as_html_and_as_text() -> None:
     output = _as_output(Frame(heard(interval("<b>&web</b>")), NOW_MS, "how it reads"))
     assert "&lt;b&gt;&amp;web&lt;/b&gt;" in output["text/html"]
-    assert BANDS["user + nice"][1].lower() in output["text/html"]
+    assert BANDS[0].colour.lower() in output["text/html"]
     assert "<b>&web</b>  busy 25.0 %" in output["text/plain"]
     assert "\x1b" not in output["text/plain"] + output["text/html"]
 
 
 def test_it_says_whether_it_reads_uncommitted_and_what_that_means() -> None:
     settings = load_settings(checkpoint_interval_s=7)
-    uncommitted, committed = (how_it_reads(settings, committed) for committed in (False, True))
+    uncommitted, committed = (
+        how_it_reads(settings.flow, committed, settings.checkpoint_interval_s) for committed in (False, True)
+    )
     assert re.search(r"procstat_metrics, read uncommitted.*shows twice.*--committed", uncommitted)
     assert re.search(r"procstat_metrics, read committed.*every 7 s.*commit", committed)
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from labkit.flink.names import ENRICHMENT
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.kafka.consumer import read_topic
@@ -21,6 +20,7 @@ from labkit.kafka.producer import produce
 from labkit.kafka.topics import admin_client
 from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.streams.names import ENRICHMENT
 from labkit.streams.procstat.metrics import Metrics
 from labkit.watch.poll import follow, show
 from tests.support.feeds import hosts
@@ -50,7 +50,7 @@ class Watcher(threading.Thread):
         self.ready = threading.Event()
         self.stop = threading.Event()
         self.troubles: list[str] = []
-        self._follow = follow(settings, self.stop, committed=committed, host=host)
+        self._follow = follow(settings.flow, self.stop, committed=committed, host=host)
 
     def run(self) -> None:
         for news in self._follow:
@@ -83,7 +83,7 @@ def begin(watchers: list[Watcher], *new: Watcher) -> None:
 
 
 def committed_intervals(settings: Settings, host: str) -> int:
-    return sum(record.key() == host.encode() for record in read_topic(settings, settings.metrics_topic))
+    return sum(record.key() == host.encode() for record in read_topic(settings.kafka_bootstrap, settings.metrics_topic))
 
 
 def test_a_snapshot_shows_before_any_checkpoint_commits_it_and_committed_only_after(
@@ -93,7 +93,7 @@ def test_a_snapshot_shows_before_any_checkpoint_commits_it_and_committed_only_af
     committed = Watcher(enriching, "watched", committed=True)
     begin(watchers, uncommitted, committed)
     feed = hosts(["watched", "other"], 3, seed=21)
-    produce(enriching, feed)
+    produce(enriching.flow, feed)
     seen = [uncommitted.next(), uncommitted.next()]
     assert [metrics.timestamp for metrics in seen] == [feed[2].timestamp, feed[4].timestamp]
     assert [cpu.cpu_id for cpu in seen[0].cpu_metrics] == ["cpu", "cpu0", "cpu1", "cpu2"]
@@ -108,7 +108,7 @@ def test_a_snapshot_shows_before_any_checkpoint_commits_it_and_committed_only_af
 def test_it_belongs_to_no_group_and_the_job_loses_nothing_to_it(enriching: Settings, watchers: list[Watcher]) -> None:
     both = Watcher(enriching, "shared"), Watcher(enriching, "shared")
     begin(watchers, *both)
-    produce(enriching, hosts(["shared"], 2, seed=22))
+    produce(enriching.flow, hosts(["shared"], 2, seed=22))
     assert both[0].next() == both[1].next()
     admin = admin_client(
         enriching.kafka_bootstrap
@@ -121,7 +121,7 @@ def test_a_burst_is_shown_to_the_last_interval(enriching: Settings, watchers: li
     watcher = Watcher(enriching, "burst")
     begin(watchers, watcher)
     feed = hosts(["burst"], 2500, seed=26, cpus=1)
-    produce(enriching, feed)
+    produce(enriching.flow, feed)
     assert [watcher.next().timestamp for _ in feed[1:]] == [snapshot.timestamp for snapshot in feed[1:]]
 
 
@@ -129,14 +129,14 @@ def test_it_goes_on_when_the_broker_was_killed_and_is_back(enriching: Settings, 
     watcher = Watcher(enriching, "restarted")
     begin(watchers, watcher)
     feed = hosts(["restarted"], 4, seed=23)
-    produce(enriching, feed[:2])
+    produce(enriching.flow, feed[:2])
     assert watcher.next().timestamp == feed[1].timestamp
     pid = next(row.pid for row in services.status(enriching) if row.name == "kafka")
     assert pid
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: any("Kafka does not answer" in trouble for trouble in watcher.troubles))
     services.up(enriching)
-    produce(enriching, feed[2:])
+    produce(enriching.flow, feed[2:])
     assert feed[3].timestamp in {watcher.next().timestamp, watcher.next().timestamp}
     wait_for(lambda: watcher.troubles[-1] == "")
 
@@ -153,9 +153,9 @@ def test_where_nobody_watches_it_prints_a_line_for_each_interval_and_ctrl_c_ends
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: [lines.put(line) for line in process.stdout or []], daemon=True).start()
         feed = iter(hosts(["piped"], 120, seed=24))
-        produce(enriching, [next(feed)])
+        produce(enriching.flow, [next(feed)])
         while lines.empty():  # until it stands at the end of the topic
-            produce(enriching, [next(feed)])
+            produce(enriching.flow, [next(feed)])
             time.sleep(0.5)
         first = lines.get()
         assert " piped busy " in first
@@ -189,7 +189,7 @@ def test_a_notebook_has_one_output_that_is_drawn_anew(enriching: Settings, monke
     monkeypatch.setattr("IPython.display.display", display)
     sender = threading.Thread(target=send_slowly, args=(enriching,), daemon=True)
     sender.start()
-    show(enriching, seconds=8, host="notebook")
+    show(enriching.flow, seconds=8, host="notebook")
     sender.join(WITHIN_S)
     assert len(displayed) == 1
     assert "Waiting for the next interval of notebook" in displayed[0]["text/plain"]
@@ -199,5 +199,5 @@ def test_a_notebook_has_one_output_that_is_drawn_anew(enriching: Settings, monke
 
 def send_slowly(settings: Settings) -> None:
     for snapshot in hosts(["notebook"], 12, seed=25):
-        produce(settings, [snapshot])
+        produce(settings.flow, [snapshot])
         time.sleep(0.5)

@@ -16,17 +16,18 @@ from matplotlib.text import Text
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.workshop.pictures.byte_microscope import Piece, byte_microscope, meaning, pieces, zigzag
 from tests.support.strategies import snapshots
 
-SCHEMA = read_schema(REPOSITORY / "schemas")
+SCHEMA = read_schema(REPOSITORY / "schemas", PROCSTAT)
 CPUS = (CpuTimes("cpu", 4705, 150, 1120, 16250), CpuTimes("cpu0", 1, 2, 3, 4))
 SNAPSHOT = Snapshot("two-cpus", 1795368345547, CPUS, (98332, 0), (7, 7), 300, 1795353464, 1, 1, 0)
 LONG = st.integers(-(2**63), 2**63 - 1)
 
 
 def encoded(snapshot: Snapshot, schema_id: int = 7) -> bytes:
-    return SnapshotCodec(SCHEMA, lambda _: SCHEMA).encode(snapshot, schema_id)
+    return SnapshotCodec(PROCSTAT, SCHEMA, lambda _: SCHEMA).encode(snapshot, schema_id)
 
 
 def framed(schema: Any, value: Any) -> bytes:

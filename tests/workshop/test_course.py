@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from labkit.errors import BadInput, LabkitError
-from labkit.flink.names import ENRICHMENT
 from labkit.jobs import running_jobs
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import ENRICHMENT
 from labkit.workshop import check as checks
 from labkit.workshop.check import VERDICT, NotSolved, NotYet, Verdict
 from labkit.workshop.course import folder, index, progress

@@ -39,7 +39,7 @@ from labkit.settings import load_settings
 from labkit.workshop.jvm_threads import keep_threads_apart
 
 keep_threads_apart()
-_, tables = remote_environment(load_settings(state_dir=sys.argv[1]), "beside", parallelism=1, resume_from=None)
+_, tables = remote_environment(load_settings(state_dir=sys.argv[1]).cluster, "beside", parallelism=1, resume_from=None)
 tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
 stop = threading.Event()
 
@@ -70,7 +70,7 @@ def test_a_plan_is_made_while_other_threads_talk_to_the_jvm(tmp_path: Path) -> N
 
 AGAIN = """
 import sys
-from labkit.flink import enrichment, parquet_job
+from labkit.jobs.submit import _build
 from labkit.flink.gateway import close_client
 from labkit.lab.supervisor.configuration import write_configuration
 from labkit.settings import load_settings
@@ -79,8 +79,9 @@ from labkit.workshop import record_job
 settings = load_settings(state_dir=sys.argv[1])
 write_configuration(settings)  # the client reads Flink's
 for _ in range(2):
-    for module in (enrichment, record_job, parquet_job):
-        module.build(settings, None)
+    _build(settings, "enrichment", None)
+    record_job.build(settings, None)
+    _build(settings, "parquet", None)
     close_client()
 print("planned twice")
 """

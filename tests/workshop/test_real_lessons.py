@@ -8,7 +8,7 @@ import pytest
 from labkit.errors import BadInput
 from labkit.flink.rest import FlinkRest
 from labkit.kafka.topics import topic_partitions
-from labkit.ledger.ledger import measure
+from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files, row_count
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course.contents import lesson

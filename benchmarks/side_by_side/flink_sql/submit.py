@@ -18,7 +18,7 @@ def main() -> None:
     words = {name.removeprefix("BENCH_"): value for name, value in os.environ.items() if name.startswith("BENCH_")}
     statements = Template(Path(__file__).with_name("job.sql").read_text()).substitute(words)
     processes = int(words["PROCESSES"])
-    _, tables = remote_environment(load_settings(), words["JOB"], parallelism=processes, resume_from=None)
+    _, tables = remote_environment(load_settings().cluster, words["JOB"], parallelism=processes, resume_from=None)
     tables.get_config().set("table.exec.state.ttl", "31 d")
     for statement in statements.split(";\n"):
         if statement.strip():

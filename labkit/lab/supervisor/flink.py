@@ -19,7 +19,10 @@ _FROM_CONFIG_YAML = ("JVM_ARGS", "FLINK_ENV_JAVA_OPTS", "FLINK_ENV_JAVA_OPTS_JM"
 def flink_programs(settings: Settings) -> list[Program]:
     """JobManager and TaskManager."""
     scripts = flink_home() / "bin"
-    environment = {**service_environment(settings), **dict.fromkeys(_FROM_CONFIG_YAML, "")}
+    environment = {
+        **service_environment(settings.install_dir, settings.state_dir),
+        **dict.fromkeys(_FROM_CONFIG_YAML, ""),
+    }
     own_start = [sys.executable, "-m", "labkit.lab.supervisor.taskmanager", str(control_socket(settings))]
     return [
         Program("jobmanager", [str(scripts / "jobmanager.sh"), "start-foreground"], environment),

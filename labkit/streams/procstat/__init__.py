@@ -1,3 +1,3 @@
 """/proc/stat: ticks of CPUs, and what the CPUs did between two readings, in percent."""
 
-__all__ = ["columns", "intervals", "json_lines", "metrics", "snapshot"]
+__all__ = ["columnar", "columns", "intervals", "json_lines", "metrics", "snapshot", "stream"]

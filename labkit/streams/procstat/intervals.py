@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labkit.streams.procstat.columns import COUNTERS, Columns, Pattern, join, ranges
-from labkit.streams.procstat.metrics import BTIME_SLACK_S, FORGET_AFTER_MS, IDLE_RESET_TICKS, UTILIZATION_COLUMNS
+from labkit.streams.procstat.metrics import BTIME_SLACK_S, IDLE_RESET_TICKS, UTILIZATION_COLUMNS
+from labkit.streams.rules import FORGET_AFTER_MS
 
 __all__ = ["Intervals", "compare_all"]
 

@@ -13,23 +13,20 @@ Documentation/filesystems/proc.rst ("iowait … may decrease", guest inside user
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.rules import Comparison, Verdict, in_time
 
 __all__ = [
-    "FORGET_AFTER_MS", "IDLE_RESET_TICKS", "UTILIZATION_COLUMNS", "Comparison", "CpuUtilization", "Metrics", "Verdict",
-    "compare", "cpu_utilization",
+    "BTIME_SLACK_S", "IDLE_RESET_TICKS", "UTILIZATION_COLUMNS", "CpuUtilization", "LastGood", "Metrics", "compare",
+    "cpu_utilization",
 ]  # fmt: skip
 
 #: An idle counter that falls by this much or more belongs to a CPU that started over.
 IDLE_RESET_TICKS = 300
 #: btime moves a little with every clock adjustment; more than this many seconds is a reboot.
 BTIME_SLACK_S = 1
-
-#: A host that was silent for longer than 30 days is a new one, so that nobody has to remember it for ever.
-FORGET_AFTER_MS = 30 * 86_400_000
 
 #: The nine columns of a CPU in procstat_metrics and in Parquet, in this order.
 UTILIZATION_COLUMNS = (
@@ -71,48 +68,38 @@ class Metrics:
         return asdict(self)
 
 
-class Verdict(Enum):
-    """What a snapshot is, seen beside the last good one of its host."""
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """What the next snapshot of a host is compared with: no more of a snapshot than that."""
 
-    FIRST = "first of host"
-    REBOOT = "reboot"
-    REJECTED = "rejected"
-    GOOD = "good"
-
-
-class Comparison(NamedTuple):
-    """`next_state` is what the next snapshot is compared with; `result` is None unless `verdict` is GOOD."""
-
-    verdict: Verdict
-    next_state: Snapshot
-    result: Metrics | None
+    timestamp: int
+    btime: int
+    cpus: tuple[CpuTimes, ...]
 
 
-def compare(before: Snapshot | None, now: Snapshot) -> Comparison:
+def compare(before: LastGood | None, now: Snapshot) -> Comparison[LastGood, Metrics]:
     """The last good snapshot of a host (None at the start) and the one that came -> `Comparison`.
 
-    - No snapshot before: FIRST, nothing is emitted.
     - btime differs by more than 1 s: REBOOT, the host starts over, whatever its clock says.
-    - More than `FORGET_AFTER_MS` later than the last good one: FIRST, the host is forgotten by then.
-    - Not newer than the last good one: REJECTED, and the last good one is kept.
-    - Otherwise GOOD: one interval, its CPUs in the order of `now`.
+    - Otherwise FIRST, REJECTED or GOOD, by their times: `labkit.streams.rules.in_time`.
+    - GOOD: one interval, its CPUs in the order of `now`.
 
     CPUs are matched by name. One that was not there before, that started over, or for which no
     tick passed is left out of the interval; the others are not touched.
     """
-    if before is None:
-        return Comparison(Verdict.FIRST, now, None)
-    if abs(now.btime - before.btime) > BTIME_SLACK_S:
-        return Comparison(Verdict.REBOOT, now, None)
-    if now.timestamp - before.timestamp > FORGET_AFTER_MS:
-        return Comparison(Verdict.FIRST, now, None)
-    if now.timestamp <= before.timestamp:
+    next_state = LastGood(now.timestamp, now.btime, now.cpus)
+    if before is not None and abs(now.btime - before.btime) > BTIME_SLACK_S:
+        return Comparison(Verdict.REBOOT, next_state, None)
+    verdict = in_time(None if before is None else before.timestamp, now.timestamp)
+    if before is None or verdict is Verdict.FIRST:
+        return Comparison(Verdict.FIRST, next_state, None)
+    if verdict is Verdict.REJECTED:
         return Comparison(Verdict.REJECTED, before, None)
     earlier = {cpu.id: cpu for cpu in before.cpus}
     shares = (cpu_utilization(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier)
     measured = tuple(share for share in shares if share is not None)
     interval_ms = now.timestamp - before.timestamp
-    return Comparison(Verdict.GOOD, now, Metrics(now.hostname, now.timestamp, interval_ms, measured))
+    return Comparison(Verdict.GOOD, next_state, Metrics(now.hostname, now.timestamp, interval_ms, measured))
 
 
 def cpu_utilization(before: CpuTimes, after: CpuTimes) -> CpuUtilization | None:

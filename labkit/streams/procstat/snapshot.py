@@ -11,12 +11,20 @@ Source: Documentation/filesystems/proc.rst of the kernel, section 1.7, and proc_
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from labkit.errors import LabkitError
+from labkit.streams.parsing import ReadingError, count
 
-__all__ = ["CPU_COLUMNS", "CpuTimes", "ProcStatError", "Snapshot", "parse_stat"]
+__all__ = [
+    "CPU_COLUMNS", "MAX_CPU_LINES", "MAX_CPU_NAME", "READS", "CpuTimes", "Snapshot", "check_snapshot", "mend_record",
+    "parse_stat", "shift_snapshot",
+]  # fmt: skip
+
+READS = "/proc/stat"
+#: The most that a kernel is built for (8,192 CPUs, and the total line), and names as long as they may be: what is
+#: worked out of it still fits into a message, or the job would try for ever to write it.
+MAX_CPU_LINES, MAX_CPU_NAME = 8193, 16
 
 #: The kernel's columns, in the kernel's order.
 CPU_COLUMNS = (
@@ -26,8 +34,6 @@ CPU_COLUMNS = (
 
 _OLDEST_KERNEL_COLUMNS = 4  # Linux 2.4: user nice system idle
 _CPU_NAME = re.compile(r"cpu[0-9]*")
-_COUNTER_END = 2**63  # Avro's long; the kernel's u64 counters take 2.9e9 years to get there at 100 Hz
-_COUNTER_DIGITS = len(str(_COUNTER_END))
 _SINGLE_NUMBERS = ("ctxt", "btime", "processes", "procs_running", "procs_blocked")
 
 
@@ -69,25 +75,16 @@ class Snapshot:
     procs_blocked: int = 0
 
 
-class ProcStatError(LabkitError):
-    """A line of /proc/stat that cannot be read: `line` and `column` count from 1."""
-
-    def __init__(self, why: str, line: int, column: int) -> None:
-        super().__init__(f"/proc/stat line {line}, column {column}: {why}.")
-        self.line = line
-        self.column = column
-
-
 def parse_stat(text: str, hostname: str, timestamp: int) -> Snapshot:
     """The text of /proc/stat -> a `Snapshot` of `hostname` at `timestamp` (ms since the epoch).
 
     Kernels with 4 to 10 CPU columns are read: missing columns are 0, further ones are ignored.
-    Lines this module does not know are left alone. Raises `ProcStatError` for a line that is
+    Lines this module does not know are left alone. Raises `ReadingError` for a line that is
     cut short or garbled, and where there is no CPU line or no btime line at all.
     """
     *lines, rest = text.split("\n")
     if rest:
-        raise ProcStatError("the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
+        raise ReadingError(READS, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
     cpus: list[CpuTimes] = []
     many: dict[str, tuple[int, ...]] = {"intr": (), "softirq": ()}
     single: dict[str, int] = {}
@@ -100,9 +97,9 @@ def parse_stat(text: str, hostname: str, timestamp: int) -> Snapshot:
         elif name in _SINGLE_NUMBERS:
             single[name] = _numbers(words, number, at_least=1)[0]
     if not cpus:
-        raise ProcStatError("there is no cpu line", len(lines) + 1, 1)
+        raise ReadingError(READS, "there is no cpu line", len(lines) + 1, 1)
     if "btime" not in single:
-        raise ProcStatError("there is no btime line", len(lines) + 1, 1)
+        raise ReadingError(READS, "there is no btime line", len(lines) + 1, 1)
     return Snapshot(hostname, timestamp, tuple(cpus), many["intr"], many["softirq"], **single)
 
 
@@ -112,12 +109,47 @@ def _cpu_line(name: str, words: list[str], line: int) -> CpuTimes:
 
 
 def _numbers(words: list[str], line: int, *, at_least: int) -> tuple[int, ...]:
-    for column, word in enumerate(words, start=2):
-        if not (word.isascii() and word.isdigit()):
-            raise ProcStatError(f"{word!r} is not a count", line, column)
-        if len(word) > _COUNTER_DIGITS or int(word) >= _COUNTER_END:
-            raise ProcStatError("the count does not fit into 63 bits", line, column)
+    numbers = tuple(count(READS, word, line, column) for column, word in enumerate(words, start=2))
     if len(words) < at_least:
         missing = len(words) + 2
-        raise ProcStatError(f"the line ends after {len(words)} numbers, at least {at_least} are needed", line, missing)
-    return tuple(map(int, words))
+        why = f"the line ends after {len(words)} numbers, at least {at_least} are needed"
+        raise ReadingError(READS, why, line, missing)
+    return numbers
+
+
+def check_snapshot(snapshot: Snapshot) -> str:
+    """Why a snapshot that was decoded is none, or ""."""
+    names = [cpu.id for cpu in snapshot.cpus]
+    if not names:
+        return "there are no CPUs in it"
+    if len(names) > MAX_CPU_LINES or max(map(len, names)) > MAX_CPU_NAME:
+        return "it has more CPUs, or a longer name, than a machine can have"
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        return f"CPU {twice} is in it more than once"
+    negative = next((cpu for cpu in snapshot.cpus if min(cpu[1:]) < 0), None)
+    if negative is not None:
+        return f"CPU {negative.id} has a negative counter"
+    single = (getattr(snapshot, name) for name in _SINGLE_NUMBERS)
+    return (
+        "there is a negative counter beside the CPUs" if min([*snapshot.intr, *snapshot.softirq, *single]) < 0 else ""
+    )
+
+
+def shift_snapshot(snapshot: Snapshot, shift_ms: int) -> Snapshot:
+    """The snapshot, and the boot of its machine, `shift_ms` later; in whole seconds, since btime has no finer unit."""
+    return replace(snapshot, timestamp=snapshot.timestamp + shift_ms, btime=snapshot.btime + shift_ms // 1000)
+
+
+def mend_record(record: dict[str, Any]) -> list[str]:
+    """Drop what is in `record["cpus"]` again, with the same counters; returns what was done, in words."""
+    kept: list[dict[str, Any]] = []
+    again = []
+    for cpu in record["cpus"]:
+        if cpu in kept:
+            again.append(str(cpu["id"]))
+        else:
+            kept.append(cpu)
+    record["cpus"] = kept
+    twice = ", ".join(dict.fromkeys(again))
+    return [f"CPU {twice} kept once, its counters being the same each time"] if twice else []

@@ -24,6 +24,7 @@ from labkit.kafka.consumer import read_topic
 from labkit.kafka.registry import Registry
 from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.workshop.check import NotYet
 from labkit.workshop.lesson import tidy
 from labkit.workshop.waiting import cause
@@ -153,11 +154,11 @@ def decoded(settings: Settings, raw: Any) -> Any:
     from pyflink.common import Types
     from pyflink.datastream import MapFunction
 
-    schema, registry = read_schema(settings.schema_dir), Registry.of(settings)
+    schema, registry = read_schema(settings.schema_dir, PROCSTAT), Registry.of(settings.flow)
 
     class Decode(MapFunction):
         def open(self, runtime_context: Any) -> None:
-            self._codec = SnapshotCodec(schema, registry.wait_for_schema)
+            self._codec = SnapshotCodec(PROCSTAT, schema, registry.wait_for_schema)
 
         def map(self, record: Any) -> Any:
             snapshot = self._codec.decode(record[1])
@@ -176,8 +177,8 @@ def on_cluster(settings: Settings, name: str, attach: Callable[[Any], Any], coun
     from labkit.flink.environment import remote_environment
 
     job, topic = settings.job_name(name), f"procstat_{settings.job_name(name)}"
-    create_topics(settings, [Topic(topic, 1)])
-    env, tables = remote_environment(settings, job, parallelism=1, resume_from=None)
+    create_topics(settings.kafka_bootstrap, [Topic(topic, 1)])
+    env, tables = remote_environment(settings.cluster, job, parallelism=1, resume_from=None)
     tables.execute_sql(
         _table(settings, "records", settings.snapshots_topic, "host STRING, `value` BYTES")
         + """, 'scan.startup.mode' = 'earliest-offset', 'key.format' = 'raw', 'key.fields' = 'host',
@@ -208,7 +209,7 @@ def committed(settings: Settings, job_id: str, topic: str, count: int) -> list[M
     """
     rest = FlinkRest(settings.flink_url)
     deadline = time.monotonic() + WITHIN_S
-    while len(found := list(read_topic(settings, topic))) < count and time.monotonic() < deadline:
+    while len(found := list(read_topic(settings.kafka_bootstrap, topic))) < count and time.monotonic() < deadline:
         trace = rest.root_exception(job_id)
         if trace:
             raise NotYet(

@@ -38,7 +38,7 @@ def judge_02a(answer: Callable[[str, str, list[Snapshot]], int], _: Settings) ->
     readings = _readings()
     with _topic(settings) as topic:
         said = answer(settings.kafka_bootstrap, topic, readings)
-        found = list(read_topic(settings, topic))
+        found = list(read_topic(settings.kafka_bootstrap, topic))
     if len(found) < len(readings):
         raise NotYet(
             f"{len(found)} of {len(readings)} records were in the topic when your function returned.",
@@ -70,7 +70,7 @@ def _judge_refused(answer: Callable[[str, str, list[Snapshot]], int], settings: 
                 f"The broker refused one reading, which was too large. Your function raised {type(error).__name__}.",
                 "Count the reports that have no error. The others were not written, and the sender is told by the sum.",
             ) from error
-        found = len(list(read_topic(settings, topic)))
+        found = len(list(read_topic(settings.kafka_bootstrap, topic)))
     if found < len(small):
         raise NotYet(
             f"The broker refused one reading, which was too large. Of the {len(small)} others {found} are there.",
@@ -195,7 +195,7 @@ def _require_left(settings: Settings, group: str) -> None:
 
 
 def _require_committed(settings: Settings, topic: str, group: str, handled: list[tuple[int, int]]) -> None:
-    committed = committed_offsets(settings, topic, group)
+    committed = committed_offsets(settings.kafka_bootstrap, topic, group)
     again = sum(offset >= committed[partition] for partition, offset in handled)
     if again:
         raise NotYet(
@@ -229,7 +229,7 @@ def _require_all(
             "(enable.auto.commit does it for you, at the wrong moment).",
         )
     ends = {number: sum(1 for place in handled if place[0] == number) for number in range(_PARTITIONS)}
-    committed = committed_offsets(settings, topic, group)
+    committed = committed_offsets(settings.kafka_bootstrap, topic, group)
     if committed != ends:
         behind = sum(ends.values()) - sum(committed.values())
         raise NotYet(
@@ -260,7 +260,7 @@ def _fill(settings: Settings, topic: str, readings: list[Snapshot]) -> None:
 def _topic(settings: Settings, max_message_bytes: int = MAX_MESSAGE_BYTES) -> Iterator[str]:
     """A new topic that is gone afterwards."""
     name = f"asked_{uuid.uuid4().hex[:8]}{_SUFFIX}"
-    create_topics(settings, [Topic(name, _PARTITIONS, max_message_bytes)])
+    create_topics(settings.kafka_bootstrap, [Topic(name, _PARTITIONS, max_message_bytes)])
     try:
         yield name
     finally:

@@ -242,7 +242,7 @@ def _judge_value(
             f"The body is {value[HEADER_BYTES:][:12].hex(' ')} …; as Avro {record} is {body[:12].hex(' ')} ….",
             "fastavro.schemaless_writer writes it into an io.BytesIO.",
         )
-    if Registry.of(settings).schema(wanted) is None:
+    if Registry.of(settings.flow).schema(wanted) is None:
         raise NotYet(f"The registry does not know the schema id {wanted}.", "Register the schema that it was given.")
     return wanted
 

@@ -58,7 +58,7 @@ def judge_04a(functions: Any, settings: Settings) -> str:
                 "Both rows may be sums: add the records of both, and the bytes of both.",
             )
     own = begin("04", say=lambda _: None, suffix=_SUFFIX, checkpoint_interval_s=1)
-    records = list(read_topic(own, own.snapshots_topic))
+    records = list(read_topic(own.kafka_bootstrap, own.snapshots_topic))
     row = Types.ROW_NAMED(["host", "records", "bytes"], [Types.STRING(), Types.LONG(), Types.LONG()])
     found = on_cluster(
         own,
@@ -82,10 +82,12 @@ def judge_04b(build: Any, settings: Settings) -> str:
     from labkit.flink.environment import remote_environment
 
     own = begin("04", say=lambda _: None, suffix=_SUFFIX, checkpoint_interval_s=1)
-    remote_environment(own, own.job_name("first"), parallelism=1, resume_from=None)  # the JVM gets its surroundings
-    produce(own, FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=1_795_368_345_000, seconds=9))
+    remote_environment(
+        own.cluster, own.job_name("first"), parallelism=1, resume_from=None
+    )  # the JVM gets its surroundings
+    produce(own.flow, FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=1_795_368_345_000, seconds=9))
     topic = f"procstat_counts{_SUFFIX}"
-    create_topics(own, [Topic(topic, 1)])
+    create_topics(own.kafka_bootstrap, [Topic(topic, 1)])
     env = build(own)
     java = getattr(env, "_j_stream_execution_environment", None)
     if java is None:
@@ -95,7 +97,7 @@ def judge_04b(build: Any, settings: Settings) -> str:
             f"The environment is a {java.getClass().getSimpleName()}: it would run the job in this process.",
             "remote_environment makes one that reaches the cluster.",
         )
-    snapshots = Counter(record.partition() for record in read_topic(own, own.snapshots_topic))
+    snapshots = Counter(record.partition() for record in read_topic(own.kafka_bootstrap, own.snapshots_topic))
     rest = FlinkRest(own.flink_url)
     try:
         job_id = str(env.execute_async(own.job_name("partitions")).get_job_id())

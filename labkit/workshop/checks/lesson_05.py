@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.settings import Settings
-from labkit.streams.procstat.metrics import compare
+from labkit.streams.procstat.metrics import LastGood, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.workshop.check import NotYet, raised
 from labkit.workshop.checks.flink_trial import Operator, decoded, on_cluster
@@ -178,10 +178,9 @@ def _words(shares: list[float]) -> str:
 
 
 def _busy(found: Any) -> Iterator[list[Any]]:
-    last: Snapshot | None = None
+    last: LastGood | None = None
     for now in found:
-        metrics = compare(last, now).result
-        last = now
+        _, last, metrics = compare(last, now)
         if metrics is not None:
             yield from ([metrics.hostname, metrics.timestamp, cpu.cpu_id, cpu.total_busy_pct]
                         for cpu in metrics.cpu_metrics if cpu.cpu_id != "cpu")  # fmt: skip

@@ -215,8 +215,8 @@ def _fill(own: Settings) -> dict[tuple[str, int], float]:
     In each partition the aborted message is the first, so whoever has read another one there has passed it.
     """
     delete_topics(own, [own.metrics_topic])
-    topic = next(topic for topic in pipeline_topics(own) if topic.name == own.metrics_topic)
-    create_topics(own, [topic])
+    topic = next(topic for topic in pipeline_topics(own.flow) if topic.name == own.metrics_topic)
+    create_topics(own.kafka_bootstrap, [topic])
     producer = Producer({"bootstrap.servers": own.kafka_bootstrap, "transactional.id": f"check{_SUFFIX}"})
     producer.init_transactions()
     producer.begin_transaction()
@@ -249,7 +249,7 @@ def _run(own: Settings, statements: list[str], folder: Path, enough: int) -> lis
     """Run the statements until as many rows are visible as are wanted, or until more checkpoints change nothing."""
     job = own.job_name(_JOB)
     try:
-        _, tables = remote_environment(own, job, parallelism=1, resume_from=None)
+        _, tables = remote_environment(own.cluster, job, parallelism=1, resume_from=None)
         for text in statements:
             tables.execute_sql(text)
     except (NotSolved, LabkitError):

@@ -130,7 +130,7 @@ def _topics(own: Settings) -> Iterator[None]:
         delete_groups(own, [_GROUP])
 
     clear()
-    create_topics(own, [Topic(_SOURCE, 1), Topic(_TARGET, 1)])
+    create_topics(own.kafka_bootstrap, [Topic(_SOURCE, 1), Topic(_TARGET, 1)])
     try:
         yield
     finally:
@@ -190,12 +190,12 @@ class _Relay:
 
 
 def _found(own: Settings) -> list[Any]:
-    return [record.value() for record in read_topic(own, _TARGET)]
+    return [record.value() for record in read_topic(own.kafka_bootstrap, _TARGET)]
 
 
 def _require_whole(own: Settings, values: list[bytes]) -> None:
     """All of them, each once, and with their keys."""
-    found = list(read_topic(own, _TARGET))
+    found = list(read_topic(own.kafka_bootstrap, _TARGET))
     if not found:
         raise NotYet(
             f"{len(values)} records were in the source; in the target a read_committed reader finds none.",
@@ -233,7 +233,7 @@ def _require_no_fault(own: Settings, values: list[bytes], killed_after: str) -> 
 
 
 def _require_committed(own: Settings, count: int) -> None:
-    offset = committed_offsets(own, _SOURCE, _GROUP)[0]
+    offset = committed_offsets(own.kafka_bootstrap, _SOURCE, _GROUP)[0]
     if offset != count:
         raise NotYet(
             f"All {count} records came out, and the group {_GROUP} stands at offset {offset}.",

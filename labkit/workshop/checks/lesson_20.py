@@ -91,9 +91,9 @@ def _begun() -> tuple[Settings, Any]:
     from labkit.flink.environment import remote_environment
 
     own = begin("20", say=lambda _: None, suffix=_SUFFIX, start=Start.TOPICS, partitions=1)
-    produce(own, [snapshot for host in _HOSTS for snapshot in _sent(host)])
+    produce(own.flow, [snapshot for host in _HOSTS for snapshot in _sent(host)])
     once = {"restart-strategy.type": "none"}  # what fails is to be heard of, not tried for ever
-    _, tables = remote_environment(own, own.job_name("trial"), parallelism=1, resume_from=None, **once)
+    _, tables = remote_environment(own.cluster, own.job_name("trial"), parallelism=1, resume_from=None, **once)
     tables.execute_sql(f"""
         CREATE TABLE snapshots (hostname STRING, `timestamp` BIGINT, btime BIGINT, arrived AS PROCTIME())
         WITH ('connector' = 'kafka', 'properties.bootstrap.servers' = '{own.kafka_bootstrap}',
@@ -151,7 +151,7 @@ def judge_20b(statements: Any, settings: Settings) -> str:
         raise NotYet("statements did not return a list of two texts.", "A CREATE TABLE first, then an INSERT INTO.")
     own, tables = _begun()
     topic = f"procstat_hosts{_SUFFIX}"
-    create_topics(own, [Topic(topic, 1)])
+    create_topics(own.kafka_bootstrap, [Topic(topic, 1)])
     try:
         tables.execute_sql(texts[0])
         result = tables.execute_sql(texts[1])
@@ -160,7 +160,7 @@ def judge_20b(statements: Any, settings: Settings) -> str:
         _wait_for(result, topic)
     finally:
         tidy(own)
-    messages = [(record.key(), record.value()) for record in read_topic(own, topic)]
+    messages = [(record.key(), record.value()) for record in read_topic(own.kafka_bootstrap, topic)]
     _judge_table(messages)
     return f"{len(messages)} messages, and the last of each of {len(_HOSTS)} keys is right."
 

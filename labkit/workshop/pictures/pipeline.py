@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from labkit.errors import LabkitError
-from labkit.flink.names import ENRICHMENT, PARQUET
 from labkit.flink.rest import FlinkRest, Job
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.offsets import committed_offsets
 from labkit.kafka.topics import topic_partitions
 from labkit.parquet.read import parquet_files, row_count
 from labkit.settings import Settings
+from labkit.streams.names import ENRICHMENT, PARQUET
 
 __all__ = ["JobNow", "Pipeline", "counted", "drawn", "pipeline_picture"]
 
@@ -85,12 +85,12 @@ def _topic_and_reader(
         return None, None
     group = settings.job_name(name)
     job = next((job for job in jobs if job.name == group), None)
-    read = committed_offsets(settings, topic, group)
+    read = committed_offsets(settings.kafka_bootstrap, topic, group)
     if job is not None and not job.is_over:
         found = FlinkRest(settings.flink_url).read_offsets(job.id, topic)
         read = {number: max(offset, found.get(number, 0)) for number, offset in read.items()}
     total = behind = 0
-    for record in read_topic(settings, topic):
+    for record in read_topic(settings.kafka_bootstrap, topic):
         total += 1
         behind += record.offset() >= read[record.partition()]
     if job is None and not any(read.values()):
@@ -99,7 +99,7 @@ def _topic_and_reader(
 
 
 def _records(settings: Settings, there: dict[str, int], topic: str) -> int | None:
-    return sum(1 for _ in read_topic(settings, topic)) if topic in there else None
+    return sum(1 for _ in read_topic(settings.kafka_bootstrap, topic)) if topic in there else None
 
 
 def _jobs(settings: Settings) -> list[Job]:

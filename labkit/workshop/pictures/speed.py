@@ -47,7 +47,7 @@ def timed(settings: Settings, topic: str, records: int, start: Callable[[], obje
 
     Raises what `start` raises, and `LabkitError` where the topic is not empty, or the records do not come in time.
     """
-    ends = Ends(settings, topic)
+    ends = Ends(settings.kafka_bootstrap, topic)
     if ends.total():
         raise LabkitError(f"{topic} is not empty.", "Run all cells from the one that clears and makes it.")
     return watched_while(start, partial(_watch, ends, topic, records))

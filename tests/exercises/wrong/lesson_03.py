@@ -142,7 +142,7 @@ return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
             "a subject of its own",
             """
 answer = httpx.post(
-    f"{registry_url}/subjects/{settings.snapshots_subject}/versions", json={"schema": json.dumps(schema)}
+    f"{registry_url}/subjects/{settings.flow.subject}/versions", json={"schema": json.dumps(schema)}
 )
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
