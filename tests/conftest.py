@@ -15,9 +15,12 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from labkit.errors import BadInput
 from labkit.lab import services
+from labkit.lab.code import take_new_code
 from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.support.labs import Labkit, lab_environment
+from tests.support.kept_lab import KeptLab, attach
+from tests.support.labs import Labkit, keep_ports, lab_environment, settings_of
 
 # Started under `nohup`, pytest would hand an ignored SIGHUP to every command, and tests that send one would wait for
 # ever. A handler keeps pytest itself alive; a program that it starts has the default again (signal(7)).
@@ -32,7 +35,7 @@ _LAST_LINES = 25
 #: Tests that need services wait most of the time. Each group has services of its own, beside the others, and runs in
 #: this order: what looks at a lab that is new comes before what fills it.
 GROUPS = {
-    "services": ("browser", "lab/test_real_living_together", "lab/test_real_services",
+    "services": ("browser", "lab/test_real_kept_lab", "lab/test_real_living_together", "lab/test_real_services",
                  "kafka/test_real_topics_and_schema", "kafka/test_real_producer", "pipeline/test_real_run",
                  "lab/test_real_doors", "lab/test_real_jupyterlab"),
     "numbers": ("ledger/test_real_ledger", "dead_letters/test_real_dead_letters", "chaos/test_real_faults",
@@ -56,6 +59,29 @@ def _turn(file: str) -> tuple[str, int]:
     """("services", 3) of a file in a group; ("", 0) of another."""
     place = file.removeprefix("tests/")
     return next((turn for start, turn in _TURNS.items() if place.startswith(start)), ("", 0))
+
+
+#: The lab that this run is attached to, if it is.
+_KEPT = pytest.StashKey[KeptLab | None]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --lab=FOLDER`: the services of a lab that `make test-lab` keeps up."""
+    parser.addoption("--lab", metavar="FOLDER", type=Path, help="a lab that `make test-lab` keeps up; none is started")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Attach before any test runs, or say in a sentence why not (exit status 4)."""
+    config.stash[_KEPT] = None
+    folder = config.getoption("lab")
+    if folder is None:
+        return
+    if config.getoption("dist", "no") != "no":
+        raise pytest.UsageError("--lab is one lab, for one process: leave -n out.")
+    try:
+        config.stash[_KEPT] = attach(folder)
+    except BadInput as refused:
+        raise pytest.UsageError(str(refused)) from None
 
 
 @pytest.hookimpl(trylast=True)
@@ -87,18 +113,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
     return Groups(config, log)
 
 
+@pytest.fixture(scope="session")
+def kept(pytestconfig: pytest.Config) -> KeptLab | None:
+    """The lab of `--lab`."""
+    return pytestconfig.stash[_KEPT]
+
+
 @pytest.fixture(scope="session", autouse=True)
-def lab_folder() -> Iterator[Path]:
+def lab_folder(kept: KeptLab | None) -> Iterator[Path]:
     """A folder for the test lab; every test, and every command it runs, sees that lab's settings."""
-    folder = Path(tempfile.mkdtemp(prefix="labkit-test-"))
+    folder = kept.folder if kept else Path(tempfile.mkdtemp(prefix="labkit-test-"))
+    environment = kept.environment if kept else lab_environment(folder)
+    keep_ports(environment)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("LABKIT_")]:
             patch.delenv(name)
-        for name, value in lab_environment(folder).items():
+        for name, value in environment.items():
             patch.setenv(name, value)
         patch.setenv("COLUMNS", "200")
         yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    if not kept:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -108,21 +143,24 @@ def settings(lab_folder: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def lab(settings: Settings) -> Iterator[Settings]:
-    """The settings of the test lab, with its services up until the end of the run."""
-    services.up(settings)
+def lab(settings: Settings, kept: KeptLab | None) -> Iterator[Settings]:
+    """The settings of the test lab, with its services up until the end of the run; those of `--lab` stay up."""
+    if kept:
+        take_new_code(settings)  # or a job would be tried in a TaskManager that has loaded what was there before
+    else:
+        services.up(settings)
     yield settings
     left_before = services.processes(settings)
-    services.down(settings)
+    if not kept:
+        services.down(settings)
     assert left_before, "the services were gone before the end of the tests"
-    assert services.processes(settings) == []
+    assert kept or services.processes(settings) == []
 
 
 @pytest.fixture
 def second_lab(tmp_path: Path) -> Settings:
     """The settings of a lab beside the test lab; nothing of it is there."""
-    values = {name.removeprefix("LABKIT_").lower(): value for name, value in lab_environment(tmp_path).items()}
-    return load_settings(**{**values, "hostname": "second"})
+    return settings_of({**lab_environment(tmp_path), "LABKIT_HOSTNAME": "second"})
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from labkit.errors import BadInput
 from labkit.lab import services
 from labkit.lab.reset import what_goes
 from labkit.settings import REPOSITORY, Settings, load_settings
-from tests.support.labs import PORTS, Labkit, lab_environment
+from tests.support.labs import PORTS, Labkit, lab_environment, settings_of
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 
@@ -28,10 +28,6 @@ COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 def idle_lab(tmp_path: Path) -> dict[str, str]:
     """The environment of a lab whose services were never up."""
     return lab_environment(tmp_path)
-
-
-def settings_of(environment: dict[str, str]) -> Settings:
-    return load_settings(**{name.removeprefix("LABKIT_").lower(): value for name, value in environment.items()})
 
 
 def one_sentence(labkit: Labkit, status: int, *words: str, **environment: str) -> str:

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from labkit.settings import Settings, load_settings
+
 PORTS = (
     "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port",
     "flink_port", "flink_rpc_port", "jupyter_port",
@@ -67,3 +69,13 @@ def lab_environment(folder: Path) -> dict[str, str]:
         "LABKIT_HOSTNAME": "testhost",
         "LABKIT_CHECKPOINT_INTERVAL_S": "2",
     }
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    """The settings that these LABKIT_… variables make, whatever others are set."""
+    return load_settings(**{name.removeprefix("LABKIT_").lower(): value for name, value in environment.items()})
+
+
+def keep_ports(environment: dict[str, str]) -> None:
+    """Give the ports of this lab to nobody else in this run, also while one of its services is stopped."""
+    _GIVEN.update(int(value) for name, value in environment.items() if name.endswith("_PORT"))
