@@ -94,16 +94,11 @@ def shown(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def print_ledger(account: Any, *, last_word: bool = False) -> None:
-    """Print the account; raises `typer.Exit` (1) where it does not balance, or, as the last word, is not complete."""
-    out.print(str(account), markup=False)
-    for fault in account.faults:
-        err.print(fault, markup=False)
-    if not account.balances:
-        err.print("The ledger does not balance.")
-        raise typer.Exit(1)
-    if last_word and account.uncommitted:
-        err.print(f"{account.uncommitted} results are still in flight although the run has ended.")
+def print_ledger(account: Any) -> None:
+    """Print the account; raises `typer.Exit` (1) where it does not balance."""
+    from labkit.cli.view import draw_ledger
+
+    if not draw_ledger(account, out, err):
         raise typer.Exit(1)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from contextlib import closing
+from typing import Annotated
 
 import typer
 
@@ -12,8 +13,8 @@ from labkit.cli.app import (
     Yes,
     command,
     confirm,
+    err,
     out,
-    print_ledger,
     report,
     require_one_of,
     require_positive,
@@ -23,6 +24,7 @@ from labkit.cli.app import (
 from labkit.errors import BadInput
 from labkit.settings import Settings
 from labkit.streams.names import ENRICHMENT, JOBS
+from labkit.streams.registry import STREAMS
 from labkit.system.signals import stop_signals
 
 __all__ = ["run", "stop", "submit"]
@@ -64,7 +66,7 @@ def submit(
         if ENRICHMENT in names and (file := take_new_code(settings)) is not None:
             out.print(f"{file} was changed: the TaskManager has been started anew.")
         taken = submit_jobs(settings, *names)
-    run_state.hand_over(settings, jobs=names)
+    run_state.hand_over(settings, jobs=[settings.job_name(name) for name in names])
     for job in taken:
         out.print(described(settings, job), markup=False)
         if job.set_aside is not None:
@@ -93,14 +95,20 @@ def stop(
 def run(
     seconds: Annotated[float, typer.Option("--seconds", help="Seconds of live data.")] = 60.0,
     interval: Interval = None,
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="What flows; several: --stream procstat --stream meminfo.")
+    ] = None,
 ) -> None:
-    """The whole pipeline on live data: services, topics, jobs, producer, Parquet, plot, ledger, stop.
+    """The whole pipeline on live data: services, topics, jobs, producer, Parquet, ledger, plot, stop.
 
-    Exit status 0 only where the ledger balances.
+    Exit status 0 only where the ledger balances and the plot is drawn.
     """
     from labkit.cli.view import RunView
     from labkit.pipeline import run as pipeline
+    from labkit.pipeline.events import LedgerDrawn, Step
 
+    for name in stream or []:
+        require_one_of("stream", name, STREAMS)
     settings = settings_with(interval_s=interval)
     if settings.in_containers:
         raise BadInput(
@@ -112,18 +120,31 @@ def run(
         raise BadInput(
             f"--seconds has to be at least the interval ({settings.interval_s:g} s): one interval, two snapshots."
         )
-    view = RunView(out, seconds, settings.parquet_dir)
-    ends = "ending the live part; jobs stop in order, then plot and ledger"
-    with stop_signals(ends, at_once=lambda: not view.jobs_run) as stop_event:
-        result = pipeline.run(settings, seconds, stop_event, view, lambda result: _report_run(settings, result))
-    memory = ", ".join(f"{name} {mib:.0f}" for name, mib in result.memory_mib.items())
-    out.print(f"memory with both jobs at work: {sum(result.memory_mib.values()):.0f} MiB ({memory})")
-    assert result.ledger is not None
-    print_ledger(result.ledger, last_word=True)
+    ends = "ending the live part; jobs stop in order, then ledger and plot"
+    drawn = []
+    with (
+        RunView(out, err) as view,
+        # before the live part there is nothing to finish
+        stop_signals(ends, at_once=lambda: view.reached < Step.LIVE) as stop_event,
+        closing(pipeline.run(settings, seconds, stop_event, stream or ())) as events,
+    ):
+        for event in events:
+            view.draw(event)
+            if isinstance(event, LedgerDrawn) and (rows := view.rows.get(event.stream)) is not None:
+                drawn.append(_plot(settings.for_stream(event.stream), rows.since_ms, rows.snapshots))
+    if not (drawn and all(drawn) and all(view.balances.values())):
+        raise typer.Exit(1)
 
 
-def _report_run(settings: Settings, run: Any) -> None:
-    if run.snapshots < 2:
+def _plot(settings: Settings, since_ms: int, snapshots: int) -> bool:
+    """Table and picture of a run's rows; where that fails, says why, and returns False."""
+    if snapshots < 2:
         out.print("No interval was measured: a run needs at least two snapshots.")
-        return
-    report(settings, since_ms=run.since_ms)
+        return True
+    try:
+        report(settings, since_ms=since_ms)
+    except Exception as error:  # whatever it is: what the run did stands
+        why = " ".join(str(error).split()) or type(error).__name__
+        err.print(f"The plot could not be drawn: {why}", markup=False)
+        return False
+    return True

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import assert_never
 
 import pandas as pd
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
 from labkit.lab.services import ServiceStatus
-from labkit.pipeline.run import Progress
+from labkit.ledger.ledger import Ledger
+from labkit.pipeline.events import (
+    Event,
+    LedgerDrawn,
+    MemorySeen,
+    RowsReady,
+    Said,
+    ServicesSeen,
+    SnapshotSent,
+    Step,
+    StepBegan,
+    StepDone,
+)
 from labkit.streams.stream import Stream
 
-__all__ = ["LedgerView", "RunView", "ServicesView", "status_table", "stream_table", "summary_table"]
+__all__ = ["LedgerView", "RunView", "ServicesView", "draw_ledger", "status_table", "stream_table", "summary_table"]
+
+#: Where nobody watches, the live part says a line this often.
+_LINE_EVERY_S = 10.0
 
 
 def status_table(rows: Sequence[ServiceStatus]) -> Table:
@@ -119,52 +135,95 @@ class LedgerView:
         self._bars.update(self._bar, description=what, completed=done, total=total)
 
 
-class RunView(Progress):
-    """Draws a run: a line for each step, and a line that updates while the data is live."""
+def draw_ledger(ledger: Ledger, console: Console, errors: Console, *, last_word: bool = False) -> bool:
+    """Print the ledger's line, and its faults; True where it balances and, as the last word, nothing is in flight."""
+    console.print(str(ledger), markup=False)
+    for fault in ledger.faults:
+        errors.print(fault, markup=False)
+    if not ledger.balances:
+        errors.print("The ledger does not balance.")
+    elif last_word and ledger.uncommitted:
+        errors.print(f"{ledger.uncommitted} results are still in flight although the run has ended.")
+    return ledger.balances and not (last_word and ledger.uncommitted)
 
-    def __init__(self, console: Console, seconds: float, parquet_dir: Path) -> None:
+
+class RunView:
+    """Draws a run's events: a line for each step, and a line that updates while the data is live.
+
+    What it has seen stands in `rows` and `balances` (of each stream), and in `reached`: the step that began last, or,
+    where that one is over, the next.
+    """
+
+    def __init__(self, console: Console, errors: Console) -> None:
+        self.reached = Step.SERVICES
+        self.rows: dict[str, RowsReady] = {}
+        self.balances: dict[str, bool] = {}
         self._console = console
-        self._seconds = seconds
-        self._parquet_dir = parquet_dir
+        self._errors = errors
         self._services: ServicesView | None = None
         self._status = console.status("")
         self._told_at = 0.0
-        #: From here on a run is stopped in order; before, there is nothing to finish.
-        self.jobs_run = False
 
-    def step(self, text: str) -> None:
-        """A step begins."""
-        if self._console.is_terminal:
-            self._status.update(text)
-            self._status.start()
+    def __enter__(self) -> RunView:
+        return self
 
-    def done(self, text: str, seconds: float) -> None:
-        """A step is over."""
-        self.jobs_run = self.jobs_run or text.startswith("submit jobs")
-        if self._services is not None:
-            self._services.close()
-            self._services = None
-        self._status.stop()
-        self._console.print(f"[green]✓[/] {text}  [dim]{seconds:.1f} s[/]")
+    def __exit__(self, *_: object) -> None:
+        self._clear()
 
-    def services(self, rows: list[ServiceStatus]) -> None:
-        """Services while they start."""
+    def draw(self, event: Event) -> None:
+        """Draw what came next."""
+        match event:
+            case StepBegan(step):
+                self.reached = step
+                self._clear()
+                self._update(str(step))
+            case StepDone(step, what, seconds):
+                self.reached = step.next  # before it is said: who reads it may press Ctrl-C at once
+                self._clear()
+                text = f"{step}: {what}" if what else str(step)
+                self._console.print(f"[green]✓[/] {escape(text)}  [dim]{seconds:.1f} s[/]")
+            case ServicesSeen(rows):
+                self._see(rows)
+            case SnapshotSent():
+                self._count(event)
+            case MemorySeen(mib):
+                each = ", ".join(f"{name} {size:.0f}" for name, size in mib.items())
+                self._console.print(f"memory with both jobs at work: {sum(mib.values()):.0f} MiB ({each})")
+            case RowsReady():
+                self.rows[event.stream] = event
+            case LedgerDrawn(ledger, stream):
+                if len(self.rows) > 1:
+                    self._console.print(f"{stream}:")
+                self.balances[stream] = draw_ledger(ledger, self._console, self._errors, last_word=True)
+            case Said(text):
+                self._console.print(text, markup=False)
+            case _:
+                assert_never(event)
+
+    def _see(self, rows: Sequence[ServiceStatus]) -> None:
         if self._services is None:
             self._status.stop()
             self._services = ServicesView(self._console)
         self._services(rows)
 
-    def live(self, sent: int, acknowledged: int, elapsed_s: float) -> None:
-        """A snapshot was sent."""
-        files = sum(1 for _ in self._parquet_dir.glob("*/[!._]*.parquet"))
-        left = max(0.0, self._seconds - elapsed_s)
-        text = f"live: {sent} snapshots sent, {acknowledged} acknowledged, {files} Parquet files, {left:.0f} s to go"
+    def _count(self, now: SnapshotSent) -> None:
+        text = (
+            f"live: {now.sent} snapshots sent, {now.acknowledged} acknowledged, {now.parquet_files} Parquet files, "
+            f"{now.left_s:.0f} s to go"
+        )
         if self._console.is_terminal:
-            self._status.update(text)
-        elif elapsed_s - self._told_at >= 10:
-            self._told_at = elapsed_s
+            self._update(text)
+        elif now.elapsed_s - self._told_at >= _LINE_EVERY_S:
+            self._told_at = now.elapsed_s
             self._console.print(f"  {text}")
 
-    def say(self, text: str) -> None:
-        """Something a person should know."""
-        self._console.print(text, markup=False)
+    def _update(self, text: str) -> None:
+        if self._console.is_terminal:
+            self._status.update(text)
+            self._status.start()
+
+    def _clear(self) -> None:
+        if self._services is not None:
+            self._services.close()
+            self._services = None
+        self._status.stop()

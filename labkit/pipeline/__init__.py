@@ -1,3 +1,3 @@
-"""The main job `labkit run`: everything up, live data through the whole pipeline, an ordered stop, the account."""
+"""The main job `labkit run`, as events: everything up, live data all the way, an ordered stop, the ledger."""
 
-__all__ = ["run"]
+__all__ = ["events", "run"]

@@ -1,15 +1,16 @@
-"""The main job, `labkit run`: everything up, live data through the whole pipeline, an ordered stop, the account.
+"""The main job, `labkit run`: everything up, live data through the whole pipeline, an ordered stop, the ledger.
 
 services → topics and schema → both jobs → live /proc/stat → producer flushed → enrichment has read
-to the end, stop with savepoint → Parquet job has read to the end, stop with savepoint → plot, ledger
+to the end, stop with savepoint → Parquet job has read to the end, stop with savepoint → ledger → services down
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,56 +21,37 @@ from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
 from labkit.jobs.submit import require_absent, submit
-from labkit.kafka.producer import Counts, produce, register_snapshot_schema
+from labkit.kafka.producer import Counts, SnapshotProducer, Stopped, register_snapshot_schema
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import run_state, services
 from labkit.lab.account import measure
 from labkit.lab.code import take_new_code
-from labkit.ledger.ledger import Ledger
+from labkit.parquet.read import parquet_files
+from labkit.pipeline.events import (
+    Event,
+    LedgerDrawn,
+    MemorySeen,
+    RowsReady,
+    Said,
+    ServicesSeen,
+    SnapshotSent,
+    Step,
+    StepBegan,
+    StepDone,
+)
+from labkit.pipeline.generators import followed_by, told, unbroken
 from labkit.settings import Settings
-from labkit.sources.live import live_snapshots, read_snapshot
-from labkit.streams.names import JOBS
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.sources.live import read_snapshot, ticks
+from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
+from labkit.streams.procstat.stream import PROCSTAT
+from labkit.streams.registry import STREAMS
 from labkit.system.disk_space import OUTPUT_MIB, STATE_MIB, require_room
 from labkit.system.locks import exclusive
+from labkit.system.waiting import wait_until
 
-__all__ = ["Progress", "Run", "prepare", "run"]
+__all__ = ["prepare", "run"]
 
-_OVER_WITHIN_S = 60
-_POLL_S = 0.1
-
-
-class Progress:
-    """What a run tells while it is at work. The command line draws it; here nothing is said."""
-
-    def step(self, text: str) -> None:
-        """A step begins."""
-
-    def done(self, text: str, seconds: float) -> None:
-        """The step is over; `text` says what came of it."""
-
-    def services(self, rows: list[services.ServiceStatus]) -> None:
-        """How the services are, while they start."""
-
-    def live(self, sent: int, acknowledged: int, elapsed_s: float) -> None:
-        """A snapshot was sent."""
-
-    def say(self, text: str) -> None:
-        """Something a person should know."""
-
-
-@dataclass(slots=True)
-class Run:
-    """What a run did: seconds of each step, the ledger, memory of each service while the jobs ran.
-
-    Intervals that end at `since_ms` (ms since the epoch) or later lie wholly within this run.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    ledger: Ledger | None = None
-    since_ms: int = 0
-    snapshots: int = 0
-    memory_mib: dict[str, float] = field(default_factory=dict)
+_STOPS = {ENRICHMENT: Step.STOP_ENRICHMENT, PARQUET: Step.STOP_PARQUET}
 
 
 def prepare(settings: Settings) -> tuple[list[str], int]:
@@ -79,87 +61,164 @@ def prepare(settings: Settings) -> tuple[list[str], int]:
 
 
 def run(
-    settings: Settings,
-    seconds: float,
-    stop: threading.Event,
-    progress: Progress,
-    report: Callable[[Run], None],
-) -> Run:
-    """Run the whole pipeline on live data for `seconds` s (or until `stop` is set), then stop it in order.
+    settings: Settings, seconds: float, stop: threading.Event | None = None, streams: Sequence[str] = ()
+) -> Generator[Event, None, None]:
+    """Run the whole pipeline on live data for `seconds` s, or until `stop` is set, then stop it in order.
 
-    `report` is called once the Parquet is complete, before the ledger. What this call started it
-    takes down again, however it ends. What a run that was killed left at work it takes over: its jobs are
-    stopped, and these go on from there. Raises `BadInput` where a run is at work or a job of a person's is there.
+    `streams` flow side by side; where none is named, that of the settings.
+
+    It runs while it is looped over. In a notebook, which is a loop like any other:
+
+        for event in run(load_settings(), seconds=20):
+            print(event)
+
+    A loop that is broken off, an error in it, and the kernel's stop button or Ctrl-C end the run: its jobs are stopped,
+    and what it started is taken down again. Who keeps the generator in a variable closes it (`contextlib.closing`).
+    What a run that was killed left at work this one takes over: those jobs are stopped, and these go on from there.
+    Raises `BadInput` where a run is at work or a job of a person's is there.
     """
-    result = Run()
+    labs = [settings.for_stream(stream) for stream in dict.fromkeys(streams)] or [settings]
     with exclusive(settings.state_dir, "run.lock", wait=False):
-        read_snapshot(settings.hostname)  # says at once where there is no /proc/stat
+        for lab in labs:
+            read_snapshot(lab.hostname, lab.flow.stream)  # says at once where there is none
         require_room(settings.state_dir, STATE_MIB)
         _require_writable(settings.output_dir)
         left = run_state.left_behind(settings)
         started = left is not None and left.services and services.is_up(settings)
+        this = _Run(settings, labs, seconds, stop or threading.Event(), left, started)
+        yield from followed_by(this.way(), this.end())
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run at work; `started` and `submitted`: whether services and jobs are its own to end.
+
+    `labs` has the settings of each stream that flows.
+    """
+
+    settings: Settings
+    labs: list[Settings]
+    seconds: float
+    stop: threading.Event
+    left: run_state.RunState | None
+    started: bool
+    submitted: bool = False
+    since_ms: int = 0
+
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs of all its streams, by Flink's names."""
+        return [lab.job_name(job) for lab in self.labs for job in JOBS]
+
+    def way(self) -> Iterator[Event]:
+        """From the services to the ledger."""
+        before = self.started or not services.is_up(self.settings)
+        run_state.write(self.settings, services=before, jobs=self.left.jobs if self.left else ())
+        yield from self._services()
+        if self.left is not None:
+            whose = f", left at work by a run (pid {self.left.pid}) that was killed"
+            for stream in STREAMS:
+                lab = self.settings.for_stream(stream)
+                mine = [job for job in JOBS if lab.job_name(job) in self.left.jobs]
+                yield from unbroken(_stop_jobs(lab, mine, whose))
+        run_state.write(self.settings, services=self.started)
+        for lab in self.labs:
+            require_absent(lab, *JOBS)
+        take_new_code(self.settings)
+        yield (step := _Timed(Step.TOPICS_AND_SCHEMA)).began
+        made = [prepare(lab) for lab in self.labs]
+        ids = ", ".join(str(schema_id) for _, schema_id in made)
+        yield step.done(f"{sum(len(created) for created, _ in made)} topics created, schema id {ids}")
+        run_state.write(self.settings, services=self.started, jobs=self.jobs)
+        yield from followed_by(self._jobs(), self._stop_what_is_at_work())
+        run_state.write(self.settings, services=self.started)
+        for lab in self.labs:
+            yield (step := _Timed(Step.LEDGER)).began
+            ledger = measure(lab)
+            yield step.done(f"{_of(lab)}{'balances' if ledger.balances else 'DOES NOT BALANCE'}")
+            yield LedgerDrawn(ledger, lab.stream)
+
+    def end(self) -> Iterator[Event]:
+        """However the way ended: what this run started is taken down."""
         try:
-            run_state.write(settings, services=started or not services.is_up(settings), jobs=left.jobs if left else ())
-            with _step(result, progress, "services") as told:
-                fresh = services.up(settings, lambda rows: progress.services(list(rows)))
-                started = started or fresh
-                told("ready" if fresh else "were up already")
-            if left is not None:
-                _stop_jobs(settings, left.jobs, progress, f", left at work by a run (pid {left.pid}) that was killed")
-            run_state.write(settings, services=started)
-            require_absent(settings, *JOBS)
-            take_new_code(settings)
-            with _step(result, progress, "topics and schema") as told:
-                created, schema_id = prepare(settings)
-                told(f"{len(created)} topics created, schema id {schema_id}")
-            run_state.write(settings, services=started, jobs=JOBS)
-            _pipeline(settings, seconds, stop, progress, result)
-            run_state.write(settings, services=started)
-            with _step(result, progress, "plot"):
-                report(result)
-            with _step(result, progress, "ledger") as told:
-                result.ledger = measure(settings)
-                told("balances" if result.ledger.balances else "DOES NOT BALANCE")
+            if self.started:
+                yield (step := _Timed(Step.SERVICES_DOWN)).began
+                services.down(self.settings)
+                yield step.done()
         finally:
-            if started:
-                with _step(result, progress, "services down"):
-                    services.down(settings)
-            run_state.clear(settings)
-    return result
+            run_state.clear(self.settings)
 
+    def _services(self) -> Iterator[Event]:
+        def start(tell: Callable[[Event], None]) -> bool:
+            fresh = services.up(self.settings, lambda rows: tell(ServicesSeen(tuple(rows))))
+            self.started = self.started or fresh  # here: where nobody listens any more, nobody hears what is returned
+            return fresh
 
-def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progress: Progress, result: Run) -> None:
-    try:
-        with _step(result, progress, "submit jobs") as told:
-            taken = submit(settings, *JOBS)
-            told(", ".join(f"{job.name} {_origin(job)}" for job in taken))
-            for job in taken:
-                if job.set_aside is not None:
-                    progress.say(f"the rows of an earlier lab are in {job.set_aside} now")
-        with _step(result, progress, "live") as told:
-            begin = time.monotonic()
+        yield (step := _Timed(Step.SERVICES)).began
+        fresh = yield from told(start)
+        yield step.done("ready" if fresh else "were up already")
 
-            def on_sent(snapshot: Snapshot, counts: Counts) -> None:
-                result.since_ms = result.since_ms or snapshot.timestamp + 1
-                progress.live(counts.sent, counts.acknowledged, time.monotonic() - begin)
-
-            source = live_snapshots(settings.hostname, settings.interval_s, stop, limit_s=seconds)
-            counts = produce(settings.flow, source, on_sent, progress.say, stop)
-            result.snapshots = counts.acknowledged
-            told(f"{counts.acknowledged} snapshots of {settings.hostname} acknowledged by Kafka")
-        result.memory_mib = {row.name: row.memory_mib or 0.0 for row in services.status(settings)}
+    def _jobs(self) -> Iterator[Event]:
+        self.submitted = True
+        yield (step := _Timed(Step.SUBMIT_JOBS)).began
+        taken = [job for lab in self.labs for job in submit(lab, *JOBS)]
+        yield step.done(", ".join(f"{job.name} {_origin(job)}" for job in taken))
+        for job in taken:
+            if job.set_aside is not None:
+                yield Said(f"the rows of an earlier lab are in {job.set_aside} now")
+        yield (step := _Timed(Step.LIVE)).began
+        counts = yield from self._send()
+        sent = sum(count.acknowledged for count in counts)
+        yield step.done(f"{sent} snapshots of {self.settings.hostname} acknowledged by Kafka")
+        yield MemorySeen({row.name: row.memory_mib or 0.0 for row in services.status(self.settings)})
         for name in JOBS:
-            with _step(result, progress, f"stop {name}") as told:
-                savepoint = drain_and_stop(settings, name)
-                told(f"has read everything, {savepoint.name}")
-    except BaseException:
-        close_client()  # broken off while it submits, it would hand over a job that nobody waits for
-        with suppress(LabkitError):  # what this run submitted does not outlive it
-            _stop_jobs(settings, JOBS, progress)
-        raise
+            for lab in self.labs:
+                yield (step := _Timed(_STOPS[name])).began
+                savepoint = drain_and_stop(lab, name)
+                yield step.done(f"{_of(lab)}has read everything, {savepoint.name}")
+        self.submitted = False
+        for lab, count in zip(self.labs, counts, strict=True):
+            yield RowsReady(self.since_ms, count.acknowledged, lab.stream)
+
+    def _send(self) -> Generator[Event, None, list[Counts]]:
+        """Every snapshot until the time is over or `stop` is set, then flush; `Said` where Kafka goes away.
+
+        Returns what was sent of each stream.
+        """
+        said: deque[str] = deque()
+        begin = time.monotonic()
+        try:
+            producers = [SnapshotProducer(lab.flow, said.append, self.stop) for lab in self.labs]
+        except Stopped:
+            return [Counts() for _ in self.labs]
+        counts = [producer.counts for producer in producers]
+        try:
+            for _ in ticks(self.settings.interval_s, self.stop, self.seconds):
+                for lab, producer in zip(self.labs, producers, strict=True):
+                    snapshot = read_snapshot(lab.hostname, lab.flow.stream)
+                    producer.send(snapshot)
+                    self.since_ms = self.since_ms or snapshot.timestamp + 1
+                yield from _taken(said)
+                elapsed_s = time.monotonic() - begin
+                files = sum(len(parquet_files(lab.parquet_dir)) for lab in self.labs)
+                sent, acknowledged = sum(one.sent for one in counts), sum(one.acknowledged for one in counts)
+                yield SnapshotSent(sent, acknowledged, files, elapsed_s, max(0.0, self.seconds - elapsed_s))
+        finally:
+            for producer in producers:
+                producer.flush()
+        yield from _taken(said)
+        return counts
+
+    def _stop_what_is_at_work(self) -> Iterator[Event]:
+        """What this run submitted does not outlive it."""
+        if self.submitted:
+            close_client()  # broken off while it submits, it would hand over a job that nobody waits for
+            with suppress(LabkitError):
+                for lab in self.labs:
+                    yield from _stop_jobs(lab, JOBS)
 
 
-def _stop_jobs(settings: Settings, names: Sequence[str], progress: Progress, whose: str = "") -> None:
+def _stop_jobs(settings: Settings, names: Sequence[str], whose: str = "") -> Iterator[Event]:
     """Stop those of `names` that are at work, so that `submit` goes on from there.
 
     With a savepoint; a job that can give none (it is still starting, or starts again) is cancelled, and goes on
@@ -170,32 +229,47 @@ def _stop_jobs(settings: Settings, names: Sequence[str], progress: Progress, who
         job = rest.running(settings.job_name(name))
         if job is None:
             continue
-        progress.say(f"stopping {name}{whose}")
+        yield Said(f"stopping {name}{whose}")
         running_jobs.remove(settings, name)
         try:
             stop_with_savepoint(settings, name)
         except LabkitError:
             with suppress(LabkitError):  # it is over by now
                 rest.cancel(job.id)
-        deadline = time.monotonic() + _OVER_WITHIN_S
-        while rest.running(settings.job_name(name)) is not None:
-            if time.monotonic() > deadline:
-                raise LabkitError(f"The job {name} did not end within {_OVER_WITHIN_S} s.", "Type: labkit down")
-            time.sleep(_POLL_S)
+        _wait_until_over(rest, settings.job_name(name))
+
+
+def _wait_until_over(rest: FlinkRest, job: str) -> None:
+    wait_until(lambda: rest.running(job) is None, f"The job {job} is over")
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A step's two events, and the time between them."""
+
+    step: Step
+    begin_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def began(self) -> StepBegan:
+        return StepBegan(self.step)
+
+    def done(self, what: str = "") -> StepDone:
+        return StepDone(self.step, what, time.monotonic() - self.begin_s)
+
+
+def _taken(said: deque[str]) -> Iterator[Event]:
+    while said:
+        yield Said(said.popleft())
+
+
+def _of(lab: Settings) -> str:
+    """Whose step it is, where that is not plain."""
+    return "" if lab.stream == PROCSTAT.name else f"{lab.stream} "
 
 
 def _origin(job: Submitted) -> str:
     return f"goes on from {job.resumed_from.name}" if job.resumed_from else "begins at the start"
-
-
-@contextmanager
-def _step(result: Run, progress: Progress, name: str) -> Iterator[Callable[[str], None]]:
-    words: list[str] = []
-    begin = time.monotonic()
-    progress.step(name)
-    yield words.append
-    result.seconds[name] = time.monotonic() - begin
-    progress.done(f"{name}: {words[0]}" if words else name, result.seconds[name])
 
 
 def _require_writable(folder: Path) -> None:

@@ -28,6 +28,7 @@ SCRATCH = VENV + ".bundle"
 DEV_STAMP = os.path.join(VENV, ".labkit-dev-installed")
 LOCKS = (
     "requirements.txt", "jars.lock", "pyproject.toml", "labkit/setup/OriginFilter.java", "labkit/setup/class_file.py",
+    "labkit/setup/origin_filter.py", "labkit/setup/operators.py", "labkit/setup/janino.py",
     "labkit/flink/ToRecordBatches.java", "labkit/flink/FromResultBatches.java",
 )  # fmt: skip
 DEV_LOCKS = (*LOCKS, "requirements-dev.txt")

@@ -16,7 +16,7 @@ from labkit.sources.recording import Reading
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.stream import Stream
 
-__all__ = ["live_readings", "live_snapshots", "read_snapshot", "read_text"]
+__all__ = ["live_readings", "live_snapshots", "read_snapshot", "read_text", "ticks"]
 
 
 def read_text(hostname: str, stream: Stream = PROCSTAT) -> Reading:
@@ -36,10 +36,8 @@ def read_snapshot(hostname: str, stream: Stream = PROCSTAT) -> Any:
     return stream.parse(text, hostname, timestamp)
 
 
-def live_readings(
-    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, stream: Stream = PROCSTAT
-) -> Iterator[Reading]:
-    """The text that the stream reads, every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
+def ticks(interval_s: float, stop: threading.Event, limit_s: float | None = None) -> Iterator[None]:
+    """When to read: now and then every `interval_s` seconds, until `stop` is set or `limit_s` have passed.
 
     Ticks fall on a fixed grid from the first one on, so they do not drift; one whose time is over is not made up
     for: two readings within a millisecond would have the same timestamp, and the second would be rejected.
@@ -48,13 +46,21 @@ def live_readings(
     end = None if limit_s is None else start + limit_s
     tick = 0
     while not stop.is_set():
-        yield read_text(hostname, stream)
+        yield
         now = time.monotonic()
         tick = max(tick, int((now - start) / interval_s)) + 1
         due = start + tick * interval_s
         if end is not None and due > end:
             return
         stop.wait(max(0.0, due - now))
+
+
+def live_readings(
+    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, stream: Stream = PROCSTAT
+) -> Iterator[Reading]:
+    """The text that the stream reads, at each of `ticks`."""
+    for _ in ticks(interval_s, stop, limit_s):
+        yield read_text(hostname, stream)
 
 
 def live_snapshots(

@@ -23,9 +23,11 @@ from labkit.jobs.submit import submit
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce, register_snapshot_schema
-from labkit.lab import services
+from labkit.lab import run_state, services
 from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files
+from labkit.pipeline.events import LedgerDrawn, RowsReady, SnapshotSent, Step, StepBegan, StepDone
+from labkit.pipeline.run import run
 from labkit.settings import REPOSITORY, Settings
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
@@ -70,7 +72,11 @@ def test_run_takes_live_data_from_proc_stat_to_parquet_plot_and_a_balanced_ledge
     found = rows_of(empty, {"testhost"}, fed[0].timestamp)
     # a CPU for which no tick passed in half a second is left out on both sides
     pd.testing.assert_frame_equal(found[found["ts"] > fed[0].timestamp].reset_index(drop=True), expected)
-    assert "metrics expected" in done.stdout.splitlines()[-1]
+    lines = done.stdout.splitlines()
+    ledger = next(number for number, line in enumerate(lines) if "metrics expected" in line)
+    assert lines[ledger - 1].startswith("✓ ledger: balances")
+    assert lines[ledger + 1].startswith("host"), "the table and the picture come after the ledger"
+    assert lines[-1].startswith("picture: ")
     assert (empty.plots_dir / "cpu_usage.png").read_bytes().startswith(b"\x89PNG")
     assert "busiest CPU: cpu" in done.stdout
     assert all(row.healthy for row in services.status(empty)), "services that were up before stay up"
@@ -88,6 +94,47 @@ def test_a_second_run_adds_to_the_first_and_its_pause_is_one_true_interval(empty
     pause = both[both["ts"] == fed[0].timestamp]
     assert set(pause["time_delta_ms"]) == {fed[0].timestamp - int(first["ts"].max())}
     assert "goes on from savepoint-" in done.stdout
+
+
+def test_a_plot_that_fails_leaves_the_ledger_printed(empty: Settings, labkit: Labkit) -> None:
+    shutil.rmtree(empty.plots_dir)
+    empty.plots_dir.touch()
+    done = labkit("run", "--seconds", "2", "--interval", "0.5")
+    empty.plots_dir.unlink()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "missing 0 twice 0 │ rows expected" in done.stdout
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("The plot could not be drawn: ")
+    assert str(empty.plots_dir) in sentence
+    assert run_state.read(empty) is None
+
+
+def test_a_run_is_a_chain_of_events_whoever_draws_them(empty: Settings) -> None:
+    before = ends(empty)
+    events = list(run(empty, seconds=2))
+    fed = sent_since(empty, before)
+    steps = [event.step for event in events if isinstance(event, StepBegan)]
+    assert steps == [step for step in Step if step != Step.SERVICES_DOWN], "services that were up before stay up"
+    assert [event.step for event in events if isinstance(event, StepDone)] == steps
+    sent = [event for event in events if isinstance(event, SnapshotSent)]
+    assert [event.sent for event in sent] == list(range(1, len(fed) + 1))
+    assert [event for event in events if isinstance(event, RowsReady)] == [
+        RowsReady(since_ms=fed[0].timestamp + 1, snapshots=len(fed), stream="procstat")
+    ]
+    assert isinstance(last := events[-1], LedgerDrawn)
+    assert last.ledger.balances
+
+
+def test_a_loop_that_is_broken_off_in_the_live_part_leaves_no_job_and_keeps_no_other_run_away(empty: Settings) -> None:
+    for event in run(empty, seconds=600):
+        if isinstance(event, SnapshotSent):
+            assert all(FlinkRest(empty.flink_url).running(job) for job in JOBS)
+            break
+    assert not any(FlinkRest(empty.flink_url).running(job) for job in JOBS)
+    assert all(row.healthy for row in services.status(empty)), "services that were up before stay up"
+    assert run_state.read(empty) is None
+    with services.no_run(empty):
+        pass
 
 
 def test_parquet_opens_with_pandas_duckdb_and_pyarrow_and_every_row_sums_to_100(empty: Settings) -> None:
@@ -208,14 +255,14 @@ def kill_a_taskmanager_under_load(both_jobs: Settings) -> None:
     pd.testing.assert_frame_equal(rows_of(both_jobs, names), shares_by_pandas(feed))
 
 
-def run_up_to(step: str) -> subprocess.Popen[str]:
-    """`labkit run`, at work, once it has said that `step` is over."""
+def run_up_to(words: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """`labkit run`, at work, once it has said these words."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labkit.cli", "run", "--seconds", "600"],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment or dict(os.environ),
     )  # fmt: skip
     assert process.stdout is not None
-    while step not in (line := process.stdout.readline()):
+    while words not in (line := process.stdout.readline()):
         assert line, "the run ended by itself"
     return process
 
@@ -243,6 +290,17 @@ def test_ctrl_c_before_the_jobs_run_ends_at_once_and_leaves_no_job(empty: Settin
     assert "Stopping at once" in err
     wait_for(lambda: not any(FlinkRest(empty.flink_url).running(job) for job in JOBS))
     assert all(row.healthy for row in services.status(empty)), "services that were up before stay up"
+
+
+def test_ctrl_c_while_the_services_start_takes_down_what_was_started(second_lab: Settings) -> None:
+    given = {f"LABKIT_{name.upper()}": str(getattr(second_lab, name)) for name in second_lab.model_fields_set}
+    process = run_up_to("ready after", {**os.environ, **given})
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 130, out + err
+    assert "Stopping at once" in err
+    assert services.processes(second_lab) == []
+    assert run_state.read(second_lab) is None
 
 
 @pytest.fixture
