@@ -100,8 +100,7 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
-    management = f"http://{settings.registry_host}:{settings.registry_management_port}/health/ready"
-    ready = httpx.get(management, timeout=2, verify=tls()).is_success
+    ready = httpx.get(settings.registry_ready_url, timeout=2, verify=tls()).is_success
     subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
     return ready, f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'}"
 
