@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from labkit.errors import LabkitError
 
@@ -27,7 +27,7 @@ _CURRENT_OFFSET = re.compile(
 
 @functools.cache
 def tls() -> ssl.SSLContext:
-    """One TLS context for all clients: httpx would load every CA again for each of them."""
+    """One TLS context for all clients: httpx2 would load every CA again for each of them."""
     return ssl.create_default_context()
 
 
@@ -156,11 +156,12 @@ class FlinkRest:
         self, method: str, path: str, body: dict[str, Any] | None = None, params: dict[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            response = httpx.request(method, self.url + path, json=body, params=params, timeout=_ANSWER_S, verify=tls())
+            url = self.url + path
+            response = httpx2.request(method, url, json=body, params=params, timeout=_ANSWER_S, verify=tls())
             response.raise_for_status()
-        except httpx.HTTPStatusError as error:
+        except httpx2.HTTPStatusError as error:
             raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             raise LabkitError(f"Flink does not answer at {self.url}.", "Start the services: labkit up") from None
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer

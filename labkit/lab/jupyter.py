@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from labkit.errors import BadInput
 from labkit.settings import LOOPBACK, REPOSITORY, Settings
@@ -154,8 +154,8 @@ def _folder(settings: Settings) -> Path:
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
     while process.poll() is None:
         try:
-            httpx.get(f"http://{LOOPBACK}:{port}/api", timeout=1)
-        except httpx.HTTPError:
+            httpx2.get(f"http://{LOOPBACK}:{port}/api", timeout=1)
+        except httpx2.HTTPError:
             time.sleep(0.1)
         else:
             return

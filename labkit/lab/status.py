@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
@@ -88,7 +88,7 @@ def _health(name: str, settings: Settings, containers: int) -> tuple[bool, str]:
     """Whether the service does its work, and a word about it."""
     try:
         return _taskmanager_health(settings, containers) if name == "taskmanager" else _HEALTH[name](settings)
-    except (httpx.HTTPError, LabkitError):
+    except (httpx2.HTTPError, LabkitError):
         return False, "does not answer yet"
 
 
@@ -100,8 +100,8 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
-    ready = httpx.get(settings.registry_ready_url, timeout=2, verify=tls()).is_success
-    subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
+    ready = httpx2.get(settings.registry_ready_url, timeout=2, verify=tls()).is_success
+    subjects = httpx2.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
     return ready, f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'}"
 
 
@@ -114,7 +114,7 @@ def _jobmanager_health(settings: Settings) -> tuple[bool, str]:
 
 def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:
     url = f"http://jupyterlab:{settings.jupyter_port}/api"
-    version = httpx.get(url, timeout=2, verify=tls()).raise_for_status().json()["version"]
+    version = httpx2.get(url, timeout=2, verify=tls()).raise_for_status().json()["version"]
     return True, f"Jupyter Server {version}"
 
 

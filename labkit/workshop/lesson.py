@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import ENRICHMENT, PARQUET
@@ -136,8 +136,8 @@ def _forget_subject(settings: Settings, subject: str) -> None:
     """Remove a subject for good; it may be absent. Confluent's API wants a soft deletion first."""
     for words in ("", "?permanent=true"):
         try:
-            answer = httpx.delete(f"{settings.registry_url}/subjects/{subject}{words}", timeout=10, verify=tls())
-        except httpx.HTTPError:
+            answer = httpx2.delete(f"{settings.registry_url}/subjects/{subject}{words}", timeout=10, verify=tls())
+        except httpx2.HTTPError:
             raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
         if answer.is_server_error:
             raise LabkitError(f"The registry answered {answer.status_code} when {subject} was to be removed.")

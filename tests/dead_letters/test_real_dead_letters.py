@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import fastavro
-import httpx
+import httpx2
 import pandas as pd
 import pytest
 from confluent_kafka import Producer
@@ -339,7 +339,7 @@ def test_a_schema_that_is_registered_late_is_seen_by_the_job_and_the_letters_bef
 
 
 def versions(settings: Settings) -> list[int]:
-    found: list[int] = httpx.get(f"{settings.registry_url}/subjects/{settings.snapshots_subject}/versions").json()
+    found: list[int] = httpx2.get(f"{settings.registry_url}/subjects/{settings.snapshots_subject}/versions").json()
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from labkit.errors import BadInput
@@ -17,7 +17,7 @@ from tests.support.labs import Labkit
 
 
 def subjects(settings: Settings) -> set[str]:
-    return set(httpx.get(f"{settings.registry_url}/subjects").json())
+    return set(httpx2.get(f"{settings.registry_url}/subjects").json())
 
 
 def test_goto_brings_a_lesson_to_its_start_twice_the_same_and_clear_leaves_nothing(

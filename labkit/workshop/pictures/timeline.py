@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -140,8 +140,8 @@ def checkpoint_times(settings: Settings, job_id: str) -> list[float]:
     cluster does not answer. Source: Flink's REST API, /jobs/:jobid/checkpoints, latest_ack_timestamp.
     """
     try:
-        answer = httpx.get(f"{settings.flink_url}/jobs/{job_id}/checkpoints", timeout=_ANSWER_S, verify=tls())
-    except httpx.HTTPError:
+        answer = httpx2.get(f"{settings.flink_url}/jobs/{job_id}/checkpoints", timeout=_ANSWER_S, verify=tls())
+    except httpx2.HTTPError:
         raise LabkitError(f"Flink does not answer at {settings.flink_url}.", "Start the services: labkit up") from None
     if answer.status_code == _NOT_ENABLED:
         return []
