@@ -10,8 +10,9 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -29,17 +30,10 @@ __all__ = ["Settings", "load_settings"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 
-_PORTS = {
-    "kafka_port": 9092,
-    "kafka_controller_port": 9093,
-    "registry_port": 8081,
-    "registry_management_port": 8083,
-    "flink_port": 8082,
-    "flink_rpc_port": 6123,
-    "jupyter_port": 8888,
-}
-
-
+_PORTS = (
+    "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port", "flink_port",
+    "flink_rpc_port", "jupyter_port",
+)  # fmt: skip
 _HOSTS = ("kafka_host", "registry_host", "flink_host")
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
@@ -48,6 +42,16 @@ _UNFIT = re.compile(r"""[\s"'$%;`\\]""")
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
 #: supervisord reads it too; it is in no settings object, so that no print of one shows it.
 _SECRETS = {"LABKIT_CONTROL_PASSWORD"}
+
+
+def _moved(port: int) -> Callable[[dict[str, Any]], int]:
+    """The default of a port: `port` and the offset."""
+    return lambda given: port + int(given["port_offset"])
+
+
+def _named(topic: str) -> Callable[[dict[str, Any]], str]:
+    """The default of a topic: `topic` and the suffix."""
+    return lambda given: topic + str(given["suffix"])
 
 
 class Settings(BaseSettings):
@@ -71,20 +75,20 @@ class Settings(BaseSettings):
     registry_host: str = Field(LOOPBACK, pattern=_HOST)
     flink_host: str = Field(LOOPBACK, pattern=_HOST)
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every port that is not set itself")
-    kafka_port: int = Field(_PORTS["kafka_port"], ge=1024, le=65535)
-    kafka_controller_port: int = Field(_PORTS["kafka_controller_port"], ge=1024, le=65535)
-    registry_port: int = Field(_PORTS["registry_port"], ge=1024, le=65535)
-    registry_management_port: int = Field(_PORTS["registry_management_port"], ge=1024, le=65535)
-    flink_port: int = Field(_PORTS["flink_port"], ge=1024, le=65535)
-    flink_rpc_port: int = Field(_PORTS["flink_rpc_port"], ge=1024, le=65535)
-    jupyter_port: int = Field(_PORTS["jupyter_port"], ge=1024, le=65535)
+    kafka_port: int = Field(default_factory=_moved(9092), ge=1024, le=65535)
+    kafka_controller_port: int = Field(default_factory=_moved(9093), ge=1024, le=65535)
+    registry_port: int = Field(default_factory=_moved(8081), ge=1024, le=65535)
+    registry_management_port: int = Field(default_factory=_moved(8083), ge=1024, le=65535)
+    flink_port: int = Field(default_factory=_moved(8082), ge=1024, le=65535)
+    flink_rpc_port: int = Field(default_factory=_moved(6123), ge=1024, le=65535)
+    jupyter_port: int = Field(default_factory=_moved(8888), ge=1024, le=65535)
 
     # topics
-    snapshots_topic: str = "procstat_snapshots"
-    metrics_topic: str = "procstat_metrics"
-    dead_letters_topic: str = "procstat_dead_letters"
-    partitions: int = Field(4, ge=1, le=1000)
     suffix: str = Field("", pattern=r"^(_[a-z0-9_]{1,20})?$", description="of own topics, jobs and rows: _nb05")
+    snapshots_topic: str = Field(default_factory=_named("procstat_snapshots"))
+    metrics_topic: str = Field(default_factory=_named("procstat_metrics"))
+    dead_letters_topic: str = Field(default_factory=_named("procstat_dead_letters"))
+    partitions: int = Field(4, ge=1, le=1000)
 
     # the pipeline
     hostname: str = Field(default_factory=socket.gethostname, min_length=1)
@@ -124,10 +128,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ports_and_topics_apart(self) -> Self:
-        ports = {name: default + self.port_offset for name, default in _PORTS.items()}
-        for name, value in (ports | {name: getattr(self, name) + self.suffix for name in _TOPICS}).items():
-            if name not in self.model_fields_set:
-                object.__setattr__(self, name, value)
         seen: dict[int, str] = {}
         for name in _PORTS:
             port = getattr(self, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -143,6 +144,19 @@ def test_on_one_machine_services_listen_on_127_0_0_1_only() -> None:
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().kafka_port = 1  # type: ignore[misc]
+
+
+def test_a_suffix_is_on_every_topic_but_one_that_is_set_itself() -> None:
+    settings = load_settings(suffix="_nb05", metrics_topic="elsewhere")
+    topics = (settings.snapshots_topic, settings.metrics_topic, settings.dead_letters_topic)
+    assert topics == ("procstat_snapshots_nb05", "elsewhere", "procstat_dead_letters_nb05")
+
+
+def test_what_was_worked_out_is_not_worked_out_again() -> None:
+    settings = load_settings(port_offset=100, suffix="_nb05", flink_port=1024)
+    assert settings.model_fields_set == {"port_offset", "suffix", "flink_port"}
+    assert Settings(**json.loads(settings.model_dump_json())) == settings
+    assert load_settings(**settings.model_dump(include=settings.model_fields_set)) == settings
 
 
 @pytest.mark.parametrize(
