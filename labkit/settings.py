@@ -34,7 +34,6 @@ _PORTS = (
     "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port", "flink_port",
     "flink_rpc_port", "jupyter_port",
 )  # fmt: skip
-_HOSTS = ("kafka_host", "registry_host", "flink_host")
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 _UNFIT = re.compile(r"""[\s"'$%;`\\]""")
@@ -150,6 +149,11 @@ class Settings(BaseSettings):
         return {name: getattr(self, name) for name in _PORTS}
 
     @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """Where the lab's services are; a proxy that is set for downloads is not to be asked for them."""
+        return tuple(dict.fromkeys([LOOPBACK, "localhost", self.kafka_host, self.registry_host, self.flink_host]))
+
+    @property
     def kafka_bootstrap(self) -> str:
         """host:port of the broker."""
         return f"{self.kafka_host}:{self.kafka_port}"
@@ -221,7 +225,7 @@ def load_settings(**values: object) -> Settings:
         if name.startswith("LABKIT_") and name not in known:
             raise BadInput(f"There is no setting {name}.", "The settings are in labkit/settings.py.")
     try:
-        settings = Settings(**values)  # type: ignore[arg-type]
+        return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":
@@ -236,14 +240,3 @@ def load_settings(**values: object) -> Settings:
         ) from None
     except ValueError as error:  # labkit.toml that is not TOML
         raise BadInput(f"labkit.toml cannot be read: {error}.") from None
-    own = dict.fromkeys([LOOPBACK, "localhost", *(getattr(settings, name) for name in _HOSTS)])
-    _keep_off_proxies(list(own))
-    return settings
-
-
-def _keep_off_proxies(own: list[str]) -> None:
-    """A proxy set for downloads must not be asked for the lab's own hosts."""
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = [host for host in os.environ.get(name, "").split(",") if host]
-        if "*" not in hosts:
-            os.environ[name] = ",".join(dict.fromkeys([*hosts, *own]))

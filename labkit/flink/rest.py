@@ -5,9 +5,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 
 from __future__ import annotations
 
-import functools
 import re
-import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,20 +13,14 @@ from typing import Any
 import httpx2
 
 from labkit.errors import LabkitError
+from labkit.system import own_http
 
-__all__ = ["FlinkRest", "Job", "tls"]
+__all__ = ["FlinkRest", "Job"]
 
 _POLL_S = 0.1
-_ANSWER_S = 10
 _CURRENT_OFFSET = re.compile(
     r".*\.KafkaSourceReader\.topic\.(?P<topic>.+)\.partition\.(?P<partition>\d+)\.currentOffset"
 )
-
-
-@functools.cache
-def tls() -> ssl.SSLContext:
-    """One TLS context for all clients: httpx2 would load every CA again for each of them."""
-    return ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +148,7 @@ class FlinkRest:
         self, method: str, path: str, body: dict[str, Any] | None = None, params: dict[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            url = self.url + path
-            response = httpx2.request(method, url, json=body, params=params, timeout=_ANSWER_S, verify=tls())
+            response = own_http.request(method, self.url + path, json=body, params=params)
             response.raise_for_status()
         except httpx2.HTTPStatusError as error:
             raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None

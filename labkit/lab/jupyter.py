@@ -19,7 +19,7 @@ import httpx2
 
 from labkit.errors import BadInput
 from labkit.settings import LOOPBACK, REPOSITORY, Settings
-from labkit.system import ports
+from labkit.system import own_http, ports
 
 __all__ = ["address", "command", "require_free_port", "serve", "token"]
 
@@ -86,7 +86,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     # Not by the command line, which every user of the machine can read, and not by the environment either: every
     # kernel would have it, and show it with the first print of os.environ.
     token(settings)
-    environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
+    environment = own_http.environment(os.environ, settings.own_hosts)
+    environment.pop("JUPYTER_TOKEN", None)
     environment["JUPYTER_TOKEN_FILE"] = str(_token_file(settings))
     process = subprocess.Popen(
         command(settings),
@@ -154,7 +155,7 @@ def _folder(settings: Settings) -> Path:
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
     while process.poll() is None:
         try:
-            httpx2.get(f"http://{LOOPBACK}:{port}/api", timeout=1)
+            own_http.request("GET", f"http://{LOOPBACK}:{port}/api", timeout_s=1)
         except httpx2.HTTPError:
             time.sleep(0.1)
         else:

@@ -33,7 +33,7 @@ from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
 from labkit.settings import Settings
 from labkit.setup import install
-from labkit.system import disk_space, ports
+from labkit.system import disk_space, own_http, ports
 from labkit.system.locks import exclusive
 from labkit.system.waiting import wait_until
 
@@ -229,8 +229,9 @@ def format_kafka_storage(settings: Settings) -> None:
 
 
 def _start_supervisord(settings: Settings, conf: Path) -> None:
-    # Without compiled modules every Python worker takes seconds longer to start.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # What the services are given, too: a Python worker asks the registry, and speaks gRPC to the TaskManager.
+    environment = own_http.environment(os.environ, settings.own_hosts)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every Python worker takes seconds longer to start
     done = subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], env=environment,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,

@@ -15,15 +15,17 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from labkit.errors import LabkitError
-from labkit.flink.rest import FlinkRest, tls
+from labkit.flink.rest import FlinkRest
 from labkit.kafka.topics import admin_client, kafka_unavailable, pipeline_topics, topic_partitions
 from labkit.lab.supervisor.control import Process
 from labkit.lab.supervisor.control import processes as controlled
 from labkit.settings import LOOPBACK, Settings
+from labkit.system import own_http
 
 __all__ = ["ServiceStatus", "log_file", "log_files", "status", "status_of"]
 
 _STALE_S = 10
+_ANSWER_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,8 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
-    ready = httpx2.get(settings.registry_ready_url, timeout=2, verify=tls()).is_success
-    subjects = httpx2.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
+    ready = own_http.request("GET", settings.registry_ready_url, _ANSWER_S).is_success
+    subjects = own_http.request("GET", f"{settings.registry_url}/subjects", _ANSWER_S).raise_for_status().json()
     return ready, f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'}"
 
 
@@ -114,7 +116,7 @@ def _jobmanager_health(settings: Settings) -> tuple[bool, str]:
 
 def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:
     url = f"http://jupyterlab:{settings.jupyter_port}/api"
-    version = httpx2.get(url, timeout=2, verify=tls()).raise_for_status().json()["version"]
+    version = own_http.request("GET", url, _ANSWER_S).raise_for_status().json()["version"]
     return True, f"Jupyter Server {version}"
 
 

@@ -20,7 +20,7 @@ import httpx2
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import ENRICHMENT, PARQUET
-from labkit.flink.rest import FlinkRest, tls
+from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.reset import delete_groups, delete_topics
 from labkit.jobs.stop import drain_and_stop
@@ -34,6 +34,7 @@ from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources.live import live_snapshots
 from labkit.sources.recording import ReplaySource
 from labkit.streams.procstat.snapshot import Snapshot
+from labkit.system import own_http
 from labkit.workshop.course.contents import Lesson, Start, lesson
 from labkit.workshop.jvm_threads import keep_threads_apart
 
@@ -136,7 +137,7 @@ def _forget_subject(settings: Settings, subject: str) -> None:
     """Remove a subject for good; it may be absent. Confluent's API wants a soft deletion first."""
     for words in ("", "?permanent=true"):
         try:
-            answer = httpx2.delete(f"{settings.registry_url}/subjects/{subject}{words}", timeout=10, verify=tls())
+            answer = own_http.request("DELETE", f"{settings.registry_url}/subjects/{subject}{words}")
         except httpx2.HTTPError:
             raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
         if answer.is_server_error:

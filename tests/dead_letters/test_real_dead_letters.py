@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import fastavro
-import httpx2
 import pandas as pd
 import pytest
 from confluent_kafka import Producer
@@ -34,6 +33,7 @@ from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.streams.procstat.metrics import Verdict
 from labkit.streams.procstat.snapshot import Snapshot
+from labkit.system.own_http import request
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
 from tests.support.pipelines import finish, idle, rows_of
@@ -339,7 +339,7 @@ def test_a_schema_that_is_registered_late_is_seen_by_the_job_and_the_letters_bef
 
 
 def versions(settings: Settings) -> list[int]:
-    found: list[int] = httpx2.get(f"{settings.registry_url}/subjects/{settings.snapshots_subject}/versions").json()
+    found: list[int] = request("GET", f"{settings.registry_url}/subjects/{settings.snapshots_subject}/versions").json()
     return found
 
 

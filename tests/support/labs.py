@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 PORTS = (
     "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port",
     "flink_port", "flink_rpc_port", "jupyter_port",
@@ -67,3 +69,15 @@ def lab_environment(folder: Path) -> dict[str, str]:
         "LABKIT_HOSTNAME": "testhost",
         "LABKIT_CHECKPOINT_INTERVAL_S": "2",
     }
+
+
+def set_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A proxy at a port where nobody listens, set in every way, for all hosts; returns its address."""
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, address)
+        monkeypatch.setenv(name.lower(), address)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return address

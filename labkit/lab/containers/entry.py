@@ -17,6 +17,7 @@ from labkit.jobs import running_jobs
 from labkit.lab.services import format_kafka_storage
 from labkit.lab.supervisor.configuration import CONTAINERS, write_container_configuration
 from labkit.settings import Settings, load_settings
+from labkit.system import own_http
 
 __all__ = ["main"]
 
@@ -36,7 +37,8 @@ def main(service: str) -> None:
         format_kafka_storage(settings)
     if service == "jobmanager":
         running_jobs.clear(settings)
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)])
+    environment = own_http.environment(os.environ, settings.own_hosts)
+    os.execve(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], environment)
 
 
 def _replica() -> str:

@@ -15,10 +15,10 @@ import fastavro
 import httpx2
 
 from labkit.errors import LabkitError
-from labkit.flink.rest import tls
 from labkit.kafka.avro import HEADER_BYTES
 from labkit.kafka.registry import Registry
 from labkit.settings import Settings, load_settings
+from labkit.system import own_http
 from labkit.workshop.check import NotSolved, NotYet, raised
 
 __all__ = ["JUDGES", "judge_03a", "judge_03b"]
@@ -195,7 +195,7 @@ def _count_on_from(settings: Settings, number: int) -> None:
     kept = {f"X-Registry-Preserve-{what}": "true" for what in ("GlobalId", "ContentId")}
     header = {"Content-Type": "application/zip", **kept}
     try:
-        answered = httpx2.post(admin, content=packed.getvalue(), headers=header, timeout=30, verify=tls())
+        answered = own_http.request("POST", admin, timeout_s=30, content=packed.getvalue(), headers=header)
         answered.raise_for_status()
     except httpx2.HTTPError as error:
         raise LabkitError("The registry took no import.", "Start the services: labkit up") from error
@@ -274,7 +274,7 @@ def _subject(settings: Settings, subject: str) -> Iterator[str]:
 
 def _ask(method: str, settings: Settings, path: str) -> httpx2.Response:
     try:
-        return httpx2.request(method, f"{settings.registry_url}{path}", timeout=10, verify=tls())
+        return own_http.request(method, f"{settings.registry_url}{path}")
     except httpx2.HTTPError:
         raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
 
