@@ -6,7 +6,6 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,10 @@ import httpx2
 
 from labkit.errors import LabkitError
 from labkit.system import own_http
+from labkit.system.waiting import wait_until
 
 __all__ = ["FlinkRest", "Job"]
 
-_POLL_S = 0.1
 _CURRENT_OFFSET = re.compile(
     r".*\.KafkaSourceReader\.topic\.(?P<topic>.+)\.partition\.(?P<partition>\d+)\.currentOffset"
 )
@@ -128,17 +127,19 @@ class FlinkRest:
         return str(done["location"])
 
     def _await_operation(self, path: str, within_s: float) -> dict[str, Any]:
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
+        status = ""
+
+        def completed() -> dict[str, Any] | None:
+            nonlocal status
             answer = self._call("GET", path)
-            if answer["status"]["id"] == "COMPLETED":
-                operation: dict[str, Any] = answer["operation"]
-                if "failure-cause" in operation:
-                    cause = operation["failure-cause"].get("stack-trace", "").splitlines()
-                    raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
-                return operation
-            time.sleep(_POLL_S)
-        raise LabkitError(f"Flink did not finish within {within_s:.0f} s ({path}).")
+            status = answer["status"]["id"]
+            return answer["operation"] if status == "COMPLETED" else None
+
+        operation = wait_until(completed, f"Flink has finished {path}", within_s, seen=lambda: f"it is {status}")
+        if "failure-cause" in operation:
+            cause = operation["failure-cause"].get("stack-trace", "").splitlines()
+            raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
+        return operation
 
     def _list(self, path: str, params: dict[str, str] | None = None) -> list[dict[str, Any]]:
         answer: Any = self._call("GET", path, params=params)

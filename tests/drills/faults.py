@@ -18,6 +18,7 @@ from labkit.kafka.topic_ends import Ends
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import services
 from labkit.settings import Settings
+from labkit.system.waiting import wait_until
 from tests.drills.fleet import Feed, Fleet
 from tests.drills.watchers import snapshots_read
 
@@ -38,10 +39,15 @@ class Bench:
 
     def wait_until_read(self, share: float) -> None:
         """Until the enrichment has read that share of the snapshots."""
-        deadline = time.monotonic() + _REACHED_WITHIN_S
-        while (read := snapshots_read(self.settings)) < share * self.fleet.snapshots:
-            assert time.monotonic() < deadline, f"after {_REACHED_WITHIN_S:.0f} s only {read} snapshots were read"
-            time.sleep(0.1)
+        read = 0
+
+        def are_read() -> bool:
+            nonlocal read
+            read = snapshots_read(self.settings)
+            return read >= share * self.fleet.snapshots
+
+        what = f"{share:.0%} of {self.fleet.snapshots} snapshots are read"
+        wait_until(are_read, what, _REACHED_WITHIN_S, seen=lambda: f"{read} are")
         self.say(f"{read} of {self.fleet.snapshots} snapshots are read")
 
     def over(self, fault: chaos.Fault) -> None:
