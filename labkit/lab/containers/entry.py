@@ -58,7 +58,7 @@ def _require_writable(settings: Settings) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise BadInput(
                 f"{folder} is not writable for the user {os.getuid()} of this container.",
-                "On the host, type: make all (it gives output/ and notebooks/ to that user)",
+                "On the host, type: docker/prepare.sh (it says which folders it makes, and to whom it gives them)",
             )
 
 
