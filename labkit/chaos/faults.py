@@ -36,7 +36,7 @@ from labkit.settings import Settings
 from labkit.system.waiting import wait_until
 
 __all__ = [
-    "ROOM_MIB", "TARGETS", "Fault", "account", "full_disk", "kill", "pause", "require_possible", "restart_later",
+    "ROOM_MIB", "TARGETS", "Fault", "account", "full_disk", "kill", "pause", "require_possible",
 ]  # fmt: skip
 
 #: What can be killed or frozen.
@@ -126,16 +126,6 @@ def pause(settings: Settings, target: str, seconds: float) -> Fault:
     with _frozen(settings, target):
         time.sleep(seconds)  # the fault itself, not a wait for something
     return before.fault(f"frozen for {seconds:g} s", before.wait_until_back(restarted=False))
-
-
-@contextmanager
-def restart_later(settings: Settings, service: str) -> Iterator[None]:
-    """`service` is stopped while the block runs, and up again after it. Raises `BadInput` where it does not run."""
-    services.stop_one(settings, service)
-    try:
-        yield
-    finally:
-        services.up(settings)
 
 
 def full_disk(settings: Settings, seconds: float, room_mib: int = ROOM_MIB, say: Say = lambda _: None) -> Fault:

@@ -10,7 +10,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from labkit.chaos import faults as chaos
@@ -80,7 +81,7 @@ def registry(bench: Bench, away_s: float = AWAY_S) -> None:
     """The registry is away for a minute; meanwhile a producer starts, and workers that know no schema yet."""
     bench.wait_until_read(bench.chance.uniform(0.1, 0.3))
     begin = time.monotonic()
-    with chaos.restart_later(bench.settings, "registry"):
+    with _stopped(bench.settings, "registry"):
         bench.over(chaos.kill(bench.settings, "taskmanager"))
         late = Feed(bench.settings, bench.fleet)
         while not any("registry does not answer" in line for line in late.said):
@@ -91,6 +92,16 @@ def registry(bench: Bench, away_s: float = AWAY_S) -> None:
         assert not any("sent" in line for line in late.said), f"something was sent unframed: {late.said}"
     bench.say(f"registry was away for {time.monotonic() - begin:.0f} s")
     late.wait()
+
+
+@contextmanager
+def _stopped(settings: Settings, service: str) -> Iterator[None]:
+    """`service` is stopped while the block runs, and up again after it."""
+    services.stop_one(settings, service)
+    try:
+        yield
+    finally:
+        services.up(settings)
 
 
 def producer(bench: Bench) -> None:

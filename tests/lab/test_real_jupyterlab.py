@@ -22,10 +22,10 @@ from tornado.websocket import websocket_connect
 from labkit.lab import services
 from labkit.lab.jupyter import token
 from labkit.settings import Settings
-from labkit.system import ports
 from labkit.system.own_http import request
 from tests.support.jupyterlab import at_work, way_in
 from tests.support.labs import Labkit
+from tests.support.sockets import listening
 from tests.support.waiting import wait_for
 
 
@@ -58,7 +58,7 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
     assert request("GET", address).status_code == 200
 
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    assert {address for _, address, _ in ports.listening({member.pid for member in family})} == {"127.0.0.1"}
+    assert {address for _, address, _ in listening({member.pid for member in family})} == {"127.0.0.1"}
     assert not any(secret in words for words in command_lines(family)), "the token is in no process list"
     assert stat.S_IMODE((lab.state_dir / "jupyter-token").stat().st_mode) == 0o600
 

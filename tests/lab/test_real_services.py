@@ -19,6 +19,7 @@ from labkit.lab.containers import health
 from labkit.settings import REPOSITORY, Settings
 from labkit.system import ports
 from tests.support.labs import Labkit, set_proxy
+from tests.support.sockets import listening
 from tests.support.waiting import wait_for
 
 
@@ -41,7 +42,7 @@ def test_every_service_is_healthy_and_up_twice_is_once(lab: Settings) -> None:
 
 
 def test_only_127_0_0_1_listens(lab: Settings) -> None:
-    sockets = ports.listening({process.pid for process in services.processes(lab)})
+    sockets = listening({process.pid for process in services.processes(lab)})
     wanted = {port for name, port in lab.ports.items() if name != "jupyter_port"}
     assert wanted <= {port for _, _, port in sockets}
     assert {address.removeprefix("::ffff:") for _, address, _ in sockets} == {"127.0.0.1"}
