@@ -66,7 +66,9 @@ class AtWork:
 def at_work(lab: Settings) -> Iterator[AtWork]:
     own = load_settings(suffix="_doors")
     prepare(own)
-    (job,) = submit(own, ENRICHMENT)
+    with pytest.MonkeyPatch.context() as patch:  # workers in processes, whose servers are doors too
+        patch.setattr("labkit.flink.enrichment.find_libpython", lambda: None)
+        (job,) = submit(own, ENRICHMENT)
     with jupyterlab.at_work() as (process, address):
         _, token = jupyterlab.way_in(address)
         url = f"http://127.0.0.1:{lab.jupyter_port}/api/kernels"
