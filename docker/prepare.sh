@@ -4,7 +4,7 @@
 #     docker/prepare.sh [ENV-FILE [OUTPUT-FOLDER [WORK-FOLDER]]]
 #
 # The containers run as you, so what they write is yours. They never run as root: where root calls this,
-# they run as user 1000, to whom the folders are given.
+# they run as user 1000, to whom the folders are given. `make all` calls it where there is no .env yet.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 env_file=${1:-.env}
@@ -15,6 +15,7 @@ uid=$(id -u) gid=$(id -g)
 if [ "$uid" = 0 ]; then uid=1000 gid=1000; fi
 mkdir -p "$output/cpu_metrics" "$output/plots" "$work"
 if [ "$(id -u)" = 0 ]; then chown -R "$uid:$gid" "$output" "$work"; fi
+echo "$output and $work are there for the containers' user $uid"
 
 secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
 if [ ! -e "$env_file" ]; then

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -32,26 +33,27 @@ __all__ = ["LOOPBACK", "REPOSITORY", "Settings", "load_settings"]
 
 LOOPBACK = "127.0.0.1"
 
-_PORTS = {
-    "kafka_port": 9092,
-    "kafka_controller_port": 9093,
-    "registry_port": 8081,
-    "registry_management_port": 8083,
-    "flink_port": 8082,
-    "flink_rpc_port": 6123,
-    "jupyter_port": 8888,
-}
-
-
-_HOSTS = ("kafka_host", "registry_host", "flink_host")
-_TOPIC_KINDS = ("snapshots", "metrics", "dead_letters")
-_TOPICS = tuple(f"{kind}_topic" for kind in _TOPIC_KINDS)
+_PORTS = (
+    "kafka_port", "kafka_controller_port", "registry_port", "registry_management_port", "flink_port",
+    "flink_rpc_port", "jupyter_port",
+)  # fmt: skip
+_TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 _UNFIT = re.compile(r"""[\s"'$%;`\\]""")
 #: Read by set-up, before there are settings.
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
 #: supervisord reads it too; it is in no settings object, so that no print of one shows it.
 _SECRETS = {"LABKIT_CONTROL_PASSWORD"}
+
+
+def _moved(port: int) -> Callable[[dict[str, Any]], int]:
+    """The default of a port: `port` and the offset."""
+    return lambda given: port + int(given["port_offset"])
+
+
+def _named(kind: str) -> Callable[[dict[str, Any]], str]:
+    """The default of a topic: the stream, what is in it, and the suffix."""
+    return lambda given: f"{given['stream']}_{kind}{given['suffix']}"
 
 
 class Settings(BaseSettings):
@@ -75,21 +77,21 @@ class Settings(BaseSettings):
     registry_host: str = Field(LOOPBACK, pattern=_HOST)
     flink_host: str = Field(LOOPBACK, pattern=_HOST)
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every port that is not set itself")
-    kafka_port: int = Field(_PORTS["kafka_port"], ge=1024, le=65535)
-    kafka_controller_port: int = Field(_PORTS["kafka_controller_port"], ge=1024, le=65535)
-    registry_port: int = Field(_PORTS["registry_port"], ge=1024, le=65535)
-    registry_management_port: int = Field(_PORTS["registry_management_port"], ge=1024, le=65535)
-    flink_port: int = Field(_PORTS["flink_port"], ge=1024, le=65535)
-    flink_rpc_port: int = Field(_PORTS["flink_rpc_port"], ge=1024, le=65535)
-    jupyter_port: int = Field(_PORTS["jupyter_port"], ge=1024, le=65535)
+    kafka_port: int = Field(default_factory=_moved(9092), ge=1024, le=65535)
+    kafka_controller_port: int = Field(default_factory=_moved(9093), ge=1024, le=65535)
+    registry_port: int = Field(default_factory=_moved(8081), ge=1024, le=65535)
+    registry_management_port: int = Field(default_factory=_moved(8083), ge=1024, le=65535)
+    flink_port: int = Field(default_factory=_moved(8082), ge=1024, le=65535)
+    flink_rpc_port: int = Field(default_factory=_moved(6123), ge=1024, le=65535)
+    jupyter_port: int = Field(default_factory=_moved(8888), ge=1024, le=65535)
 
-    # what flows, and its topics: procstat_snapshots, … unless they are set
+    # what flows, and its topics
     stream: str = "procstat"
-    snapshots_topic: str = ""
-    metrics_topic: str = ""
-    dead_letters_topic: str = ""
-    partitions: int = Field(4, ge=1, le=1000)
     suffix: str = Field("", pattern=r"^(_[a-z0-9_]{1,20})?$", description="of own topics, jobs and rows: _nb05")
+    snapshots_topic: str = Field(default_factory=_named("snapshots"))
+    metrics_topic: str = Field(default_factory=_named("metrics"))
+    dead_letters_topic: str = Field(default_factory=_named("dead_letters"))
+    partitions: int = Field(4, ge=1, le=1000)
 
     # the pipeline
     hostname: str = Field(default_factory=socket.gethostname, min_length=1)
@@ -136,11 +138,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ports_and_topics_apart(self) -> Self:
-        ports = {name: default + self.port_offset for name, default in _PORTS.items()}
-        topics = {f"{kind}_topic": f"{self.stream}_{kind}{self.suffix}" for kind in _TOPIC_KINDS}
-        for name, value in (ports | topics).items():
-            if name not in self.model_fields_set:
-                object.__setattr__(self, name, value)
         seen: dict[int, str] = {}
         for name in _PORTS:
             port = getattr(self, name)
@@ -160,6 +157,11 @@ class Settings(BaseSettings):
     def ports(self) -> dict[str, int]:
         """Every port the lab listens on: {"kafka_port": 9092, …}."""
         return {name: getattr(self, name) for name in _PORTS}
+
+    @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """Where the lab's services are; a proxy that is set for downloads is not to be asked for them."""
+        return tuple(dict.fromkeys([LOOPBACK, "localhost", self.kafka_host, self.registry_host, self.flink_host]))
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -230,7 +232,7 @@ class Settings(BaseSettings):
         if stream == self.stream:
             return self
         values = self.model_dump(exclude={"stream", *_TOPICS})
-        topics = {f"{kind}_topic": f"{stream}_{kind}{self.suffix}" for kind in _TOPIC_KINDS}
+        topics = {name: f"{stream}_{name.removesuffix('_topic')}{self.suffix}" for name in _TOPICS}
         return Settings(**{**values, **topics, "stream": stream})
 
     def job_name(self, job: str) -> str:
@@ -265,7 +267,7 @@ def load_settings(**values: object) -> Settings:
         if name.startswith("LABKIT_") and name not in known:
             raise BadInput(f"There is no setting {name}.", "The settings are in labkit/settings.py.")
     try:
-        settings = Settings(**values)  # type: ignore[arg-type]
+        return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":
@@ -280,14 +282,3 @@ def load_settings(**values: object) -> Settings:
         ) from None
     except ValueError as error:  # labkit.toml that is not TOML
         raise BadInput(f"labkit.toml cannot be read: {error}.") from None
-    own = dict.fromkeys([LOOPBACK, "localhost", *(getattr(settings, name) for name in _HOSTS)])
-    _keep_off_proxies(list(own))
-    return settings
-
-
-def _keep_off_proxies(own: list[str]) -> None:
-    """A proxy set for downloads must not be asked for the lab's own hosts."""
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = [host for host in os.environ.get(name, "").split(",") if host]
-        if "*" not in hosts:
-            os.environ[name] = ",".join(dict.fromkeys([*hosts, *own]))

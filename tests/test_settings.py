@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -126,7 +127,7 @@ def test_the_same_settings_lead_to_containers(monkeypatch: pytest.MonkeyPatch) -
     assert settings.flink_url == "http://jobmanager:8082"
     assert (settings.in_containers, settings.bind_host) == (True, "0.0.0.0")
     assert "not to be shown" not in repr(settings)
-    assert set(os.environ["NO_PROXY"].split(",")) >= {"kafka", "schema-registry", "jobmanager", "127.0.0.1"}
+    assert settings.own_hosts == ("127.0.0.1", "localhost", "kafka", "schema-registry", "jobmanager")
 
 
 def test_a_browser_finds_the_pages_on_127_0_0_1_wherever_the_services_run() -> None:
@@ -145,24 +146,23 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         Settings().kafka_port = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (None, "127.0.0.1,localhost"),
-        ("intranet.example", "intranet.example,127.0.0.1,localhost"),
-        ("localhost", "localhost,127.0.0.1"),
-        ("*", "*"),
-    ],
-)
-def test_a_proxy_is_never_asked_for_the_loopback(
-    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, before or "")
-        if before is None:
-            monkeypatch.delenv(name)
-    load_settings()
-    assert (os.environ["NO_PROXY"], os.environ["no_proxy"]) == (after, after)
+def test_a_suffix_is_on_every_topic_but_one_that_is_set_itself() -> None:
+    settings = load_settings(suffix="_nb05", metrics_topic="elsewhere")
+    topics = (settings.snapshots_topic, settings.metrics_topic, settings.dead_letters_topic)
+    assert topics == ("procstat_snapshots_nb05", "elsewhere", "procstat_dead_letters_nb05")
+
+
+def test_what_was_worked_out_is_not_worked_out_again() -> None:
+    settings = load_settings(port_offset=100, suffix="_nb05", flink_port=1024)
+    assert settings.model_fields_set == {"port_offset", "suffix", "flink_port"}
+    assert Settings(**json.loads(settings.model_dump_json())) == settings
+    assert load_settings(**settings.model_dump(include=settings.model_fields_set)) == settings
+
+
+def test_loading_settings_leaves_the_environment_as_it_is() -> None:
+    before = dict(os.environ)
+    load_settings(kafka_host="kafka")
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "a;b", "$HOME", "50%(here)s"])

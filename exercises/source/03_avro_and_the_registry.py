@@ -10,7 +10,7 @@ import io
 import json
 
 import fastavro
-import httpx
+import httpx2
 
 from labkit.workshop.check import NotSolved, check
 from labkit.workshop.lesson import begin
@@ -67,7 +67,7 @@ check("03a", read_long)
 def framed(registry_url, subject, schema, record):
     """`record` as a Kafka value: magic byte, id of `schema` in the registry, Avro body."""
     # BEGIN 03b
-    answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+    answer = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
     answer.raise_for_status()
     body = io.BytesIO()
     fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)

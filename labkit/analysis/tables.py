@@ -18,10 +18,9 @@ import pandas as pd
 
 from labkit.errors import BadInput, LabkitError
 from labkit.parquet.read import in_natural_order, natural
-from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
 from labkit.streams.stream import Stream
 
-__all__ = ["TOTAL", "busiest_cpu", "check_shares", "coarsen", "gaps", "grid", "one_host", "summary", "summary_of"]
+__all__ = ["TOTAL", "busiest_cpu", "coarsen", "gaps", "grid", "one_host", "summary", "summary_of"]
 
 #: The line of /proc/stat that counts all CPUs together.
 TOTAL = "cpu"
@@ -75,17 +74,6 @@ def busiest_cpu(frame: pd.DataFrame) -> pd.Series:
     """The row of `summary` with the highest mean, the total line left out: hostname, cpu_id, …"""
     cpus = summary(_filled(frame[frame["cpu_id"] != TOTAL]))
     return cpus.loc[cpus["mean_busy_pct"].idxmax()]
-
-
-def check_shares(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that cannot be: a share outside 0…100, or eight that do not sum to 100 ± 1e-9.
-
-    Empty where all is well. total_busy_pct is not one of the eight: it is all of them but idle.
-    """
-    shares = frame[list(UTILIZATION_COLUMNS)]
-    inside = ((shares >= 0) & (shares <= 100)).all(axis=1)
-    whole = (shares.drop(columns="total_busy_pct").sum(axis=1) - 100).abs() <= 1e-9
-    return frame[~(inside & whole)]
 
 
 def one_host(frame: pd.DataFrame, hostname: str | None = None) -> pd.DataFrame:

@@ -33,9 +33,10 @@ from labkit.lab.supervisor import control
 from labkit.ledger.report import Ledger
 from labkit.settings import Settings
 from labkit.streams.names import PARQUET
+from labkit.system.waiting import wait_until
 
 __all__ = [
-    "ROOM_MIB", "TARGETS", "Fault", "account", "full_disk", "kill", "pause", "require_possible", "restart_later",
+    "ROOM_MIB", "TARGETS", "Fault", "account", "full_disk", "kill", "pause", "require_possible",
 ]  # fmt: skip
 
 #: What can be killed or frozen.
@@ -44,8 +45,6 @@ TARGETS = ("taskmanager", "jobmanager", "kafka", "registry", "producer")
 ROOM_MIB = 16
 _BACK_WITHIN_S = 240.0
 _NOTICED_WITHIN_S = 120.0
-_READABLE_WITHIN_S = 60.0
-_POLL_S = 0.2
 _NO_SPACE = "No space left on device"
 
 Say = Callable[[str], None]
@@ -78,15 +77,22 @@ class Fault:
 
 def account(settings: Settings) -> Ledger | None:
     """The ledger, or None where there are no topics to count yet. A broker that has just come back is waited for."""
-    deadline = time.monotonic() + _READABLE_WITHIN_S
-    while True:
+    trouble = ""
+
+    def counted() -> Ledger | None:
+        nonlocal trouble
         try:
             return measure(settings)
         except BadInput:
+            raise
+        except LabkitError as error:
+            trouble = error.what.rstrip(".")
             return None
-        except LabkitError:
-            if time.monotonic() > deadline:
-                raise
+
+    try:
+        return wait_until(counted, "The topics can be counted", seen=lambda: trouble)
+    except BadInput:
+        return None
 
 
 def require_possible(settings: Settings, target: str | None) -> None:
@@ -122,16 +128,6 @@ def pause(settings: Settings, target: str, seconds: float) -> Fault:
     return before.fault(f"frozen for {seconds:g} s", before.wait_until_back(restarted=False))
 
 
-@contextmanager
-def restart_later(settings: Settings, service: str) -> Iterator[None]:
-    """`service` is stopped while the block runs, and up again after it. Raises `BadInput` where it does not run."""
-    services.stop_one(settings, service)
-    try:
-        yield
-    finally:
-        services.up(settings)
-
-
 def full_disk(settings: Settings, seconds: float, room_mib: int = ROOM_MIB, say: Say = lambda _: None) -> Fault:
     """Put the Parquet files on a small disk of their own, fill it for `seconds`, make room again, put them back.
 
@@ -164,9 +160,14 @@ def _stop_parquet(settings: Settings, rest: FlinkRest, before: _Before) -> None:
         stop_with_savepoint(settings, PARQUET)
     except LabkitError:
         running_jobs.remove(settings, PARQUET)
-        while (job := rest.running(settings.job_name(PARQUET))) is not None:
-            rest.cancel(job.id)
-            time.sleep(_POLL_S)
+
+        def is_over() -> bool:
+            job = rest.running(settings.job_name(PARQUET))
+            if job is not None:
+                rest.cancel(job.id)
+            return job is None
+
+        wait_until(is_over, "The Parquet job has ended, cancelled", _BACK_WITHIN_S)
 
 
 def _fill(settings: Settings, rest: FlinkRest, before: _Before, seconds: float, say: Say) -> Fault:
@@ -179,17 +180,15 @@ def _fill(settings: Settings, rest: FlinkRest, before: _Before, seconds: float, 
 
 
 def _noticed(settings: Settings, rest: FlinkRest) -> str:
-    deadline = time.monotonic() + _NOTICED_WITHIN_S
-    while time.monotonic() < deadline:
+    def met() -> str:
         job = rest.running(settings.job_name(PARQUET))
         trace = rest.root_exception(job.id) if job else ""
-        if _NO_SPACE in trace:  # the job is a new one: what it met, it met just now
-            return cause_of(trace)
-        time.sleep(_POLL_S)
-    raise LabkitError(
-        f"The Parquet job did not notice the full disk within {_NOTICED_WITHIN_S:.0f} s: no row came to it.",
-        "Let a producer send at the same time: labkit produce",
-    )
+        return cause_of(trace) if _NO_SPACE in trace else ""  # the job is a new one: what it met, it met just now
+
+    return wait_until(
+        met, "The Parquet job has noticed the full disk", _NOTICED_WITHIN_S,
+        seen=lambda: "no row came to it", todo="Let a producer send at the same time: labkit produce",
+    )  # fmt: skip
 
 
 class _Before:
@@ -215,23 +214,28 @@ class _Before:
 
     def wait_until_back(self, *, restarted: bool) -> float:
         """Seconds from the fault until target and jobs are at work; with `restarted`, as new processes."""
-        while not self._is_back(restarted=restarted):
-            if time.monotonic() - self._begin > _BACK_WITHIN_S:
-                raise LabkitError(
-                    f"{self._target} was not back within {_BACK_WITHIN_S:.0f} s.",
-                    "Look at: labkit status, labkit doctor",
-                )
-            time.sleep(_POLL_S)
+        lacks = ""
+
+        def is_back() -> bool:
+            nonlocal lacks
+            lacks = self._lacks(restarted=restarted)
+            return not lacks
+
+        wait_until(
+            is_back, f"{self._target} and the jobs are back", _BACK_WITHIN_S,
+            seen=lambda: lacks, todo="Look at: labkit status, labkit doctor",
+        )  # fmt: skip
         return time.monotonic() - self._begin
 
-    def _is_back(self, *, restarted: bool) -> bool:
+    def _lacks(self, *, restarted: bool) -> str:
+        """What is not as it was before, or ""."""
         if self._target in TARGETS:
             now = _pids(self._settings, self._target)
             if len(now) < len(self._pids) or (restarted and set(now) & set(self._pids)):
-                return False
+                return f"{self._target} has not been started again"
             rows = {row.name: row for row in services.status(self._settings)}
             if self._target in rows and not rows[self._target].healthy:
-                return False
+                return f"{self._target} {rows[self._target].detail}"
         # A job that lost its tasks or its JobManager came to RUNNING a second time; Flink says RUNNING of before for a
         # while. Without the broker or the registry a job may as well go on as it was.
         again = restarted and self._target in ("taskmanager", "jobmanager")
@@ -242,10 +246,11 @@ class _Before:
                 # A dead one and its slots stay in the JobManager's list until its heartbeat is missed.
                 registered = rest.taskmanagers() - self._taskmanagers
                 if len(registered) < len(self._pids):
-                    return False
-            return all(rest.runs_since(name, since_ms) for name in self._jobs)
-        except LabkitError:
-            return False
+                    return "the JobManager does not know it yet"
+            waiting = [name for name in self._jobs if not rest.runs_since(name, since_ms)]
+            return f"not all tasks run of {', '.join(waiting)}" if waiting else ""
+        except LabkitError as error:
+            return error.what.rstrip(".")
 
 
 def _pids(settings: Settings, target: str) -> tuple[int, ...]:

@@ -5,30 +5,21 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 
 from __future__ import annotations
 
-import functools
 import re
-import ssl
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from labkit.errors import LabkitError
+from labkit.system import own_http
+from labkit.system.waiting import wait_until
 
-__all__ = ["FlinkRest", "Job", "tls"]
+__all__ = ["FlinkRest", "Job"]
 
-_POLL_S = 0.1
-_ANSWER_S = 10
 _CURRENT_OFFSET = re.compile(
     r".*\.KafkaSourceReader\.topic\.(?P<topic>.+)\.partition\.(?P<partition>\d+)\.currentOffset"
 )
-
-
-@functools.cache
-def tls() -> ssl.SSLContext:
-    """One TLS context for all clients: httpx would load every CA again for each of them."""
-    return ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +127,19 @@ class FlinkRest:
         return str(done["location"])
 
     def _await_operation(self, path: str, within_s: float) -> dict[str, Any]:
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
+        status = ""
+
+        def completed() -> dict[str, Any] | None:
+            nonlocal status
             answer = self._call("GET", path)
-            if answer["status"]["id"] == "COMPLETED":
-                operation: dict[str, Any] = answer["operation"]
-                if "failure-cause" in operation:
-                    cause = operation["failure-cause"].get("stack-trace", "").splitlines()
-                    raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
-                return operation
-            time.sleep(_POLL_S)
-        raise LabkitError(f"Flink did not finish within {within_s:.0f} s ({path}).")
+            status = answer["status"]["id"]
+            return answer["operation"] if status == "COMPLETED" else None
+
+        operation = wait_until(completed, f"Flink has finished {path}", within_s, seen=lambda: f"it is {status}")
+        if "failure-cause" in operation:
+            cause = operation["failure-cause"].get("stack-trace", "").splitlines()
+            raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
+        return operation
 
     def _list(self, path: str, params: dict[str, str] | None = None) -> list[dict[str, Any]]:
         answer: Any = self._call("GET", path, params=params)
@@ -156,11 +149,11 @@ class FlinkRest:
         self, method: str, path: str, body: dict[str, Any] | None = None, params: dict[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            response = httpx.request(method, self.url + path, json=body, params=params, timeout=_ANSWER_S, verify=tls())
+            response = own_http.request(method, self.url + path, json=body, params=params)
             response.raise_for_status()
-        except httpx.HTTPStatusError as error:
+        except httpx2.HTTPStatusError as error:
             raise LabkitError(f"Flink answered {error.response.status_code} to {method} {path}.") from None
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             raise LabkitError(f"Flink does not answer at {self.url}.", "Start the services: labkit up") from None
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer

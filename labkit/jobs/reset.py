@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -13,6 +12,7 @@ from labkit.kafka.topics import admin_client, create_topics, pipeline_topics, to
 from labkit.parquet.compact import work_folder
 from labkit.settings import Settings
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
+from labkit.system.waiting import wait_until
 
 __all__ = ["delete_groups", "delete_topics", "reset_job", "what_fresh_empties"]
 
@@ -54,8 +54,12 @@ def delete_topics(settings: Settings, names: list[str]) -> None:
         admin = admin_client(settings.kafka_bootstrap)
         for outcome in admin.delete_topics(known).values():
             outcome.result()
-    while any(name in topic_partitions(settings.kafka_bootstrap) for name in known):
-        time.sleep(0.1)
+
+    def left() -> list[str]:
+        there = topic_partitions(settings.kafka_bootstrap)
+        return [name for name in known if name in there]
+
+    wait_until(lambda: not left(), "Topics are deleted", seen=lambda: f"{', '.join(left())} are still there")
 
 
 def delete_groups(settings: Settings, names: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from labkit.errors import LabkitError
@@ -11,12 +10,11 @@ from labkit.jobs import running_jobs
 from labkit.kafka.offsets import commit_offsets, committed_offsets, furthest, unread
 from labkit.settings import Settings
 from labkit.streams.names import ENRICHMENT
+from labkit.system.waiting import wait_until
 
 __all__ = ["drain_and_stop", "stop_with_savepoint"]
 
 _READ_WITHIN_S = 60
-_OVER_WITHIN_S = 60
-_POLL_S = 0.1
 _AWAY = "away"
 
 
@@ -29,18 +27,19 @@ def drain_and_stop(settings: Settings, name: str, within_s: float = _READ_WITHIN
     topic = _topic_of(settings, name)
     rest = FlinkRest(settings.flink_url)
     group = settings.job_name(name)
-    deadline = time.monotonic() + within_s
-    while True:
+    state, left, positions = _AWAY, 0, dict[int, int]()
+
+    def has_read_all() -> bool:
+        nonlocal state, left, positions
         committed = committed_offsets(settings.kafka_bootstrap, topic, group)
         state, read = _progress(settings, rest, name, topic)
         left = unread(settings.kafka_bootstrap, topic, positions := furthest(committed, read))
-        if not left and state != _AWAY:
-            break
-        if time.monotonic() > deadline:
-            raise LabkitError(
-                f"The job {name} has not read {left} records of {topic} within {within_s:g} s (it is {state}).",
-                "Look at: labkit logs taskmanager",
-            )
+        return not left and state != _AWAY
+
+    wait_until(
+        has_read_all, f"The job {name} has read {topic} to its end", within_s,
+        seen=lambda: f"{left} records are left, and it is {state}", todo="Look at: labkit logs taskmanager",
+    )  # fmt: skip
     savepoint = stop_with_savepoint(settings, name)
     if savepoint is None:
         raise LabkitError(f"The job {name} ended by itself.", "Look at: labkit logs taskmanager")
@@ -50,7 +49,10 @@ def drain_and_stop(settings: Settings, name: str, within_s: float = _READ_WITHIN
 
 
 def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
-    """Stop the job where it is, so that `submit` goes on from there; None where it does not run."""
+    """Stop the job where it is, so that `submit` goes on from there; None where it does not run.
+
+    Raises `LabkitError` where Flink takes no savepoint, or the job does not end.
+    """
     rest = FlinkRest(settings.flink_url)
     name = settings.job_name(job)
     running = rest.running(name)
@@ -58,9 +60,10 @@ def stop_with_savepoint(settings: Settings, job: str) -> Path | None:
         return None
     path = rest.stop_with_savepoint(running.id, f"file://{settings.savepoints_dir / name}")
     running_jobs.remove(settings, job)
-    deadline = time.monotonic() + _OVER_WITHIN_S
-    while rest.state(running.id) != "FINISHED" and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    wait_until(
+        lambda: rest.running(name) is None, f"The job {job} has ended, after its savepoint",
+        seen=lambda: f"it is {rest.state(running.id)}", todo="Look at: labkit logs taskmanager",
+    )  # fmt: skip
     return Path(path.removeprefix("file:"))
 
 
@@ -80,7 +83,6 @@ def _progress(settings: Settings, rest: FlinkRest, name: str, topic: str) -> tup
         newest = None
     if newest is not None or not running_jobs.is_listed(settings, name):
         raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
-    time.sleep(_POLL_S)
     return _AWAY, {}
 
 

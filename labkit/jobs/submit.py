@@ -22,11 +22,10 @@ from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
 from labkit.streams.names import PARQUET
 from labkit.system.locks import exclusive
+from labkit.system.waiting import wait_until
 
 __all__ = ["described", "require_absent", "submit", "submit_when_ready"]
 
-_RUNNING_WITHIN_S = 60
-_POLL_S = 0.1
 _RETRY_S = 1.0
 
 
@@ -148,29 +147,26 @@ def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any
 
 
 def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
-    """Wait until every task of the job runs. A job that does not get there is cancelled.
+    """Wait until every task of the job runs; a job that does not get there is for the caller to cancel.
 
     Raises `BadInput` where its saved state does not fit it, else `LabkitError`.
     """
     rest = FlinkRest(settings.flink_url)
-    deadline = time.monotonic() + _RUNNING_WITHIN_S
-    while time.monotonic() < deadline:
+
+    def runs() -> bool:
         state, tasks = rest.state(submitted.job_id), rest.tasks(submitted.job_id)
         if state == "RUNNING" and set(tasks) == {"RUNNING"}:
-            return
+            return True
         trace = rest.root_exception(submitted.job_id)
         if state == "FAILED" or trace:
-            if state != "FAILED":
-                rest.cancel(submitted.job_id)
             raise job_failure(submitted, trace)
-        time.sleep(_POLL_S)
-    rest.cancel(submitted.job_id)
-    overview = rest.overview()
-    raise LabkitError(
-        f"The job {submitted.name} did not start within {_RUNNING_WITHIN_S} s "
-        f"({overview['slots-available']} of {overview['slots-total']} slots are free); it was cancelled.",
-        "Look at: labkit logs taskmanager",
-    )
+        return False
+
+    def slots() -> str:
+        overview = rest.overview()
+        return f"{overview['slots-available']} of {overview['slots-total']} slots are free, and it was cancelled"
+
+    wait_until(runs, f"The job {submitted.name} runs", seen=slots, todo="Look at: labkit logs taskmanager")
 
 
 def _set_rows_aside(settings: Settings) -> Path | None:

@@ -17,11 +17,13 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka.flow import Flow
+from labkit.system import own_http
 
 __all__ = ["Registry", "RegistryUnavailable", "retry_until_available"]
 
 _NOT_FOUND = 404
 _WAIT_S = 1.0
+_ANSWER_S = 5
 
 T = TypeVar("T")
 
@@ -88,14 +90,18 @@ class Registry:
 
     def _require_ready(self) -> None:
         """First of all, since "not found" is true only of a registry that was ready before it was asked."""
-        if self._ready_url and not httpx2.get(self._ready_url, timeout=5).is_success:
+        if self._ready_url and not own_http.request("GET", self._ready_url, _ANSWER_S).is_success:
             raise self._away()
 
     def _away(self) -> RegistryUnavailable:
         return RegistryUnavailable(f"The registry does not answer at {self.url}.", "Start the services: labkit up")
 
     def _client(self) -> closing[SchemaRegistryClient]:
-        return closing(SchemaRegistryClient({"url": self.url, "max.retries": 0, "timeout": 5}))
+        client = SchemaRegistryClient({"url": self.url, "max.retries": 0})
+        # Its configuration knows "by this proxy" and "as the environment says"; "by none" only its session does.
+        client._rest_client.session.close()
+        client._rest_client.session = own_http.client(_ANSWER_S)
+        return closing(client)
 
 
 def retry_until_available(

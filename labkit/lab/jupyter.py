@@ -10,16 +10,16 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from labkit.errors import BadInput
 from labkit.settings import LOOPBACK, REPOSITORY, Settings
-from labkit.system import ports
+from labkit.system import own_http, ports
+from labkit.system.waiting import wait_until
 
 __all__ = ["address", "command", "require_free_port", "serve", "token"]
 
@@ -27,6 +27,7 @@ __all__ = ["address", "command", "require_free_port", "serve", "token"]
 _INDEX = "index.ipynb"
 _PR_SET_PDEATHSIG = 1
 _END_WITHIN_S = 20.0
+_ANSWERS_WITHIN_S = 180.0
 
 
 def address(settings: Settings) -> str:
@@ -86,7 +87,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     # Not by the command line, which every user of the machine can read, and not by the environment either: every
     # kernel would have it, and show it with the first print of os.environ.
     token(settings)
-    environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
+    environment = own_http.environment(os.environ, settings.own_hosts)
+    environment.pop("JUPYTER_TOKEN", None)
     environment["JUPYTER_TOKEN_FILE"] = str(_token_file(settings))
     process = subprocess.Popen(
         command(settings),
@@ -152,11 +154,13 @@ def _folder(settings: Settings) -> Path:
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
-    while process.poll() is None:
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise BadInput(f"JupyterLab did not start (exit status {process.returncode}).")
         try:
-            httpx.get(f"http://{LOOPBACK}:{port}/api", timeout=1)
-        except httpx.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-    raise BadInput(f"JupyterLab did not start (exit status {process.returncode}).")
+            own_http.request("GET", f"http://{LOOPBACK}:{port}/api", timeout_s=1)
+        except httpx2.HTTPError:
+            return False
+        return True
+
+    wait_until(answers, "JupyterLab answers", _ANSWERS_WITHIN_S, todo="Its words are above.")

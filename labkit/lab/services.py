@@ -33,9 +33,9 @@ from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
 from labkit.settings import Settings
 from labkit.setup import install
-from labkit.system import disk_space, ports
+from labkit.system import disk_space, own_http, ports
 from labkit.system.locks import exclusive
-from labkit.system.waiting import wait_until
+from labkit.system.waiting import NotInTime, wait_until
 
 __all__ = [
     "ServiceStatus", "down", "format_kafka_storage", "is_up", "log_file", "log_files", "no_run", "processes", "restart",
@@ -46,6 +46,7 @@ _READY_WITHIN_S = 300
 #: The registry begins with the broker's help. Where that goes wrong once, it stays up and never answers.
 _REGISTRY_WITHIN_S = 90
 _STOPPED_WITHIN_S = 60
+_ANSWERS_WITHIN_S = 10
 _POLL_S = 0.2
 
 
@@ -91,11 +92,10 @@ def _start_all(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]]
 
 def _let_a_broken_off_down_end(settings: Settings) -> None:
     """A `down` that was killed may have told services, or supervisord itself, to stop: that is waited for."""
-    deadline = time.monotonic() + _STOPPED_WITHIN_S
-    while _is_stopping(settings):
-        if time.monotonic() > deadline:
-            _down(settings)
-        time.sleep(_POLL_S)
+    try:
+        wait_until(lambda: not _is_stopping(settings), "The services have stopped", _STOPPED_WITHIN_S)
+    except NotInTime:
+        _down(settings)
 
 
 def _is_stopping(settings: Settings) -> bool:
@@ -194,8 +194,15 @@ def _stop(settings: Settings, names: Sequence[str]) -> list[str]:
             with contextlib.suppress(xmlrpc.client.Fault, *NOT_THERE), supervisor(address) as proxy:
                 proxy.supervisor.stopProcess(name, False)
                 stopped.append(name)
-    while any(process.state == "STOPPING" for name in names for process in controlled(settings)[name]):
-        time.sleep(_POLL_S)
+
+    def stopping() -> list[str]:
+        found = controlled(settings)
+        return [name for name in names if any(process.state == "STOPPING" for process in found[name])]
+
+    wait_until(
+        lambda: not stopping(), "The services have stopped", _STOPPED_WITHIN_S,
+        seen=lambda: f"{', '.join(stopping())} are stopping still",
+    )  # fmt: skip
     return list(dict.fromkeys(stopped))
 
 
@@ -229,45 +236,52 @@ def format_kafka_storage(settings: Settings) -> None:
 
 
 def _start_supervisord(settings: Settings, conf: Path) -> None:
-    # Without compiled modules every Python worker takes seconds longer to start.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # What the services are given, too: a Python worker asks the registry, and speaks gRPC to the TaskManager.
+    environment = own_http.environment(os.environ, settings.own_hosts)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every Python worker takes seconds longer to start
     done = subprocess.run(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], env=environment,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
     )  # fmt: skip
-    deadline = time.monotonic() + 10
-    while not is_up(settings):
-        if done.returncode or time.monotonic() > deadline:
-            raise LabkitError(f"supervisord did not start: {(done.stdout + done.stderr)[-300:].strip()}")
-        time.sleep(_POLL_S)
+    said = (done.stdout + done.stderr)[-300:].strip()
+    if done.returncode:
+        raise LabkitError(f"supervisord did not start: {said}")
+    wait_until(lambda: is_up(settings), "supervisord answers", _ANSWERS_WITHIN_S, seen=lambda: f"it said: {said!r}")
 
 
 def _wait_until_ready(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None]) -> None:
-    deadline = time.monotonic() + _READY_WITHIN_S
     begin_again = float("inf")
     ready: dict[str, ServiceStatus] = {}
-    while True:
+    rows: list[ServiceStatus] = []
+
+    def are_ready() -> bool:
+        nonlocal begin_again, rows
         found = controlled(settings)
         rows = [ready.get(name) or status_of(name, found[name], settings) for name in found]
         ready.update({row.name: row for row in rows if row.healthy})
         on_status(rows)
-        if all(row.healthy for row in rows):
-            return
         if "kafka" in ready and "registry" not in ready and not settings.in_containers:
             begin_again = min(begin_again, time.monotonic() + _REGISTRY_WITHIN_S)
             if time.monotonic() > begin_again:
                 begin_again = float("inf")
                 _stop(settings, ["registry"])
                 _start_stopped(settings)
-                continue
+                return False
         for row in rows:
-            late = time.monotonic() > deadline and not row.healthy
-            if late or row.state in ("FATAL", "EXITED", "STOPPED"):
-                raise LabkitError(
-                    f"{row.name} did not come up ({row.state}, {row.detail}). {_last_words(settings, row.name)}",
-                    f"Its log: {log_file(settings, row.name)}",
-                )
-        time.sleep(_POLL_S)
+            if not row.healthy and row.state in ("FATAL", "EXITED", "STOPPED"):
+                raise LabkitError(f"{_not_up(settings, row)}.", f"Its log: {log_file(settings, row.name)}")
+        return all(row.healthy for row in rows)
+
+    wait_until(
+        are_ready, "Every service answers", _READY_WITHIN_S, _POLL_S,
+        seen=lambda: "; ".join(_not_up(settings, row) for row in rows if not row.healthy),
+        todo=f"Their logs: {log_file(settings, 'kafka').parent}",
+    )  # fmt: skip
+
+
+def _not_up(settings: Settings, row: ServiceStatus) -> str:
+    words = _last_words(settings, row.name)
+    return f"{row.name} did not come up ({row.state}, {row.detail}){f': {words}' if words else ''}"
 
 
 def _last_words(settings: Settings, service: str) -> str:

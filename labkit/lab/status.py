@@ -10,20 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from labkit.errors import LabkitError
-from labkit.flink.rest import FlinkRest, tls
+from labkit.flink.rest import FlinkRest
 from labkit.kafka.topics import admin_client, kafka_unavailable, pipeline_topics, topic_partitions
 from labkit.lab.supervisor.control import Process
 from labkit.lab.supervisor.control import processes as controlled
 from labkit.settings import LOOPBACK, Settings
+from labkit.system import own_http
 
 __all__ = ["ServiceStatus", "log_file", "log_files", "status", "status_of"]
 
 _STALE_S = 10
+_ANSWER_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def _health(name: str, settings: Settings, containers: int) -> tuple[bool, str]:
     """Whether the service does its work, and a word about it."""
     try:
         return _taskmanager_health(settings, containers) if name == "taskmanager" else _HEALTH[name](settings)
-    except (httpx.HTTPError, LabkitError):
+    except (httpx2.HTTPError, LabkitError):
         return False, "does not answer yet"
 
 
@@ -100,9 +102,8 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:
-    management = f"http://{settings.registry_host}:{settings.registry_management_port}/health/ready"
-    ready = httpx.get(management, timeout=2, verify=tls()).is_success
-    subjects = httpx.get(f"{settings.registry_url}/subjects", timeout=2, verify=tls()).raise_for_status().json()
+    ready = own_http.request("GET", settings.registry_ready_url, _ANSWER_S).is_success
+    subjects = own_http.request("GET", f"{settings.registry_url}/subjects", _ANSWER_S).raise_for_status().json()
     return ready, f"{len(subjects)} subject{'' if len(subjects) == 1 else 's'}"
 
 
@@ -115,7 +116,7 @@ def _jobmanager_health(settings: Settings) -> tuple[bool, str]:
 
 def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:
     url = f"http://jupyterlab:{settings.jupyter_port}/api"
-    version = httpx.get(url, timeout=2, verify=tls()).raise_for_status().json()["version"]
+    version = own_http.request("GET", url, _ANSWER_S).raise_for_status().json()["version"]
     return True, f"Jupyter Server {version}"
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import httpx
+import httpx2
 
 from labkit.errors import LabkitError
 from labkit.system import disk_space
@@ -98,7 +98,7 @@ def fetch_all(artifacts: list[Artifact], install_dir: Path, on_bytes: Callable[[
     base = os.environ.get("LABKIT_MAVEN_MIRROR") or mirror_of_central() or MAVEN_CENTRAL
     context = ssl.create_default_context()
     with (
-        httpx.Client(verify=context, follow_redirects=True, timeout=60) as client,
+        httpx2.Client(verify=context, follow_redirects=True, timeout=60) as client,
         ThreadPoolExecutor(6) as pool,
     ):
         jobs = [
@@ -114,7 +114,7 @@ def fetch_all(artifacts: list[Artifact], install_dir: Path, on_bytes: Callable[[
 
 
 def _fetch(
-    client: httpx.Client,
+    client: httpx2.Client,
     base: str,
     artifact: Artifact,
     install_dir: Path,
@@ -132,10 +132,10 @@ def _fetch(
         try:
             _download(client, f"{base}/{artifact.url_path}", part, have, artifact, on_bytes)
             break
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             told = max(told, part.stat().st_size if part.exists() else 0)
-            answered = isinstance(error, httpx.InvalidURL) or (
-                isinstance(error, httpx.HTTPStatusError) and error.response.status_code < _SERVER_ERROR
+            answered = isinstance(error, httpx2.InvalidURL) or (
+                isinstance(error, httpx2.HTTPStatusError) and error.response.status_code < _SERVER_ERROR
             )
             if answered or attempt == _TRIES:
                 raise LabkitError(
@@ -176,7 +176,7 @@ def _keep(part: Path, artifact: Artifact, target: Path) -> None:
 
 
 def _download(
-    client: httpx.Client,
+    client: httpx2.Client,
     url: str,
     part: Path,
     have: int,
@@ -189,7 +189,7 @@ def _download(
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with client.stream("GET", url, headers=headers) as response:
         response.raise_for_status()
-        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+        resumed = response.status_code == httpx2.codes.PARTIAL_CONTENT
         if have and not resumed:
             on_bytes(artifact, -have)
         with part.open("ab" if resumed else "wb") as file:
@@ -201,7 +201,7 @@ def _download(
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
+    if isinstance(error, httpx2.HTTPStatusError):
         return f"the repository answered {error.response.status_code}"
     return str(error) or type(error).__name__
 

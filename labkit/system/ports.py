@@ -11,7 +11,7 @@ import psutil
 
 from labkit.errors import BadInput
 
-__all__ = ["claimed", "holder", "is_free", "lab_of", "listening"]
+__all__ = ["claimed", "holder", "is_free", "lab_of"]
 
 _LOOPBACK = "127.0.0.1"
 
@@ -82,12 +82,3 @@ def _described(process: psutil.Process) -> tuple[str, Path | None]:
     if not service or socket_file.name != "supervisor.sock":
         return f"{process.name()} (pid {process.pid})", None
     return f"{service} of the lab in {socket_file.parent} (pid {process.pid})", socket_file.parent
-
-
-def listening(pids: set[int]) -> list[tuple[int, str, int]]:
-    """(pid, address, port) of every TCP socket on which one of `pids` listens."""
-    return [
-        (connection.pid, connection.laddr.ip, connection.laddr.port)
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.pid in pids
-    ]

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from labkit.errors import LabkitError
 
-__all__ = ["WITHIN_S", "wait_until"]
+__all__ = ["WITHIN_S", "NotInTime", "wait_until"]
 
 WITHIN_S = 60.0
 _POLL_S = 0.1
@@ -19,14 +19,29 @@ _POLL_S = 0.1
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, within_s: float = WITHIN_S, poll_s: float = _POLL_S) -> T:
+class NotInTime(LabkitError):
+    """What was waited for did not come; it may still."""
+
+
+def wait_until(
+    condition: Callable[[], T | None],
+    what: str,
+    within_s: float = WITHIN_S,
+    poll_s: float = _POLL_S,
+    *,
+    seen: Callable[[], str] = lambda: "",
+    todo: str = "Look at Flink's page, and at: labkit status",
+) -> T:
     """Ask `condition` every `poll_s` seconds until its answer is true, and return that answer.
 
-    Raises `LabkitError` with `what` (a sentence without its full stop) where that takes more than `within_s`.
+    Raises `NotInTime` where that takes more than `within_s`: "A Parquet file is there: not within 60 s; SEEN." `what`
+    is a sentence without its full stop, and so is what `seen` returns, about what was seen last; `todo` says what to
+    type. What `condition` raises goes on.
     """
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise LabkitError(f"{what}: not within {within_s:.0f} s.", "Look at Flink's page, and at: labkit status")
+            last = f"; {said}" if (said := seen()) else ""
+            raise NotInTime(f"{what}: not within {within_s:g} s{last}.", todo)
         time.sleep(poll_s)
     return answer

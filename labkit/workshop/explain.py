@@ -273,9 +273,9 @@ def explained(error: BaseException | str) -> Explanation | None:
 
 
 def _evidence(error: BaseException) -> str:
-    """The whole trace, and the address that was asked: httpx keeps that beside its message."""
+    """The whole trace, and the address that was asked: httpx2 keeps that beside its message."""
     asked = ""
-    with suppress(Exception):  # httpx raises where an error has no request
+    with suppress(Exception):  # httpx2 raises where an error has no request
         asked = f"request to {error.request.url}\n"  # type: ignore[attr-defined]
     return asked + "".join(traceback.format_exception(error))
 

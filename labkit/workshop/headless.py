@@ -5,6 +5,7 @@ judged(Path("work/exercises/01_exercises.ipynb"))   ->   {"01a": Verdict(…), "
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from labkit.errors import BadInput
+from labkit.settings import load_settings
+from labkit.system import own_http
 from labkit.workshop.check import VERDICT, Verdict
 from labkit.workshop.course.contents import Lesson
 
@@ -40,7 +43,8 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
         read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}}, config=_KERNELS
     )
     # What the kernel itself writes there is for its developers; what a cell writes comes as its output.
-    return client.execute(stderr=subprocess.DEVNULL)
+    own = own_http.environment(os.environ, load_settings().own_hosts)
+    return client.execute(stderr=subprocess.DEVNULL, env=own)
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> dict[str, Verdict]:

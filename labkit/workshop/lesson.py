@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from labkit.errors import BadInput, LabkitError
-from labkit.flink.rest import FlinkRest, tls
+from labkit.flink.rest import FlinkRest, Job
 from labkit.jobs import running_jobs
 from labkit.jobs.reset import delete_groups, delete_topics
 from labkit.jobs.stop import drain_and_stop
@@ -34,6 +33,8 @@ from labkit.sources.live import live_snapshots
 from labkit.sources.recording import ReplaySource
 from labkit.streams.names import ENRICHMENT, PARQUET
 from labkit.streams.procstat.snapshot import Snapshot
+from labkit.system import own_http
+from labkit.system.waiting import wait_until
 from labkit.workshop.course.contents import Lesson, Start, lesson
 from labkit.workshop.jvm_threads import keep_threads_apart
 
@@ -136,8 +137,8 @@ def _forget_subject(settings: Settings, subject: str) -> None:
     """Remove a subject for good; it may be absent. Confluent's API wants a soft deletion first."""
     for words in ("", "?permanent=true"):
         try:
-            answer = httpx.delete(f"{settings.registry_url}/subjects/{subject}{words}", timeout=10, verify=tls())
-        except httpx.HTTPError:
+            answer = own_http.request("DELETE", f"{settings.registry_url}/subjects/{subject}{words}")
+        except httpx2.HTTPError:
             raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
         if answer.is_server_error:
             raise LabkitError(f"The registry answered {answer.status_code} when {subject} was to be removed.")
@@ -147,15 +148,17 @@ def tidy(settings: Settings) -> None:
     """End the jobs of a suffix, and wait until they have gone: what every notebook does last."""
     running_jobs.remove_suffix(settings)
     rest = FlinkRest(settings.flink_url)
-    mine = [job for job in rest.jobs() if job.name.endswith(settings.suffix) and not job.is_over]
-    for job in mine:
+
+    def at_work() -> list[Job]:
+        return [job for job in rest.jobs() if job.name.endswith(settings.suffix) and not job.is_over]
+
+    for job in at_work():
         with suppress(LabkitError):  # it ended in between
             rest.cancel(job.id)
-    deadline = time.monotonic() + _GONE_WITHIN_S
-    while any(job.name.endswith(settings.suffix) and not job.is_over for job in rest.jobs()):
-        if time.monotonic() > deadline:
-            raise LabkitError(f"The jobs {', '.join(job.name for job in mine)} did not end.", "Type: labkit down")
-        time.sleep(0.1)
+    wait_until(
+        lambda: not at_work(), "The lesson's jobs have ended", _GONE_WITHIN_S, todo="Type: labkit down",
+        seen=lambda: ", ".join(f"{job.name} is {job.state}" for job in at_work()),
+    )  # fmt: skip
 
 
 def _own_folders(settings: Settings) -> Iterable[Path]:

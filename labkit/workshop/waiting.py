@@ -5,8 +5,6 @@ records = wait_for_records(settings, "procstat_counts_nb04", 601)      601 commi
 
 from __future__ import annotations
 
-import time
-
 from confluent_kafka import Message
 
 from labkit.errors import LabkitError
@@ -37,14 +35,18 @@ def wait_for_records(settings: Settings, topic: str, count: int, within_s: float
 
     Raises `LabkitError` where that takes more than `within_s`, and says how many there were.
     """
-    deadline = time.monotonic() + within_s
-    while len(found := list(read_topic(settings.kafka_bootstrap, topic))) < count:
-        if time.monotonic() > deadline:
-            raise LabkitError(
-                f"{topic} has {len(found)} committed records after {within_s:.0f} s; {count} were waited for.",
-                "Look at the job on Flink's page: is it running, has it had a checkpoint?",
-            )
-        time.sleep(_READ_AGAIN_S)
+    found: list[Message] = []
+
+    def are_there() -> bool:
+        nonlocal found
+        found = list(read_topic(settings.kafka_bootstrap, topic))
+        return len(found) >= count
+
+    wait_until(
+        are_there, f"{topic} has {count} committed records", within_s, _READ_AGAIN_S,
+        seen=lambda: f"there are {len(found)}",
+        todo="Look at the job on Flink's page: is it running, has it had a checkpoint?",
+    )  # fmt: skip
     return found
 
 

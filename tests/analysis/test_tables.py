@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labkit.analysis.tables import busiest_cpu, check_shares, coarsen, gaps, grid, one_host, summary
+from labkit.analysis.tables import busiest_cpu, coarsen, gaps, grid, one_host, summary
 from labkit.errors import BadInput, LabkitError
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
 
@@ -123,16 +123,6 @@ def test_a_coarser_grid_keeps_means_pauses_and_edges() -> None:
     assert coarsen(matrix, 1000) is matrix
 
 
-def test_good_shares_pass_and_each_kind_of_bad_one_is_found() -> None:
-    frame = rows(STEADY)
-    assert check_shares(frame).empty
-    frame.loc[3, "idle_pct"] += 1e-8
-    frame.loc[5, ["user_pct", "idle_pct"]] = [-1.0, frame.loc[5, ["user_pct", "idle_pct"]].sum() + 1]
-    frame.loc[7, "total_busy_pct"] = 100.5
-    frame.loc[9, "steal_pct"] = np.nan
-    assert list(check_shares(frame).index) == [3, 5, 7, 9]
-
-
 def test_one_host_is_the_one_asked_for_or_the_one_with_most_rows() -> None:
     frame = pd.concat([rows(STEADY[:3], host="web-1"), rows(STEADY, host="db-1")])
     assert set(one_host(frame)["hostname"]) == {"db-1"}
@@ -156,6 +146,6 @@ def test_no_rows_is_a_clear_error() -> None:
 def test_nothing_changes_the_rows_it_is_given() -> None:
     frame = rows([*STEADY, (190, 180)])
     before = frame.copy()
-    for look in (summary, busiest_cpu, gaps, grid, check_shares, one_host):
+    for look in (summary, busiest_cpu, gaps, grid, one_host):
         look(frame)
     pd.testing.assert_frame_equal(frame, before)

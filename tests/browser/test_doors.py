@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings
+from labkit.system.own_http import request
 from tests.support.jupyterlab import at_work
 
 if TYPE_CHECKING:
@@ -118,12 +118,12 @@ def what_there_is(places: dict[str, str]) -> list[Any]:
     """Kernels, terminals, files, subjects, Flink's jobs and whether it takes part at all."""
     login = {"Authorization": f"token {places['token']}"}
     urls = [f"{places['jupyter']}/api/{name}" for name in ("kernels", "terminals", "contents")]
-    answers = [httpx.get(url, headers=login).raise_for_status().json() for url in urls]
+    answers = [request("GET", url, headers=login).raise_for_status().json() for url in urls]
     ids = [[entry.get("id") or entry["name"] for entry in answers[0]], answers[1]]
     assert len(ids[0]) == 1, "the one of the index that is open"
     files = sorted(entry["name"] for entry in answers[2]["content"])
-    subjects = httpx.get(f"{places['registry']}/subjects").raise_for_status().json()
-    return [*ids, files, subjects, httpx.get(f"{places['flink']}/jobs").raise_for_status().json()]
+    subjects = request("GET", f"{places['registry']}/subjects").raise_for_status().json()
+    return [*ids, files, subjects, request("GET", f"{places['flink']}/jobs").raise_for_status().json()]
 
 
 @pytest.mark.usefixtures("chromium")  # before the lab: without a browser nothing is started

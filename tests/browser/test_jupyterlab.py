@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
 import jupytext
 import nbformat
 import pytest
 
 from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings
+from labkit.system.own_http import request
 from labkit.workshop.course.contents import LESSONS, lesson
 from labkit.workshop.course.exercises import answered, source_of, stub
 from tests.support.jupyterlab import at_work, way_in
@@ -109,7 +109,7 @@ def last_code(lesson_file: Path) -> str:
 def open_notebooks(address: str) -> set[str]:
     """The notebooks that have a kernel."""
     base, secret = way_in(address)
-    return {one["path"].rsplit("/", 1)[-1] for one in httpx.get(f"{base}/api/sessions?token={secret}").json()}
+    return {one["path"].rsplit("/", 1)[-1] for one in request("GET", f"{base}/api/sessions?token={secret}").json()}
 
 
 @pytest.mark.usefixtures("chromium")  # before the lab: without a browser nothing is started

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from labkit.workshop.lesson import clear
 from tests.support.feeds import START_MS, hosts
 from tests.support.labs import Labkit
 from tests.support.pipelines import balanced_account, idle
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,5 @@ def test_a_job_that_was_stopped_on_purpose_does_not_come_back(harmed: Settings) 
     balanced_account(harmed)
     fault = chaos.kill(harmed, "jobmanager")
     assert fault.jobs == ()
-    deadline = time.monotonic() + 60
-    while not FlinkRest(harmed.flink_url).overview()["slots-available"]:
-        assert time.monotonic() < deadline
+    wait_for(lambda: FlinkRest(harmed.flink_url).overview()["slots-available"])
     assert FlinkRest(harmed.flink_url).running(harmed.job_name(ENRICHMENT)) is None

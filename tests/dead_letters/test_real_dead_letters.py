@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import fastavro
-import httpx
 import pandas as pd
 import pytest
 from confluent_kafka import Producer
@@ -35,6 +34,7 @@ from labkit.streams.names import ENRICHMENT, JOBS
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.rules import Verdict
+from labkit.system.own_http import request
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
 from tests.support.pipelines import finish, idle, rows_of
@@ -340,7 +340,7 @@ def test_a_schema_that_is_registered_late_is_seen_by_the_job_and_the_letters_bef
 
 
 def versions(settings: Settings) -> list[int]:
-    found: list[int] = httpx.get(f"{settings.registry_url}/subjects/{settings.flow.subject}/versions").json()
+    found: list[int] = request("GET", f"{settings.registry_url}/subjects/{settings.flow.subject}/versions").json()
     return found
 
 

@@ -10,7 +10,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from labkit.chaos import faults as chaos
@@ -18,6 +19,7 @@ from labkit.kafka.topic_ends import Ends
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import services
 from labkit.settings import Settings
+from labkit.system.waiting import wait_until
 from tests.drills.fleet import Feed, Fleet
 from tests.drills.watchers import snapshots_read
 
@@ -38,10 +40,15 @@ class Bench:
 
     def wait_until_read(self, share: float) -> None:
         """Until the enrichment has read that share of the snapshots."""
-        deadline = time.monotonic() + _REACHED_WITHIN_S
-        while (read := snapshots_read(self.settings)) < share * self.fleet.snapshots:
-            assert time.monotonic() < deadline, f"after {_REACHED_WITHIN_S:.0f} s only {read} snapshots were read"
-            time.sleep(0.1)
+        read = 0
+
+        def are_read() -> bool:
+            nonlocal read
+            read = snapshots_read(self.settings)
+            return read >= share * self.fleet.snapshots
+
+        what = f"{share:.0%} of {self.fleet.snapshots} snapshots are read"
+        wait_until(are_read, what, _REACHED_WITHIN_S, seen=lambda: f"{read} are")
         self.say(f"{read} of {self.fleet.snapshots} snapshots are read")
 
     def over(self, fault: chaos.Fault) -> None:
@@ -74,7 +81,7 @@ def registry(bench: Bench, away_s: float = AWAY_S) -> None:
     """The registry is away for a minute; meanwhile a producer starts, and workers that know no schema yet."""
     bench.wait_until_read(bench.chance.uniform(0.1, 0.3))
     begin = time.monotonic()
-    with chaos.restart_later(bench.settings, "registry"):
+    with _stopped(bench.settings, "registry"):
         bench.over(chaos.kill(bench.settings, "taskmanager"))
         late = Feed(bench.settings, bench.fleet)
         while not any("registry does not answer" in line for line in late.said):
@@ -85,6 +92,16 @@ def registry(bench: Bench, away_s: float = AWAY_S) -> None:
         assert not any("sent" in line for line in late.said), f"something was sent unframed: {late.said}"
     bench.say(f"registry was away for {time.monotonic() - begin:.0f} s")
     late.wait()
+
+
+@contextmanager
+def _stopped(settings: Settings, service: str) -> Iterator[None]:
+    """`service` is stopped while the block runs, and up again after it."""
+    services.stop_one(settings, service)
+    try:
+        yield
+    finally:
+        services.up(settings)
 
 
 def producer(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from labkit.kafka.consumer import read_topic
 from labkit.kafka.offsets import unread
 from labkit.kafka.producer import produce
 from labkit.kafka.topics import admin_client
-from labkit.lab import services
+from labkit.lab import services, status
 from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources.live import read_snapshot
@@ -44,7 +44,7 @@ def test_the_producers_health_is_that_of_the_pipeline_whatever_a_lessons_setting
     produce(lab.flow, [in_an_hour])
     assert ends(lab)[0] == before[0], "another host is needed: with this one partition 0 would tell as well"
     for settings in (lab, load_settings(suffix="_lesson"), load_settings(suffix="_lesson", partitions=1)):
-        healthy, word = services._producer_health(settings)
+        healthy, word = status._producer_health(settings)
         assert healthy
         assert word.startswith("newest snapshot -3"), word
 

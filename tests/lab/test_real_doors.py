@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-import httpx
 import psutil
 import pytest
 from apache_beam.portability.api import beam_artifact_api_pb2, beam_artifact_api_pb2_grpc, beam_runner_api_pb2
@@ -32,6 +31,7 @@ from labkit.lab.supervisor.processes import control_socket
 from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT
+from labkit.system.own_http import request
 from labkit.workshop.lesson import clear
 from tests.support import jupyterlab
 from tests.support.waiting import wait_for
@@ -66,12 +66,14 @@ class AtWork:
 def at_work(lab: Settings) -> Iterator[AtWork]:
     own = load_settings(suffix="_doors")
     prepare(own)
-    (job,) = submit(own, ENRICHMENT)
+    with pytest.MonkeyPatch.context() as patch:  # workers in processes, whose servers are doors too
+        patch.setattr("labkit.flink.enrichment.find_libpython", lambda: None)
+        (job,) = submit(own, ENRICHMENT)
     with jupyterlab.at_work() as (process, address):
         _, token = jupyterlab.way_in(address)
         url = f"http://127.0.0.1:{lab.jupyter_port}/api/kernels"
         login = {"Authorization": f"token {token}"}
-        kernel = httpx.post(url, headers=login).raise_for_status().json()["id"]
+        kernel = request("POST", url, headers=login).raise_for_status().json()["id"]
         there = AtWork(lab, job.job_id, token, kernel, process.pid)
         wait_for(lambda: {"ipykernel_launcher", "beam_boot"} <= modules(there.processes))
         yield there
@@ -163,15 +165,15 @@ def test_no_unix_socket_is_open_to_other_users(at_work: AtWork) -> None:
      "/files/index.ipynb", "/api/contents/logs/kafka.log", "/nbconvert/html/index.ipynb"],
 )  # fmt: skip
 def test_jupyterlab_shows_nothing_without_its_token(at_work: AtWork, path: str, token: str) -> None:
-    answer = httpx.get(f"{at_work.jupyter_url}{path}{token}")
+    answer = request("GET", f"{at_work.jupyter_url}{path}{token}")
     asked_to_log_in = answer.status_code == 302 and answer.headers["Location"].startswith("/login?")
     assert answer.status_code == 403 or asked_to_log_in
 
 
 def test_jupyterlab_runs_nothing_without_its_token(at_work: AtWork) -> None:
     for path in ("/api/kernels", "/api/terminals", "/api/contents"):
-        assert httpx.post(at_work.jupyter_url + path, json={}).status_code == 403
-    assert httpx.delete(f"{at_work.jupyter_url}/api/kernels/{at_work.kernel_id}").status_code == 403
+        assert request("POST", at_work.jupyter_url + path, json={}).status_code == 403
+    assert request("DELETE", f"{at_work.jupyter_url}/api/kernels/{at_work.kernel_id}").status_code == 403
 
 
 @pytest.mark.parametrize("wrong", ["", "?token=wrong"])
@@ -192,8 +194,8 @@ def test_a_kernels_websocket_is_closed_without_the_token(at_work: AtWork, wrong:
 
 def test_jupyterlab_answers_to_no_other_host_name_not_even_with_the_token(at_work: AtWork) -> None:
     url = f"{at_work.jupyter_url}/api/contents?token={at_work.token}"
-    assert httpx.get(url).status_code == 200
-    assert httpx.get(url, headers={"Host": f"evil.example:{at_work.settings.jupyter_port}"}).status_code == 403
+    assert request("GET", url).status_code == 200
+    assert request("GET", url, headers={"Host": f"evil.example:{at_work.settings.jupyter_port}"}).status_code == 403
 
 
 # Flink
@@ -222,15 +224,18 @@ def test_flink_answers_nothing_to_a_page_of_another_origin(at_work: AtWork, numb
     url, headers = at_work.settings.flink_url, foreign(at_work.settings.flink_port)[number]
     graph = {"request": (None, json.dumps({"jobGraphFileName": "evil"})), "file_0": ("evil", b"evil")}
     stop = json.dumps({"targetDirectory": f"file://{at_work.settings.state_dir}/evil", "drain": False})
+    as_text = {"Content-Type": "text/plain"}
     answers = [
-        httpx.get(f"{url}/jobs/overview", headers=headers),
-        httpx.get(f"{url}/jobmanager/config", headers=headers),
-        httpx.get(f"{url}/", headers=headers),
-        httpx.options(f"{url}/jobs/{at_work.job_id}", headers=headers | {"Access-Control-Request-Method": "PATCH"}),
-        httpx.patch(f"{url}/jobs/{at_work.job_id}", headers=headers),
-        httpx.post(f"{url}/v1/jobs", headers=headers, files=graph),
-        httpx.post(f"{url}/jobs", headers=headers, files=graph),
-        httpx.post(f"{url}/jobs/{at_work.job_id}/stop", headers=headers | {"Content-Type": "text/plain"}, content=stop),
+        request("GET", f"{url}/jobs/overview", headers=headers),
+        request("GET", f"{url}/jobmanager/config", headers=headers),
+        request("GET", f"{url}/", headers=headers),
+        request(
+            "OPTIONS", f"{url}/jobs/{at_work.job_id}", headers=headers | {"Access-Control-Request-Method": "PATCH"}
+        ),
+        request("PATCH", f"{url}/jobs/{at_work.job_id}", headers=headers),
+        request("POST", f"{url}/v1/jobs", headers=headers, files=graph),
+        request("POST", f"{url}/jobs", headers=headers, files=graph),
+        request("POST", f"{url}/jobs/{at_work.job_id}/stop", headers=headers | as_text, content=stop),
     ]
     assert [answer.status_code for answer in answers] == [403] * len(answers)
     assert {answer.headers.get("Access-Control-Allow-Origin") for answer in answers} == {None}
@@ -249,8 +254,8 @@ def test_flink_answers_to_programs_to_its_own_page_and_to_a_link(at_work: AtWork
         {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
         link,
     ):
-        assert httpx.get(f"{page}/", headers=headers).status_code == 200
-    assert httpx.post(f"{page}/jobs/{at_work.job_id}/stop", headers=link, json={}).status_code == 403, (
+        assert request("GET", f"{page}/", headers=headers).status_code == 200
+    assert request("POST", f"{page}/jobs/{at_work.job_id}/stop", headers=link, json={}).status_code == 403, (
         "a form is no link"
     )
 
@@ -258,9 +263,9 @@ def test_flink_answers_to_programs_to_its_own_page_and_to_a_link(at_work: AtWork
 def test_flink_takes_no_jars_and_lets_no_origin_but_its_own_read(at_work: AtWork) -> None:
     page = at_work.settings.flink_page
     jar = {"jarfile": ("evil.jar", b"PK", "application/x-java-archive")}
-    assert httpx.post(f"{page}/jars/upload", files=jar).is_client_error
-    assert httpx.get(f"{page}/jars").is_client_error
-    assert httpx.get(f"{page}/config").headers["Access-Control-Allow-Origin"] == page
+    assert request("POST", f"{page}/jars/upload", files=jar).is_client_error
+    assert request("GET", f"{page}/jars").is_client_error
+    assert request("GET", f"{page}/config").headers["Access-Control-Allow-Origin"] == page
 
 
 # the registry
@@ -269,21 +274,21 @@ def test_flink_takes_no_jars_and_lets_no_origin_but_its_own_read(at_work: AtWork
 @pytest.mark.parametrize("origin", [EVIL, "null", "http://127.0.0.1:8888", "http://localhost:8888"])
 def test_the_registry_answers_nothing_to_a_page_of_another_origin(at_work: AtWork, origin: str) -> None:
     subjects = f"{at_work.settings.registry_url}/subjects"
-    before = httpx.get(subjects).json()
+    before = request("GET", subjects).json()
     ours, headers = f"{subjects}/procstat_snapshots_doors-value", {"Origin": origin}
     schema = json.dumps({"schema": '"string"'})
     may_it = {"Access-Control-Request-Method": "DELETE"}
     for answer in (
-        httpx.get(subjects, headers=headers),
-        httpx.options(ours, headers=headers | may_it),
-        httpx.delete(ours, headers=headers),
-        httpx.post(f"{ours}/versions", headers=headers | {"Content-Type": "application/json"}, content=schema),
-        httpx.post(f"{ours}/versions", headers=headers | {"Content-Type": "text/plain"}, content=schema),
+        request("GET", subjects, headers=headers),
+        request("OPTIONS", ours, headers=headers | may_it),
+        request("DELETE", ours, headers=headers),
+        request("POST", f"{ours}/versions", headers=headers | {"Content-Type": "application/json"}, content=schema),
+        request("POST", f"{ours}/versions", headers=headers | {"Content-Type": "text/plain"}, content=schema),
     ):
         assert answer.status_code == 403
         assert "Access-Control-Allow-Origin" not in answer.headers
     assert "procstat_snapshots_doors-value" in before
-    assert httpx.get(subjects).json() == before
+    assert request("GET", subjects).json() == before
 
 
 # the rest, and secrets

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 
-import httpx
 import psutil
 import pytest
 import zmq
@@ -23,9 +22,10 @@ from tornado.websocket import websocket_connect
 from labkit.lab import services
 from labkit.lab.jupyter import token
 from labkit.settings import Settings
-from labkit.system import ports
+from labkit.system.own_http import request
 from tests.support.jupyterlab import at_work, way_in
 from tests.support.labs import Labkit
+from tests.support.sockets import listening
 from tests.support.waiting import wait_for
 
 
@@ -50,15 +50,15 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
     base = f"http://127.0.0.1:{lab.jupyter_port}"
     assert address.startswith(f"{base}/lab/tree/index.ipynb?token=")
     _, secret = way_in(address)
-    assert httpx.get(f"{base}/api/contents").status_code == 403
-    names = {entry["name"] for entry in httpx.get(f"{base}/api/contents?token={secret}").json()["content"]}
+    assert request("GET", f"{base}/api/contents").status_code == 403
+    names = {entry["name"] for entry in request("GET", f"{base}/api/contents?token={secret}").json()["content"]}
     assert {"index.ipynb", "00_preflight.ipynb", "exercises", "logs"} <= names
-    kafka_log = httpx.get(f"{base}/api/contents/logs/kafka.log?token={secret}")
+    kafka_log = request("GET", f"{base}/api/contents/logs/kafka.log?token={secret}")
     assert "KafkaRaftServer nodeId" in kafka_log.json()["content"]
-    assert httpx.get(address).status_code == 200
+    assert request("GET", address).status_code == 200
 
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    assert {address for _, address, _ in ports.listening({member.pid for member in family})} == {"127.0.0.1"}
+    assert {address for _, address, _ in listening({member.pid for member in family})} == {"127.0.0.1"}
     assert not any(secret in words for words in command_lines(family)), "the token is in no process list"
     assert stat.S_IMODE((lab.state_dir / "jupyter-token").stat().st_mode) == 0o600
 
@@ -77,7 +77,7 @@ def test_it_opens_with_its_token_only_listens_on_127_0_0_1_and_ends_with_ctrl_c(
 def test_a_terminal_of_it_knows_labkit(jupyterlab: tuple[subprocess.Popen[str], str]) -> None:
     _, address = jupyterlab
     base, secret = way_in(address)
-    terminal = httpx.post(f"{base}/api/terminals?token={secret}").json()["name"]
+    terminal = request("POST", f"{base}/api/terminals?token={secret}").json()["name"]
 
     async def typed() -> str:
         page = f"{base.replace('http', 'ws')}/terminals/websocket/{terminal}?token={secret}"
@@ -107,7 +107,7 @@ def is_heard(client: BlockingKernelClient) -> bool:
 def test_what_a_kernel_prints_cannot_be_read_from_its_ports_without_its_keys(lab: Settings, tmp_path: Path) -> None:
     with at_work(JUPYTER_RUNTIME_DIR=str(tmp_path)) as (_, address):
         base, secret = way_in(address)
-        kernel = httpx.post(f"{base}/api/kernels?token={secret}", json={"name": "python3"}).json()["id"]
+        kernel = request("POST", f"{base}/api/kernels?token={secret}", json={"name": "python3"}).json()["id"]
         file = tmp_path / f"kernel-{kernel}.json"
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()

@@ -15,7 +15,7 @@ import pytest
 
 from labkit.errors import BadInput
 from labkit.flink.rest import FlinkRest
-from labkit.lab import run_state, services
+from labkit.lab import ownership, run_state, services
 from labkit.lab.account import measure
 from labkit.lab.supervisor.control import processes
 from labkit.settings import REPOSITORY, Settings, load_settings
@@ -200,8 +200,8 @@ def test_a_port_that_another_lab_holds_is_named_with_that_lab_before_anything_st
 def test_a_lab_whose_ports_were_changed_while_it_is_up_says_so_at_once(lab: Settings) -> None:
     (other,) = free_ports(1)
     for name, acts in (
-        ("flink_port", (services.up, services.require_own)),
-        ("kafka_port", (services.up, services.require_own_topics)),
+        ("flink_port", (services.up, ownership.require_own)),
+        ("kafka_port", (services.up, ownership.require_own_topics)),
         ("registry_port", (services.up,)),
     ):
         moved = load_settings(**{name: other})
@@ -209,7 +209,7 @@ def test_a_lab_whose_ports_were_changed_while_it_is_up_says_so_at_once(lab: Sett
         for act in acts:
             with pytest.raises(BadInput, match=said):
                 act(moved)
-    services.require_own_topics(lab)
+    ownership.require_own_topics(lab)
     assert all(row.healthy for row in services.status(lab))
 
 

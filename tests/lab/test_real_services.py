@@ -13,12 +13,19 @@ import pytest
 from find_libpython import find_libpython
 
 from labkit.errors import BadInput
+from labkit.kafka.registry import Registry
 from labkit.lab import services
 from labkit.lab.containers import health
 from labkit.settings import REPOSITORY, Settings
 from labkit.system import ports
-from tests.support.labs import Labkit
+from tests.support.labs import Labkit, set_proxy
+from tests.support.sockets import listening
 from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    return set_proxy(monkeypatch)
 
 
 def pids(settings: Settings) -> dict[str, int | None]:
@@ -35,7 +42,7 @@ def test_every_service_is_healthy_and_up_twice_is_once(lab: Settings) -> None:
 
 
 def test_only_127_0_0_1_listens(lab: Settings) -> None:
-    sockets = ports.listening({process.pid for process in services.processes(lab)})
+    sockets = listening({process.pid for process in services.processes(lab)})
     wanted = {port for name, port in lab.ports.items() if name != "jupyter_port"}
     assert wanted <= {port for _, _, port in sockets}
     assert {address.removeprefix("::ffff:") for _, address, _ in sockets} == {"127.0.0.1"}
@@ -85,6 +92,15 @@ def test_status_shows_each_service_with_address_pid_and_memory(lab: Settings, la
     assert lab.kafka_bootstrap in shown.stdout
 
 
+def test_a_proxy_for_downloads_is_not_in_the_way(lab: Settings, labkit: Labkit, proxy: str) -> None:
+    assert all(row.healthy for row in services.status(lab))
+    assert labkit("status").returncode == 0
+    assert labkit("doctor").returncode == 0
+    registry = Registry.of(lab.flow)
+    assert registry.register("test-proxy-value", {"type": "string"}) > 0
+    assert registry.schema(999_999) is None
+
+
 def test_doctor_finds_nothing_wrong(lab: Settings, labkit: Labkit) -> None:
     examined = labkit("doctor")
     assert (examined.returncode, examined.stderr) == (0, ""), examined.stdout
@@ -128,7 +144,7 @@ def test_a_busy_port_is_named_with_its_holder_before_anything_starts(second_lab:
 
 
 def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(
-    lab: Settings, second_lab: Settings, monkeypatch: pytest.MonkeyPatch
+    lab: Settings, second_lab: Settings, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As in a kernel that has submitted a job, or a shell with options for another Flink: they are not for these.
     monkeypatch.setenv("JVM_ARGS", "-XX:+UseSerialGC")
@@ -139,6 +155,8 @@ def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(
             p for p in services.processes(second_lab) if any("TaskManagerRunner" in w for w in p.cmdline())
         ]
         assert [word for word in taskmanager.cmdline() if word.endswith("GC")] == ["-XX:+UseParallelGC"]
+        given = taskmanager.environ()
+        assert (given["HTTP_PROXY"], given["NO_PROXY"]) == (proxy, "127.0.0.1,localhost")
         (boss,) = [p for p in services.processes(second_lab) if "supervisor.supervisord" in p.cmdline()]
         boss.kill()
         boss.wait(10)

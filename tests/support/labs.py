@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from labkit.settings import Settings, load_settings
 
 PORTS = (
@@ -79,3 +81,15 @@ def settings_of(environment: dict[str, str]) -> Settings:
 def keep_ports(environment: dict[str, str]) -> None:
     """Give the ports of this lab to nobody else in this run, also while one of its services is stopped."""
     _GIVEN.update(int(value) for name, value in environment.items() if name.endswith("_PORT"))
+
+
+def set_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A proxy at a port where nobody listens, set in every way, for all hosts; returns its address."""
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, address)
+        monkeypatch.setenv(name.lower(), address)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return address

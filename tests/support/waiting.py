@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+
+from labkit.system.waiting import WITHIN_S, NotInTime, wait_until
 
 
-def wait_for(condition, within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.1)
+def wait_for(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
+    """Returns when `condition` is true; a failure shows the line of the test that waited."""
+    __tracebackhide__ = True
+    try:
+        wait_until(condition, "What the test waits for", within_s)
+    except NotInTime as late:
+        raise AssertionError(late.what) from None

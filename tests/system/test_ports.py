@@ -51,12 +51,6 @@ def test_looking_at_a_port_does_not_take_it() -> None:
         assert not ports.is_free(port)
 
 
-def test_what_a_process_listens_on_is_listed_with_its_address() -> None:
-    with listener() as server:
-        assert (os.getpid(), *server.getsockname()) in ports.listening({os.getpid()})
-        assert ports.listening(set()) == []
-
-
 def test_two_labs_that_start_at_the_same_moment_do_not_both_take_a_port(second_lab: Settings, tmp_path: Path) -> None:
     other = load_settings(**{**second_lab.model_dump(include=second_lab.model_fields_set), "state_dir": tmp_path / "b"})
     with (

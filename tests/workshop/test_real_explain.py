@@ -24,7 +24,7 @@ import logging, socket
 from contextlib import suppress
 from pathlib import Path
 
-import duckdb, httpx, pandas as pd
+import duckdb, httpx2, pandas as pd
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -196,7 +196,7 @@ pd.read_parquet(beside)""",
 SchemaRegistryClient({"url": url, "max.retries": 0}).get_subjects()""",
             r"registry does not answer.*\n.*labkit up",
         ),
-        ("""httpx.get(f"{url}/subjects")""", r"registry does not answer"),
+        ("""httpx2.get(f"{url}/subjects")""", r"registry does not answer"),
     ],
     "a schema that was refused": [
         (

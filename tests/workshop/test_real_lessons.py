@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from labkit.errors import BadInput
@@ -11,13 +10,14 @@ from labkit.kafka.topics import topic_partitions
 from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files, row_count
 from labkit.settings import Settings, load_settings
+from labkit.system.own_http import request
 from labkit.workshop.course.contents import lesson
 from labkit.workshop.lesson import begin, clear
 from tests.support.labs import Labkit
 
 
 def subjects(settings: Settings) -> set[str]:
-    return set(httpx.get(f"{settings.registry_url}/subjects").json())
+    return set(request("GET", f"{settings.registry_url}/subjects").json())
 
 
 def test_goto_brings_a_lesson_to_its_start_twice_the_same_and_clear_leaves_nothing(

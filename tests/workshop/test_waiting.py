@@ -36,6 +36,23 @@ def test_what_does_not_come_is_named() -> None:
         wait_until(lambda: 0, "A number has come", within_s=0)
 
 
+def test_what_was_seen_last_is_told_and_what_to_type() -> None:
+    seen: list[int] = []
+    with pytest.raises(LabkitError) as caught:
+        wait_until(
+            lambda: seen.append(len(seen)), "Seven have come", within_s=0.05, poll_s=0.01,
+            seen=lambda: f"{len(seen)} have", todo="Type: labkit status",
+        )  # fmt: skip
+    assert caught.value.what == f"Seven have come: not within 0.05 s; {len(seen)} have."
+    assert caught.value.todo == "Type: labkit status"
+    assert len(seen) > 1
+
+
+def test_an_error_of_the_condition_ends_the_waiting_at_once() -> None:
+    with pytest.raises(ZeroDivisionError):
+        wait_until(lambda: 1 // 0, "It is done", within_s=60)
+
+
 def test_the_cause_of_a_java_failure_is_the_last_one() -> None:
     assert cause(JAVA) == "UnknownTopicOrPartitionException: This server does not host this topic-partition."
 

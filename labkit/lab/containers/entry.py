@@ -17,6 +17,7 @@ from labkit.jobs import running_jobs
 from labkit.lab.services import format_kafka_storage
 from labkit.lab.supervisor.configuration import CONTAINERS, write_container_configuration
 from labkit.settings import Settings, load_settings
+from labkit.system import own_http
 
 __all__ = ["main"]
 
@@ -36,7 +37,8 @@ def main(service: str) -> None:
         format_kafka_storage(settings)
     if service == "jobmanager":
         running_jobs.clear(settings)
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)])
+    environment = own_http.environment(os.environ, settings.own_hosts)
+    os.execve(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], environment)
 
 
 def _replica() -> str:
@@ -56,7 +58,7 @@ def _require_writable(settings: Settings) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise BadInput(
                 f"{folder} is not writable for the user {os.getuid()} of this container.",
-                "On the host, type: make all (it gives output/ and notebooks/ to that user)",
+                "On the host, type: docker/prepare.sh (it says which folders it makes, and to whom it gives them)",
             )
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
@@ -25,6 +25,7 @@ from labkit.kafka.registry import Registry
 from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.streams.procstat.stream import PROCSTAT
+from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.check import NotYet
 from labkit.workshop.lesson import tidy
 from labkit.workshop.waiting import cause
@@ -208,14 +209,20 @@ def committed(settings: Settings, job_id: str, topic: str, count: int) -> list[M
     Raises `NotYet` with the cause where the job fails.
     """
     rest = FlinkRest(settings.flink_url)
-    deadline = time.monotonic() + WITHIN_S
-    while len(found := list(read_topic(settings.kafka_bootstrap, topic))) < count and time.monotonic() < deadline:
-        trace = rest.root_exception(job_id)
+    found: list[Message] = []
+
+    def are_there() -> bool:
+        nonlocal found
+        found = list(read_topic(settings.kafka_bootstrap, topic))
+        trace = "" if len(found) >= count else rest.root_exception(job_id)
         if trace:
             raise NotYet(
                 f"On the cluster the job fails: {cause(trace)}", "Flink's page has all of it, under Exceptions."
             )
-        time.sleep(_POLL_S)
+        return len(found) >= count
+
+    with suppress(NotInTime):  # what is missing, the check of what came says better
+        wait_until(are_there, f"{topic} has {count} committed records", WITHIN_S, _POLL_S)
     return found
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from unittest.mock import patch
 
 import fastavro
-import httpx
+import httpx2
 
 from labkit.errors import LabkitError
-from labkit.flink.rest import tls
 from labkit.kafka.avro import HEADER_BYTES
 from labkit.kafka.registry import Registry
 from labkit.settings import Settings, load_settings
+from labkit.system import own_http
 from labkit.workshop.check import NotSolved, NotYet, raised
 
 __all__ = ["JUDGES", "judge_03a", "judge_03b"]
@@ -145,20 +145,20 @@ def _require_room(schema_id: int, error: Exception) -> None:
 
 
 @contextmanager
-def _what_is_answered() -> Iterator[list[httpx.Response]]:
-    """What is answered meanwhile to whoever asks with httpx, the newest last."""
-    answers: list[httpx.Response] = []
-    send = httpx.Client.send
+def _what_is_answered() -> Iterator[list[httpx2.Response]]:
+    """What is answered meanwhile to whoever asks with httpx2, the newest last."""
+    answers: list[httpx2.Response] = []
+    send = httpx2.Client.send
 
-    def keep(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+    def keep(client: httpx2.Client, request: httpx2.Request, **options: Any) -> httpx2.Response:
         answers.append(send(client, request, **options))
         return answers[-1]
 
-    with patch.object(httpx.Client, "send", keep):
+    with patch.object(httpx2.Client, "send", keep):
         yield answers
 
 
-def _require_no_refusal(answers: list[httpx.Response], then: str = "") -> None:
+def _require_no_refusal(answers: list[httpx2.Response], then: str = "") -> None:
     """Raise `NotYet` with the registry's own words where its last answer is a refusal."""
     if not answers or not answers[-1].is_error:
         return
@@ -195,9 +195,9 @@ def _count_on_from(settings: Settings, number: int) -> None:
     kept = {f"X-Registry-Preserve-{what}": "true" for what in ("GlobalId", "ContentId")}
     header = {"Content-Type": "application/zip", **kept}
     try:
-        answered = httpx.post(admin, content=packed.getvalue(), headers=header, timeout=30, verify=tls())
+        answered = own_http.request("POST", admin, timeout_s=30, content=packed.getvalue(), headers=header)
         answered.raise_for_status()
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise LabkitError("The registry took no import.", "Start the services: labkit up") from error
 
 
@@ -272,10 +272,10 @@ def _subject(settings: Settings, subject: str) -> Iterator[str]:
         forget()
 
 
-def _ask(method: str, settings: Settings, path: str) -> httpx.Response:
+def _ask(method: str, settings: Settings, path: str) -> httpx2.Response:
     try:
-        return httpx.request(method, f"{settings.registry_url}{path}", timeout=10, verify=tls())
-    except httpx.HTTPError:
+        return own_http.request(method, f"{settings.registry_url}{path}")
+    except httpx2.HTTPError:
         raise LabkitError("The registry does not answer.", "Start the services: labkit up") from None
 
 

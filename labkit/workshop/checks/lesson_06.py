@@ -24,6 +24,7 @@ from labkit.jobs.reset import delete_topics
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
+from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import shown
 from labkit.workshop.explain import explained
@@ -263,22 +264,29 @@ def _run(own: Settings, statements: list[str], folder: Path, enough: int) -> lis
         raise NotYet("No job came of the statements.", "The third one is the INSERT INTO … SELECT ….")
     begun = still_since = time.time()
     read: dict[int, int] = {}
-    while time.time() < begun + _WITHIN_S:
+
+    def is_done() -> bool:
+        nonlocal still_since, read
         files = _visible(folder) if folder.is_dir() else []
         if sum(pq.read_metadata(file).num_rows for file in files) >= enough:
-            return files
+            return True
         read, before = rest.read_offsets(running.id, own.metrics_topic), read
         if read != before:
             still_since = time.time()
         since = sum(moment > still_since for moment in checkpoint_times(own, running.id))
         if since > _CHECKPOINTS and (read or time.time() > begun + _FIRST_READ_S):
-            return _visible(folder) if folder.is_dir() else []
+            return True
         trace = rest.root_exception(running.id)
         if trace:
             told = explained(trace)
             raise NotYet(*((told.what, told.todo) if told else ("The job failed.", "Look at: labkit logs taskmanager")))
-        time.sleep(0.1)
-    raise NotYet(f"The job made no checkpoints within {_WITHIN_S:.0f} s.", "Look at: labkit logs taskmanager")
+        return False
+
+    try:
+        wait_until(is_done, "The job has made its checkpoints", _WITHIN_S)
+    except NotInTime as late:
+        raise NotYet(late.what, "Look at: labkit logs taskmanager") from None
+    return _visible(folder) if folder.is_dir() else []
 
 
 def _require_files(files: list[Path], folder: Path, wanted: dict[tuple[str, int], float]) -> None:

@@ -18,15 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.errors import LabkitError
-from labkit.flink.rest import tls
 from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
+from labkit.system import own_http
 
 __all__ = ["checkpoint_times", "file_times", "timeline"]
 
@@ -35,7 +35,6 @@ TEXT_SIZE = 14
 TOGETHER_S = 0.25
 #: A file's time is that of the kernel's last tick, so it may lag by this much.
 _TICK_S = 0.02
-_ANSWER_S = 10
 _NOT_ENABLED = 404
 
 
@@ -140,8 +139,8 @@ def checkpoint_times(settings: Settings, job_id: str) -> list[float]:
     cluster does not answer. Source: Flink's REST API, /jobs/:jobid/checkpoints, latest_ack_timestamp.
     """
     try:
-        answer = httpx.get(f"{settings.flink_url}/jobs/{job_id}/checkpoints", timeout=_ANSWER_S, verify=tls())
-    except httpx.HTTPError:
+        answer = own_http.request("GET", f"{settings.flink_url}/jobs/{job_id}/checkpoints")
+    except httpx2.HTTPError:
         raise LabkitError(f"Flink does not answer at {settings.flink_url}.", "Start the services: labkit up") from None
     if answer.status_code == _NOT_ENABLED:
         return []

@@ -71,7 +71,7 @@ while True:
         (
             "no frame",
             """
-httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}).raise_for_status()
+httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}).raise_for_status()
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 return body.getvalue()
@@ -81,7 +81,7 @@ return body.getvalue()
         (
             "the id's lowest byte first",
             """
-answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+answer = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 return b"\\0" + answer.json()["id"].to_bytes(4, "little") + body.getvalue()
@@ -91,7 +91,7 @@ return b"\\0" + answer.json()["id"].to_bytes(4, "little") + body.getvalue()
         (
             "one byte for the id",
             """
-answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+answer = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 return bytes([0, 0, 0, 0, answer.json()["id"]]) + body.getvalue()
@@ -101,7 +101,7 @@ return bytes([0, 0, 0, 0, answer.json()["id"]]) + body.getvalue()
         (
             "the lowest byte of the id",
             """
-answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+answer = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 return bytes([0, 0, 0, 0, answer.json()["id"] & 0xFF]) + body.getvalue()
@@ -111,7 +111,7 @@ return bytes([0, 0, 0, 0, answer.json()["id"] & 0xFF]) + body.getvalue()
         (
             "always the id 1",
             """
-httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}).raise_for_status()
+httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)}).raise_for_status()
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 return b"\\0" + (1).to_bytes(4, "big") + body.getvalue()
@@ -121,7 +121,7 @@ return b"\\0" + (1).to_bytes(4, "big") + body.getvalue()
         (
             "an Avro file",
             """
-answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+answer = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
 body = io.BytesIO()
 fastavro.writer(body, fastavro.parse_schema(schema), [record])
 return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
@@ -131,7 +131,7 @@ return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
         (
             "the schema as an object",
             """
-answer = httpx.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": schema})
+answer = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": schema})
 body = io.BytesIO()
 fastavro.schemaless_writer(body, fastavro.parse_schema(schema), record)
 return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
@@ -141,7 +141,7 @@ return b"\\0" + answer.json()["id"].to_bytes(4, "big") + body.getvalue()
         (
             "a subject of its own",
             """
-answer = httpx.post(
+answer = httpx2.post(
     f"{registry_url}/subjects/{settings.flow.subject}/versions", json={"schema": json.dumps(schema)}
 )
 body = io.BytesIO()
