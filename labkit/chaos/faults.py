@@ -23,8 +23,8 @@ from labkit.chaos.small_disk import filled, require_root, small_disk
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.names import PARQUET
 from labkit.flink.rest import FlinkRest
+from labkit.flink.root_cause import root_cause
 from labkit.jobs import running_jobs
-from labkit.jobs.failure import cause_of
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.lab import producers, services
@@ -184,7 +184,7 @@ def _noticed(settings: Settings, rest: FlinkRest) -> str:
         job = rest.running(settings.job_name(PARQUET))
         trace = rest.root_exception(job.id) if job else ""
         if _NO_SPACE in trace:  # the job is a new one: what it met, it met just now
-            return cause_of(trace)
+            return str(root_cause(trace))
         time.sleep(_POLL_S)
     raise LabkitError(
         f"The Parquet job did not notice the full disk within {_NOTICED_WITHIN_S:.0f} s: no row came to it.",

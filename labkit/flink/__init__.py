@@ -10,6 +10,7 @@ __all__ = [
     "parquet_job",
     "record_batch",
     "rest",
+    "root_cause",
     "stale_code",
     "tables",
 ]

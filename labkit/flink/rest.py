@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from labkit.errors import LabkitError
+from labkit.flink.root_cause import root_cause
 
-__all__ = ["FlinkRest", "Job", "tls"]
+__all__ = ["Failure", "FlinkRest", "Job", "tls"]
 
 _POLL_S = 0.1
 _ANSWER_S = 10
@@ -43,6 +44,14 @@ class Job:
     def is_over(self) -> bool:
         """Whether it will not run again by itself."""
         return self.state in ("FINISHED", "CANCELED", "FAILED", "SUSPENDED")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job failed at `at_ms` (ms since the epoch); `trace` is all that Flink says about it."""
+
+    at_ms: int
+    trace: str
 
 
 class FlinkRest:
@@ -101,8 +110,13 @@ class FlinkRest:
 
     def root_exception(self, job_id: str) -> str:
         """The trace of what made the job fail last, or "" ."""
+        failures = self.failures(job_id)
+        return failures[0].trace if failures else ""
+
+    def failures(self, job_id: str) -> list[Failure]:
+        """What made the job fail, the newest first; Flink keeps the last 16."""
         history = self._call("GET", f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        return str(history[0]["stacktrace"]) if history else ""
+        return [Failure(int(entry["timestamp"]), str(entry["stacktrace"])) for entry in history]
 
     def cancel(self, job_id: str) -> None:
         """Ask for the job's end, without a savepoint."""
@@ -142,8 +156,8 @@ class FlinkRest:
             if answer["status"]["id"] == "COMPLETED":
                 operation: dict[str, Any] = answer["operation"]
                 if "failure-cause" in operation:
-                    cause = operation["failure-cause"].get("stack-trace", "").splitlines()
-                    raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
+                    trace = operation["failure-cause"].get("stack-trace", "")
+                    raise LabkitError(f"Flink refused: {root_cause(trace)}.")
                 return operation
             time.sleep(_POLL_S)
         raise LabkitError(f"Flink did not finish within {within_s:.0f} s ({path}).")
