@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -31,7 +32,7 @@ def status_table(rows: Sequence[ServiceStatus]) -> Table:
     for row in rows:
         health = Text("✓ healthy", style="green") if row.healthy else Text(f"✗ {row.state.lower()}", style="red")
         memory = f"{row.memory_mib:.0f} MiB" if row.memory_mib else "–"
-        table.add_row(row.name, health, row.address, str(row.pid or "–"), memory, row.detail)
+        table.add_row(row.name, health, row.address, str(row.pid or "–"), memory, escape(row.detail))
     return table
 
 

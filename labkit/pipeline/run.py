@@ -19,6 +19,7 @@ from labkit.flink.gateway import close_client
 from labkit.flink.names import JOBS
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
+from labkit.jobs.failure import watched
 from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
 from labkit.jobs.submit import require_absent, submit
 from labkit.kafka.producer import Counts, produce, register_snapshot_schema
@@ -143,7 +144,8 @@ def _pipeline(settings: Settings, seconds: float, stop: threading.Event, progres
                 progress.live(counts.sent, counts.acknowledged, time.monotonic() - begin)
 
             source = live_snapshots(settings.hostname, settings.interval_s, stop, limit_s=seconds)
-            counts = produce(settings, source, on_sent, progress.say, stop)
+            with watched(settings, JOBS, stop):
+                counts = produce(settings, source, on_sent, progress.say, stop)
             result.snapshots = counts.acknowledged
             told(f"{counts.acknowledged} snapshots of {settings.hostname} acknowledged by Kafka")
         result.memory_mib = {row.name: row.memory_mib or 0.0 for row in services.status(settings)}
