@@ -72,7 +72,7 @@ def status() -> None:
         for one in troubles:
             out.print(f"{one.what} {one.todo}", markup=False)
         _print_left_behind(settings)
-    if troubles or not all(row.healthy for row in rows):
+    if any(one.fails for one in troubles) or not all(row.healthy for row in rows):
         raise typer.Exit(1)
 
 

@@ -22,6 +22,7 @@ from labkit.settings import Settings
 __all__ = ["JobFails", "Trouble", "job_failure", "require_sound", "trouble", "watched", "whole_trace", "why_failing"]
 
 _LOOK_EVERY_S = 1.0
+_ENDED_ON_PURPOSE = ("CANCELLING", "CANCELED", "FINISHED", "SUSPENDED")
 
 
 class JobFails(LabkitError):
@@ -30,10 +31,11 @@ class JobFails(LabkitError):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A job that does not run as it should: a sentence, and what to do about it."""
+    """A job that does not run as it should: a sentence, and what to do about it. Not all fail, some have to begin."""
 
     what: str
     todo: str
+    fails: bool
 
 
 def why_failing(rest: FlinkRest, job: Job) -> RootCause | None:
@@ -43,7 +45,7 @@ def why_failing(rest: FlinkRest, job: Job) -> RootCause | None:
     where none has, the job still fails if its own code raised it, or if it has failed more than once.
     """
     failures = rest.failures(job.id)
-    if not failures or (job.is_over and job.state != "FAILED"):
+    if not failures or job.state in _ENDED_ON_PURPOSE:
         return None
     cause = root_cause(failures[0].trace)
     if job.state != "RUNNING" or not _all_at_work(rest, job):
@@ -129,16 +131,17 @@ def trouble(settings: Settings) -> list[Trouble]:
     listed = {own.job_name(name) for own, name in running_jobs.listed(settings)}
     found = []
     for job in _newest(rest.jobs()):
-        if job.is_over and not (job.state == "FAILED" and job.name in listed):
+        if job.state in _ENDED_ON_PURPOSE or (job.is_over and job.name not in listed):
             continue
         cause = why_failing(rest, job)
         if cause is not None:
             end = f"To end it: labkit stop {job.name}. " if job.name in JOBS and not job.is_over else ""
-            found.append(Trouble(f"The job {job.name} {_fails(job)}: {cause}.", end + whole_trace(settings, job)))
+            what, todo = f"The job {job.name} {_fails(job)}: {cause}.", end + whole_trace(settings, job)
+            found.append(Trouble(what, todo, fails=True))
         elif not _all_at_work(rest, job):
             tasks = ", ".join(f"{count} {state}" for state, count in sorted(rest.tasks(job.id).items()))
             what = f"The job {job.name} does not run yet: it is {job.state}, its tasks are {tasks or 'not there'}."
-            found.append(Trouble(what, "If that stays so: labkit logs jobmanager"))
+            found.append(Trouble(what, "If that stays so: labkit logs jobmanager", fails=False))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def stop_or_cancel(settings: Settings, job: str) -> Stopped | None:
                 raise
     cause = why_failing(rest, running)
     running_jobs.remove(settings, job)
-    rest.cancel(running.id)
+    with suppress(LabkitError):  # it is over by now
+        rest.cancel(running.id)
     wait_until(lambda: rest.running(name) is None, f"The job {job} has ended", _OVER_WITHIN_S, _POLL_S)
     more = whole_trace(settings, replace(running, state="CANCELED")) if cause else ""
     return Stopped(job, None, cause, newest_state(settings, name), more)
