@@ -18,6 +18,8 @@ class LabkitError(Exception):
     exit_status = 1
 
     def __init__(self, what: str, todo: str = "") -> None:
+        if what.endswith("..") and not what.endswith("..."):
+            what = what[:-1]  # the words of others, at the end of a sentence, often bring a full stop of their own
         super().__init__(what)
         self.what = what
         self.todo = todo

@@ -25,9 +25,10 @@ from labkit.errors import BadInput
 from labkit.flink.environment import Cluster
 from labkit.kafka.flow import Flow
 from labkit.parquet.folder import RowFolder
-from labkit.setup.place import REPOSITORY, install_dir
+from labkit.setup.place import install_dir
 from labkit.streams.names import job_name
 from labkit.streams.registry import STREAMS
+from labkit.system.repository import REPOSITORY
 
 __all__ = ["LOOPBACK", "REPOSITORY", "Settings", "load_settings"]
 

@@ -18,8 +18,8 @@ import psutil
 from benchmarks.ways import RECORD_AT_A_TIME
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
+from labkit.flink.root_cause import root_cause
 from labkit.jobs import running_jobs
-from labkit.jobs.failure import cause_of
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.lab import services
 from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
@@ -143,7 +143,7 @@ class FlinkJob:
                 return f"the job was not submitted: {last_words(self._log)}"
             if not job.is_over and job.state not in ("RESTARTING", "FAILING"):
                 return ""
-            return f"the job is {job.state}: {cause_of(self._rest.root_exception(job.id))[:300]}"
+            return f"the job is {job.state}: {root_cause(self._rest.root_exception(job.id))}"
         except LabkitError as error:
             return str(error)
 

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from labkit.chaos.small_disk import filled, require_root, small_disk
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.rest import FlinkRest
+from labkit.flink.root_cause import root_cause
 from labkit.jobs import running_jobs
-from labkit.jobs.failure import cause_of
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.lab import producers, services
@@ -183,7 +183,9 @@ def _noticed(settings: Settings, rest: FlinkRest) -> str:
     def met() -> str:
         job = rest.running(settings.job_name(PARQUET))
         trace = rest.root_exception(job.id) if job else ""
-        return cause_of(trace) if _NO_SPACE in trace else ""  # the job is a new one: what it met, it met just now
+        return (
+            str(root_cause(trace)) if _NO_SPACE in trace else ""
+        )  # the job is a new one: what it met, it met just now
 
     return wait_until(
         met, "The Parquet job has noticed the full disk", _NOTICED_WITHIN_S,

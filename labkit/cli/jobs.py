@@ -78,8 +78,11 @@ def stop(
     names: Annotated[list[str], typer.Argument(metavar="JOB...", help="enrichment, parquet, or both")],
     stream: StreamName = None,
 ) -> None:
-    """Stop Flink jobs, each with a savepoint from which `labkit submit` goes on."""
-    from labkit.jobs.stop import stop_with_savepoint
+    """Stop Flink jobs, each with a savepoint from which `labkit submit` goes on.
+
+    One that fails is cancelled, and goes on from its last checkpoint.
+    """
+    from labkit.jobs.stop import stop_or_cancel
     from labkit.lab.ownership import require_own
 
     settings = settings_with(stream=stream)
@@ -87,8 +90,7 @@ def stop(
         require_one_of("job", name, JOBS)
     require_own(settings)
     for name in names:
-        savepoint = stop_with_savepoint(settings, name)
-        out.print(f"stopped {name}: savepoint {savepoint}" if savepoint else f"The job {name} was not running.")
+        out.print(str(stop_or_cancel(settings, name) or f"The job {name} was not running."), markup=False)
 
 
 @command("run", "labkit run --seconds 60")

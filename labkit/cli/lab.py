@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from labkit.cli.app import (
     Yes,
@@ -14,7 +16,7 @@ from labkit.cli.app import (
     out,
     require_one_of,
 )
-from labkit.errors import BadInput
+from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
 
 __all__ = ["doctor", "down", "logs", "reset", "status", "up"]
@@ -55,16 +57,22 @@ def down() -> None:
 
 @command("status", "labkit status")
 def status() -> None:
-    """Show each service: health, address, pid, memory. Exit status 1 where one is not healthy."""
+    """Show each service: health, address, pid, memory; and each job that fails. Exit status 1 where one is not well."""
     from labkit.cli.view import status_table
+    from labkit.jobs.failure import Trouble, trouble
     from labkit.lab import services
 
     settings = load_settings()
     rows = services.status(settings)
     out.print(status_table(rows))
+    troubles: list[Trouble] = []
     if any(row.pid for row in rows):
+        with suppress(LabkitError):  # a cluster that does not answer stands in the table
+            troubles = trouble(settings)
+        for one in troubles:
+            out.print(f"{one.what} {one.todo}", markup=False)
         _print_left_behind(settings)
-    if not all(row.healthy for row in rows):
+    if any(one.fails for one in troubles) or not all(row.healthy for row in rows):
         raise typer.Exit(1)
 
 
@@ -98,7 +106,7 @@ def doctor() -> None:
     findings = examine(load_settings())
     for finding in findings:
         mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
-        out.print(f"{mark} {finding.what}")
+        out.print(f"{mark} {escape(finding.what)}")
         if not finding.ok:
             out.print(f"    {finding.todo}", markup=False)
     if not all(finding.ok for finding in findings):

@@ -48,7 +48,7 @@ def status_table(rows: Sequence[ServiceStatus]) -> Table:
     for row in rows:
         health = Text("✓ healthy", style="green") if row.healthy else Text(f"✗ {row.state.lower()}", style="red")
         memory = f"{row.memory_mib:.0f} MiB" if row.memory_mib else "–"
-        table.add_row(row.name, health, row.address, str(row.pid or "–"), memory, row.detail)
+        table.add_row(row.name, health, row.address, str(row.pid or "–"), memory, escape(row.detail))
     return table
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "parquet_job",
     "record_batch",
     "rest",
+    "root_cause",
     "scalar",
     "stale_code",
     "tables",

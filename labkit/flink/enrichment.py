@@ -20,7 +20,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,11 +41,10 @@ from labkit.kafka.avro import Schema, SnapshotCodec, read_schema
 from labkit.kafka.flow import Flow
 from labkit.kafka.registry import Registry, retry_until_available
 from labkit.streams.stream import Stream
+from labkit.system.repository import REPOSITORY
 
 __all__ = ["SHARDS", "Options", "define", "python_options"]
 
-#: What has labkit in it: for Python inside the JVM, which has a path of its own.
-_PACKAGE_DIR = Path(__file__).resolve().parents[2]
 #: Groups of hosts, each with its own state: the most tasks that can share the work. A change is a new job.
 SHARDS = 8
 #: A batch goes on with that many records or bytes, or when its first record has waited that long.
@@ -168,7 +166,7 @@ def python_options() -> dict[str, str]:
     """
     if find_libpython() is None:  # a batch need not wait for others
         return {"python.execution-mode": "process", "python.fn-execution.bundle.size": "1"}
-    path = os.pathsep.join((sysconfig.get_path("purelib"), str(_PACKAGE_DIR)))
+    path = os.pathsep.join((sysconfig.get_path("purelib"), str(REPOSITORY)))
     return {"python.execution-mode": "thread", "python.pythonpath": path}
 
 

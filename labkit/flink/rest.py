@@ -12,10 +12,11 @@ from typing import Any
 import httpx2
 
 from labkit.errors import LabkitError
+from labkit.flink.root_cause import root_cause
 from labkit.system import own_http
 from labkit.system.waiting import wait_until
 
-__all__ = ["FlinkRest", "Job"]
+__all__ = ["Failure", "FlinkRest", "Job"]
 
 _CURRENT_OFFSET = re.compile(
     r".*\.KafkaSourceReader\.topic\.(?P<topic>.+)\.partition\.(?P<partition>\d+)\.currentOffset"
@@ -34,6 +35,14 @@ class Job:
     def is_over(self) -> bool:
         """Whether it will not run again by itself."""
         return self.state in ("FINISHED", "CANCELED", "FAILED", "SUSPENDED")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job failed at `at_ms` (ms since the epoch); `trace` is all that Flink says about it."""
+
+    at_ms: int
+    trace: str
 
 
 class FlinkRest:
@@ -92,8 +101,13 @@ class FlinkRest:
 
     def root_exception(self, job_id: str) -> str:
         """The trace of what made the job fail last, or "" ."""
+        failures = self.failures(job_id)
+        return failures[0].trace if failures else ""
+
+    def failures(self, job_id: str) -> list[Failure]:
+        """What made the job fail, the newest first; Flink keeps the last 16."""
         history = self._call("GET", f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        return str(history[0]["stacktrace"]) if history else ""
+        return [Failure(int(entry["timestamp"]), str(entry["stacktrace"])) for entry in history]
 
     def cancel(self, job_id: str) -> None:
         """Ask for the job's end, without a savepoint."""
@@ -137,8 +151,8 @@ class FlinkRest:
 
         operation = wait_until(completed, f"Flink has finished {path}", within_s, seen=lambda: f"it is {status}")
         if "failure-cause" in operation:
-            cause = operation["failure-cause"].get("stack-trace", "").splitlines()
-            raise LabkitError(f"Flink refused: {cause[0] if cause else 'no reason given'}.")
+            trace = operation["failure-cause"].get("stack-trace", "")
+            raise LabkitError(f"Flink refused: {root_cause(trace)}.")
         return operation
 
     def _list(self, path: str, params: dict[str, str] | None = None) -> list[dict[str, Any]]:

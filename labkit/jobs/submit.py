@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ from labkit.flink import environment
 from labkit.flink.environment import Submitted
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
-from labkit.jobs.failure import job_failure
+from labkit.jobs.failure import job_failure, why_failing
 from labkit.kafka.topics import pipeline_topics, topic_partitions
 from labkit.parquet.compact import nothing_half_done
 from labkit.parquet.read import parquet_files
@@ -110,8 +111,10 @@ def require_absent(settings: Settings, *names: str) -> None:
         job = rest.running(settings.job_name(name))
         if job is not None:
             stop = f"To stop it: labkit stop {name}" if len(names) == 1 else "To stop everything: labkit down"
+            cause = why_failing(rest, job)
+            how = f"{job.state}, it fails: {cause}" if cause else job.state
             raise BadInput(
-                f"The job {job.name} is there already ({job.state}); nothing was submitted.",
+                f"The job {job.name} is there already ({how}); nothing was submitted.",
                 "To stop it: tidy(settings)" if settings.suffix else stop,
             )
 
@@ -143,7 +146,8 @@ def _hand_over(settings: Settings, name: str, build: Callable[[Path | None], Any
         raise
     except Exception as error:  # whatever the planner or the cluster threw, in Java or in Python
         resumed_from = environment.newest_state(settings.cluster, settings.job_name(name))
-        raise job_failure(Submitted(name, "", resumed_from), str(error)) from error
+        trace = "".join(traceback.format_exception(error))
+        raise job_failure(settings, Submitted(name, "", resumed_from), trace) from error
 
 
 def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
@@ -159,7 +163,7 @@ def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
             return True
         trace = rest.root_exception(submitted.job_id)
         if state == "FAILED" or trace:
-            raise job_failure(submitted, trace)
+            raise job_failure(settings, submitted, trace)
         return False
 
     def slots() -> str:

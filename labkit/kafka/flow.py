@@ -11,11 +11,12 @@ from pathlib import Path
 
 from labkit.streams.names import job_name
 from labkit.streams.stream import Stream
+from labkit.system.repository import REPOSITORY
 
 __all__ = ["SCHEMAS", "Flow"]
 
 #: The schemas of this repository.
-SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+SCHEMAS = REPOSITORY / "schemas"
 
 
 @dataclass(frozen=True)

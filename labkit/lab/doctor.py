@@ -118,8 +118,8 @@ def _services_or_ports(settings: Settings) -> Iterator[Finding]:
         what = f"{row.name} is {row.state.lower()} at {row.address}: {row.detail}."
         yield Finding(row.healthy, what, f"Type: labkit up. If that does not help, labkit logs {row.name} says why.")
     with suppress(LabkitError):  # a cluster that does not answer was named above
-        for what in trouble(settings):
-            yield Finding(False, what, "It tries again by itself; mend the cause. More: labkit logs taskmanager")
+        for one in trouble(settings):
+            yield Finding(False, one.what, one.todo)
     left = run_state.left_behind(settings)
     if left is not None:
         yield Finding(False, left.what, left.todo)

@@ -16,6 +16,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
+from labkit.jobs.failure import why_failing
 from labkit.kafka.topics import admin_client, kafka_unavailable, pipeline_topics, topic_partitions
 from labkit.lab.supervisor.control import Process
 from labkit.lab.supervisor.control import processes as controlled
@@ -108,10 +109,11 @@ def _registry_health(settings: Settings) -> tuple[bool, str]:
 
 
 def _jobmanager_health(settings: Settings) -> tuple[bool, str]:
-    jobs = [job for job in FlinkRest(settings.flink_url).jobs() if not job.is_over]
-    running = sum(job.state == "RUNNING" for job in jobs)
-    others = "".join(f", {job.name} {job.state}" for job in jobs if job.state != "RUNNING")
-    return True, f"{running} jobs running{others}"
+    rest = FlinkRest(settings.flink_url)
+    states = {job.name: "fails" if why_failing(rest, job) else job.state for job in rest.jobs() if not job.is_over}
+    running = sum(state == "RUNNING" for state in states.values())
+    others = "".join(f", {name} {state}" for name, state in states.items() if state != "RUNNING")
+    return True, f"{running} job{'' if running == 1 else 's'} running{others}"
 
 
 def _jupyterlab_health(settings: Settings) -> tuple[bool, str]:

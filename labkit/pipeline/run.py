@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from labkit.flink.environment import Submitted
 from labkit.flink.gateway import close_client
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
-from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
+from labkit.jobs.failure import watched
+from labkit.jobs.stop import drain_and_stop, stop_or_cancel
 from labkit.jobs.submit import require_absent, submit
 from labkit.kafka.producer import Counts, SnapshotProducer, Stopped, register_snapshot_schema
 from labkit.kafka.topics import create_topics, pipeline_topics
@@ -47,7 +48,6 @@ from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.registry import STREAMS
 from labkit.system.disk_space import OUTPUT_MIB, STATE_MIB, require_room
 from labkit.system.locks import exclusive
-from labkit.system.waiting import wait_until
 
 __all__ = ["prepare", "run"]
 
@@ -167,7 +167,10 @@ class _Run:
             if job.set_aside is not None:
                 yield Said(f"the rows of an earlier lab are in {job.set_aside} now")
         yield (step := _Timed(Step.LIVE)).began
-        counts = yield from self._send()
+        with ExitStack() as watching:
+            for lab in self.labs:
+                watching.enter_context(watched(lab, JOBS, self.stop))
+            counts = yield from self._send()
         sent = sum(count.acknowledged for count in counts)
         yield step.done(f"{sent} snapshots of {self.settings.hostname} acknowledged by Kafka")
         yield MemorySeen({row.name: row.memory_mib or 0.0 for row in services.status(self.settings)})
@@ -226,21 +229,10 @@ def _stop_jobs(settings: Settings, names: Sequence[str], whose: str = "") -> Ite
     """
     rest = FlinkRest(settings.flink_url)
     for name in names:
-        job = rest.running(settings.job_name(name))
-        if job is None:
-            continue
-        yield Said(f"stopping {name}{whose}")
-        running_jobs.remove(settings, name)
-        try:
-            stop_with_savepoint(settings, name)
-        except LabkitError:
-            with suppress(LabkitError):  # it is over by now
-                rest.cancel(job.id)
-        _wait_until_over(rest, settings.job_name(name))
-
-
-def _wait_until_over(rest: FlinkRest, job: str) -> None:
-    wait_until(lambda: rest.running(job) is None, f"The job {job} is over")
+        if rest.running(settings.job_name(name)) is not None:
+            yield Said(f"stopping {settings.job_name(name)}{whose}")
+            running_jobs.remove(settings, name)
+            stop_or_cancel(settings, name)
 
 
 @dataclass(frozen=True, slots=True)

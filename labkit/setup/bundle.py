@@ -420,7 +420,8 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes]) -> None:
 def main() -> int:
     """Entry point of `python -m labkit.setup.bundle`."""
     from labkit.setup.install import require_installed
-    from labkit.setup.place import REPOSITORY, install_dir
+    from labkit.setup.place import install_dir
+    from labkit.system.repository import REPOSITORY
 
     began = time.monotonic()
     try:

@@ -20,8 +20,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
 from labkit.setup import artifacts, operators, origin_filter
-from labkit.setup.place import REPOSITORY, install_dir
+from labkit.setup.place import install_dir
 from labkit.system import disk_space
+from labkit.system.repository import REPOSITORY
 
 __all__ = ["install", "require_installed"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jgo.maven import Dependency, MavenContext
 
-from labkit.setup.place import REPOSITORY
+from labkit.system.repository import REPOSITORY
 
 _HEADER = """\
 # Made by `make lock` from jars.toml; do not edit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labkit.setup import janino
-from labkit.setup.place import REPOSITORY
+from labkit.system.repository import REPOSITORY
 
 __all__ = ["NAME", "build", "fingerprint"]
 

@@ -8,11 +8,9 @@ import tomllib
 from pathlib import Path
 
 from labkit.errors import BadInput
+from labkit.system.repository import REPOSITORY
 
-__all__ = ["REPOSITORY", "install_dir"]
-
-#: The folder of the repository: labkit is installed from it in editable mode.
-REPOSITORY = Path(__file__).resolve().parents[2]
+__all__ = ["install_dir"]
 
 
 def install_dir() -> Path:

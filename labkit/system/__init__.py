@@ -1,3 +1,14 @@
 """What several packages need and is nobody's idea: locks, ports, disk space, signals, folders, HTTP, waiting."""
 
-__all__ = ["disk_space", "exchange", "locks", "own_http", "ports", "printable", "scratch", "signals", "waiting"]
+__all__ = [
+    "disk_space",
+    "exchange",
+    "locks",
+    "own_http",
+    "ports",
+    "printable",
+    "repository",
+    "scratch",
+    "signals",
+    "waiting",
+]

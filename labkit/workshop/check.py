@@ -102,7 +102,7 @@ _RETURNS = "Look at what your code returns: is there a return, and is it of the 
 
 def raised(error: BaseException) -> str:
     """An error as a sentence has it: "KeyError: 'id', in line 4 of framed: …", with the line where it is known."""
-    return f"{type(error).__name__}: {error}".rstrip(": ") + where(error)
+    return f"{type(error).__name__}: {error}".rstrip(".: ") + where(error)
 
 
 def where(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from labkit.errors import LabkitError
+from labkit.flink.root_cause import Frame, root_cause
 
 __all__ = [
     "KINDS",
@@ -70,40 +71,30 @@ def _available(trace: str) -> Words:
     return {"known": f" It knows: {', '.join(found[1].split())}." if found else ""}
 
 
-_FRAME = re.compile(
-    r'File "(?P<file>[^"]+)", line (?P<number>\d+), in (?P<function>\S+)\n(?P<rest>(?:[ \t]+(?!File|[ \t]).*\n)*)'
-)
-_RAISED = re.compile(r"^(?P<error>[A-Za-z_][\w.]*(?:: .*)?)$", re.M)
-_NOT_THE_LEARNERS = ("site-packages", "dist-packages", "/lib/python3", "apache_beam/", "pyflink/", "<frozen")
-
-
 def _own_line(trace: str) -> Words:
     """The last line of the learner's own in a worker's trace, and what was raised there.
 
     A function of a cell has travelled to the worker without its text; this kernel still has it.
     """
-    frames = [frame for frame in _FRAME.finditer(trace) if not any(part in frame["file"] for part in _NOT_THE_LEARNERS)]
-    begin = frames[-1].end() if frames else trace.rfind("Traceback (most recent call last)") + 40
-    raised = _RAISED.search(trace, begin)
-    error = re.sub(r" \[while running .*", "", raised["error"]) if raised else "an error"
-    if not frames:
-        return {"error": error, "where": ""}
-    last = frames[-1]
-    line = linecache.getline(last["file"], int(last["number"])).strip() or last["rest"].strip().split("\n")[0]
-    return {"error": error, "where": f", in line {last['number']} of {last['function']}: {line}".rstrip(": ")}
+    found = root_cause(trace)
+    return {"error": found.cause or "an error", "where": f", in {_shown(found.frame)}" if found.frame else ""}
+
+
+def _shown(frame: Frame) -> str:
+    """ "line 3 of share: return part / total"; where it is no cell's, with its file."""
+    line = linecache.getline(frame.file, frame.line).strip() or frame.text
+    where = str(frame) if frame.is_of_a_cell else f"{frame}, in {frame.function}"
+    return f"{where}: {line}".rstrip(": ")
 
 
 def _root_cause(trace: str) -> Words:
-    """The last "Caused by" of a Java trace (of one without any, its first line), with short names of classes.
+    """What a Java trace comes down to, with short names of classes.
 
     Beside it: the lines on types that the planner writes below it, and what to do. What the planner refuses never
     becomes a job, so no log has a word about it.
     """
-    causes = re.findall(r"^Caused by: (.+)$", trace, re.M)
-    first = re.search(r"^(?::\s*|[\w.]+: )?((?:java|javax|org|com)\.[\w.$]+(?:Exception|Error).*)$", trace, re.M)
-    last = causes[-1] if causes else first[1] if first else trace.strip().split("\n")[-1]
     types = (f"{whose} schema: {is_}" for whose, is_ in re.findall(r"^(Query|Sink) schema: +(.+)$", trace, re.M))
-    said = ". ".join(dict.fromkeys([last.strip().rstrip("."), *types]))
+    said = ". ".join(dict.fromkeys([str(root_cause(trace)), *types]))
     refused = _PLANNER.search(trace) and "JobExecutionException" not in trace
     return {"cause": re.sub(r"\b(?:[a-z]\w*\.)+(?=[A-Z])", "", said), "todo": _NO_JOB if refused else _IN_THE_LOG}
 
@@ -117,14 +108,14 @@ _IN_THE_LOG = "If that is not enough: labkit logs taskmanager"
 
 # ------------------------------------------------------------------------------------------- what is known, in order
 
-_WORKER = r"(?s)Error received from SDK harness.*"
+_WORKER = r"(?s)(?:Error received from SDK harness|pemja\.core\.PythonException).*"
 _REFUSED = r"(?:Connection refused|ConnectError|ConnectTimeout|ConnectException|Failed to establish)"
 
 #: The first whose pattern is found explains the trace, so the narrow ones stand above the wide ones.
 KINDS = (
     Kind(
         "a worker without a module",
-        _WORKER + r"ModuleNotFoundError: No module named '(?P<module>\w+)[^']*'",
+        _WORKER + r"ModuleNotFoundError(?:'>)?: No module named '(?P<module>\w+)[^']*'",
         "A Python worker of Flink cannot import {module}: it has what is installed, not your own files.",
         'Ship the file before you submit: env.add_python_file("{module}.py"), or put its functions into a cell.',
     ),
@@ -336,7 +327,7 @@ def _line_of_the_cell(trace: TracebackType | None) -> str:
 
 def is_of_a_cell(file: str) -> bool:
     """Whether Python knows a notebook's cell under this name of a file."""
-    return "ipykernel_" in file or "<ipython-input" in file
+    return Frame(file, 0, "").is_of_a_cell
 
 
 def _display(told: Explanation, whole: str) -> None:

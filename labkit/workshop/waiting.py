@@ -9,11 +9,12 @@ from confluent_kafka import Message
 
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
+from labkit.flink.root_cause import root_cause
 from labkit.kafka.consumer import read_topic
 from labkit.settings import Settings
 from labkit.system.waiting import WITHIN_S, wait_until
 
-__all__ = ["WITHIN_S", "cause", "wait_for_records", "wait_for_start", "wait_until"]
+__all__ = ["WITHIN_S", "wait_for_records", "wait_for_start", "wait_until"]
 
 _READ_AGAIN_S = 0.3
 
@@ -24,7 +25,7 @@ def wait_for_start(rest: FlinkRest, job_id: str, within_s: float = WITHIN_S) -> 
     def runs() -> bool:
         trace = rest.root_exception(job_id)
         if trace:
-            raise LabkitError(f"The job fails: {cause(trace)}", "Its page has the whole trace, under Exceptions.")
+            raise LabkitError(f"The job fails: {root_cause(trace)}.", "Its page has the whole trace, under Exceptions.")
         return rest.state(job_id) == "RUNNING" and set(rest.tasks(job_id)) == {"RUNNING"}
 
     wait_until(runs, f"Job {job_id} is running", within_s)
@@ -48,17 +49,3 @@ def wait_for_records(settings: Settings, topic: str, count: int, within_s: float
         todo="Look at the job on Flink's page: is it running, has it had a checkpoint?",
     )  # fmt: skip
     return found
-
-
-def cause(trace: str) -> str:
-    """Flink's trace of a failure -> the one line that says why.
-
-    Where a Python function failed, that is the last line of its traceback; else the last "Caused by".
-    """
-    lines = [line for line in trace.splitlines() if line.strip()]
-    for number in range(len(lines) - 1, -1, -1):
-        if lines[number].endswith("Traceback (most recent call last):"):
-            after = (line for line in lines[number + 1 :] if not line[0].isspace())
-            return next(after, lines[number])
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return causes[-1] if causes else (lines[0] if lines else "no reason given")

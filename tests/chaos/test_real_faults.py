@@ -84,7 +84,7 @@ def test_a_full_disk_stops_the_parquet_job_with_a_clear_word_and_loses_nothing(h
     finally:
         sender.terminate()
         assert sender.wait(60) == 0
-    assert fault.told == "java.io.IOException: No space left on device"
+    assert fault.told == "IOException: No space left on device"
     assert not harmed.parquet_dir.is_mount()
     assert measure(harmed).balances
 

@@ -15,7 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from labkit.cli.main import app
-from labkit.errors import BadInput
+from labkit.errors import BadInput, LabkitError
 from labkit.lab import services
 from labkit.lab.reset import what_goes
 from labkit.settings import REPOSITORY, Settings, load_settings
@@ -303,3 +303,9 @@ def test_when_jupyterlab_has_ended_lab_looks_whether_the_services_are_up(
         asleep.kill()
         asleep.wait()
     assert (done.exit_code, done.stdout) == (0, f"JupyterLab has ended; the services are {said}\n")
+
+
+def test_no_sentence_ends_in_two_full_stops_whatever_others_say() -> None:
+    assert LabkitError("The registry refuses it: Invalid schema..").what == "The registry refuses it: Invalid schema."
+    assert str(LabkitError("One..", "Two.")) == "One. Two."
+    assert LabkitError("Waiting ...").what == "Waiting ..."

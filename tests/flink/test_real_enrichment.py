@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +11,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from labkit.errors import BadInput
+from labkit.errors import BadInput, LabkitError
+from labkit.flink import enrichment, environment
 from labkit.flink.environment import newest_state
 from labkit.flink.rest import FlinkRest
 from labkit.flink.stale_code import changed_since
-from labkit.jobs.stop import stop_with_savepoint
+from labkit.jobs.failure import JobFails, why_failing
+from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
 from labkit.jobs.submit import submit
 from labkit.kafka.avro import MAX_SNAPSHOT_BYTES
 from labkit.kafka.producer import produce
 from labkit.lab import services
 from labkit.lab.supervisor import control
+from labkit.pipeline.run import run
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from tests.support.feeds import hosts, shares_by_pandas
@@ -75,6 +79,84 @@ def test_state_of_the_other_mode_is_refused(own: Settings, monkeypatch: pytest.M
         with pytest.raises(BadInput, match="does not fit the job enrichment any more"):
             submit(own, ENRICHMENT)
     assert newest_state(own.cluster, own.job_name(ENRICHMENT)) == state
+
+
+def test_state_that_is_out_of_reach_is_not_said_to_be_another_jobs(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = own.savepoints_dir / own.job_name(ENRICHMENT) / "savepoint-gone"
+    monkeypatch.setattr(environment, "newest_state", lambda *_: gone)
+    with pytest.raises(LabkitError, match=f"did not start from {gone}: FileNotFoundException: Cannot find") as refused:
+        submit(own, ENRICHMENT)
+    assert "--fresh" not in str(refused.value)
+
+
+#: What every command says of `failing`; the innermost line of ours is in this file.
+CAUSE = r"ValueError: no such column: idle \(tests/flink/test_real_enrichment\.py, line \d+\)"
+CAUSE_IN = re.compile(CAUSE)
+ENRICH = enrichment.Enrich
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the enrichment is submitted with code that fails at its first record.
+
+    The class is one of a function: it goes to the worker as it is, in no module that is imported there.
+    """
+
+    class Fails(enrichment.Enrich):
+        def process_element(self, value, ctx):
+            raise ValueError("no such column: idle.")
+            yield
+
+    monkeypatch.setattr(enrichment, "Enrich", Fails)
+
+
+@pytest.mark.parametrize("place", ["jvm", "processes"])
+@pytest.mark.usefixtures("failing")
+def test_a_job_whose_code_fails_says_so_in_every_command_that_meets_it_and_can_be_stopped(
+    lab: Settings, place: str, labkit: Labkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = idle(load_settings(suffix=f"_fails_in_{place}"))
+    if place == "processes":
+        monkeypatch.setattr(enrichment, "find_libpython", lambda: None)
+    job = own.job_name(ENRICHMENT)
+    submit(own, ENRICHMENT)
+    feed = hosts(["fails"], 3, seed=13)
+    produce(own.flow, feed)
+    rest = FlinkRest(own.flink_url)
+    wait_for(lambda: (running := rest.running(job)) is not None and why_failing(rest, running) is not None)
+    for command in ("status", "doctor"):
+        told = labkit(command)
+        assert told.returncode == 1, told.stdout
+        (line,) = (line for line in told.stdout.splitlines() if CAUSE_IN.search(line))
+        assert f"The job {job} fails and is started again: ValueError" in line
+        assert re.search(r"The whole trace: labkit logs taskmanager, or http://\S+/exceptions", told.stdout)
+    with pytest.raises(JobFails, match=CAUSE):
+        drain_and_stop(own, ENRICHMENT)
+    for command, status in (("submit", 2), ("stop", 0)):
+        told = labkit(command, ENRICHMENT, LABKIT_SUFFIX=own.suffix)
+        (line,) = (told.stdout + told.stderr).splitlines()
+        assert told.returncode == status, line
+        assert CAUSE_IN.search(line)
+        assert ".." not in line
+    assert "without a savepoint" in line
+    assert rest.running(job) is None
+    monkeypatch.setattr(enrichment, "Enrich", ENRICH)
+    submit(own, *JOBS)
+    finish(own)
+    pd.testing.assert_frame_equal(rows_of(own, {"fails"}), shares_by_pandas(feed))
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_run_whose_job_fails_ends_with_the_cause_long_before_its_time(lab: Settings) -> None:
+    own = idle(load_settings(suffix="_fails_in_run"))
+    begin = time.monotonic()
+    with pytest.raises(JobFails, match=CAUSE):
+        for _ in run(own, 600):
+            pass
+    assert time.monotonic() - begin < 120, "it does not go on for its 600 s"
+    assert not any(FlinkRest(own.flink_url).running(own.job_name(job)) for job in JOBS)
 
 
 def test_a_job_that_waits_for_the_registry_inside_the_jvm_can_be_stopped_and_takes_nothing_with_it(

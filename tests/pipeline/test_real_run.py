@@ -351,12 +351,13 @@ def test_submit_fresh_asks_and_begins_anew_without_doubling(empty: Settings, lab
     assert (again.metrics.found, again.rows.found) == (before.metrics.found, before.rows.found)
 
 
-def test_state_that_does_not_fit_is_one_sentence(empty: Settings, labkit: Labkit) -> None:
+def test_state_that_cannot_be_read_is_one_sentence(empty: Settings, labkit: Labkit) -> None:
     newest = max((empty.savepoints_dir / PARQUET).iterdir(), key=lambda path: path.stat().st_mtime)
     (newest / "_metadata").write_bytes(b"this is no savepoint")
     refused = labkit("submit", PARQUET)
     shutil.rmtree(newest)
-    assert refused.returncode == 2
-    assert "does not fit the job parquet any more" in refused.stderr
+    assert refused.returncode == 1
+    assert f"The job parquet did not start from {newest}: IOException: Unexpected magic number" in refused.stderr
+    assert "--fresh" not in refused.stderr, "only where Flink says that the state is another job's"
     assert len(refused.stderr.splitlines()) == 1
     assert FlinkRest(empty.flink_url).running(PARQUET) is None

@@ -54,6 +54,18 @@ def test_what_a_trace_says_is_not_taken_for_a_template() -> None:
     assert told.todo == "If that is not enough: labkit logs taskmanager."
 
 
+def test_a_function_that_fails_inside_the_jvm_is_explained_as_one_in_a_process_is() -> None:
+    raised = "Caused by: pemja.core.PythonException: <class {}\n\tat /tmp/ipykernel_7/1.share(1.py:3)\n".format
+    told = explained(raised("'ZeroDivisionError'>: division by zero"))
+    assert told is not None
+    assert told.what == (
+        "Your function raised ZeroDivisionError: division by zero in a Python worker of Flink, in line 3 of share."
+    )
+    told = explained(raised("'ModuleNotFoundError'>: No module named 'only_here'"))
+    assert told is not None
+    assert told.what.startswith("A Python worker of Flink cannot import only_here")
+
+
 @pytest.mark.parametrize(("trace", "what"), [
     (
         "py4j.protocol.Py4JJavaError: An error occurred while calling o8.executeSql.\n"

@@ -19,6 +19,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it ships none
 from confluent_kafka import Message
 
 from labkit.flink.rest import FlinkRest
+from labkit.flink.root_cause import root_cause
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.registry import Registry
@@ -28,7 +29,6 @@ from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.check import NotYet
 from labkit.workshop.lesson import tidy
-from labkit.workshop.waiting import cause
 
 __all__ = ["Operator", "committed", "decoded", "on_cluster"]
 
@@ -217,7 +217,7 @@ def committed(settings: Settings, job_id: str, topic: str, count: int) -> list[M
         trace = "" if len(found) >= count else rest.root_exception(job_id)
         if trace:
             raise NotYet(
-                f"On the cluster the job fails: {cause(trace)}", "Flink's page has all of it, under Exceptions."
+                f"On the cluster the job fails: {root_cause(trace)}.", "Flink's page has all of it, under Exceptions."
             )
         return len(found) >= count
 
