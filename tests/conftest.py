@@ -37,9 +37,10 @@ _LAST_LINES = 25
 GROUPS = {
     "services": ("browser", "lab/test_real_kept_lab", "lab/test_real_living_together", "lab/test_real_services",
                  "kafka/test_real_topics_and_schema", "kafka/test_real_producer", "pipeline/test_real_run",
-                 "lab/test_real_doors", "lab/test_real_jupyterlab"),
+                 "streams/test_real_add_a_stream", "lab/test_real_doors", "lab/test_real_jupyterlab"),
     "numbers": ("ledger/test_real_ledger", "dead_letters/test_real_dead_letters", "chaos/test_real_faults",
-                "parquet/test_real_compact", "flink/test_real_enrichment", "watch/test_real_watch",
+                "parquet/test_real_compact", "flink/test_real_take_a_part", "flink/test_real_enrichment",
+                "streams/test_real_meminfo", "watch/test_real_watch",
                 "flink/test_real_semantics"),
     "workshop": ("exercises", "workshop/test_real_explain", "workshop/test_real_lessons", "notebooks"),
 }  # fmt: skip

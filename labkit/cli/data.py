@@ -87,6 +87,41 @@ def record(
     out.print(f"{count} readings are in {file}, {file.stat().st_size:,} bytes.")
 
 
+@command("try", "labkit try morning.gz")
+def try_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording, or a file as the kernel writes it.")],
+    rows: Annotated[int, typer.Option("--rows", min=0, help="How many of the last rows to show.")] = 10,
+    stream: StreamName = None,
+) -> None:
+    """The readings of a file through the engine's own functions, to their rows: no Kafka, no Flink, a second or two.
+
+    A file with one reading has no interval: it is read as two of the same text, a second apart.
+    """
+    from labkit.cli.view import rows_table
+    from labkit.flink.trial import try_snapshots
+    from labkit.sources.recording import readings_of_file
+    from labkit.streams.parsing import ReadingError
+
+    settings = settings_with(stream=stream)
+    kind = settings.flow.stream
+    found = readings_of_file(file, settings.hostname)
+    try:
+        snapshots = [kind.parse(text, hostname, timestamp) for timestamp, hostname, text in found]
+    except ReadingError as error:
+        raise BadInput(f"{file} is no reading of {kind.name}: {error.what}") from None
+    trial = try_snapshots(kind, snapshots, settings.schema_dir)
+    if rows and trial.rows:
+        out.print(rows_table(kind.shape, trial.rows[-rows:]))
+    for reason in trial.unreadable:
+        err.print(reason, markup=False)
+    per_s = f"{trial.snapshots / trial.seconds:,.0f} a second" if trial.seconds else ""
+    counts = (trial.snapshots, "snapshot"), (len(trial.results), "result"), (len(trial.rows), "row")
+    said = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+    out.print(f"{said}; {per_s}.")
+    if trial.unreadable:
+        raise typer.Exit(1)
+
+
 @command("produce", "labkit produce --interval 0.5 --seconds 30")
 def produce(
     stream: StreamName = None,

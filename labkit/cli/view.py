@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import assert_never
+from datetime import UTC, datetime
+from typing import Any, assert_never
 
 import pandas as pd
 from rich.console import Console
@@ -29,9 +30,19 @@ from labkit.pipeline.events import (
     StepBegan,
     StepDone,
 )
+from labkit.streams.shape import Shape
 from labkit.streams.stream import Stream
 
-__all__ = ["LedgerView", "RunView", "ServicesView", "draw_ledger", "status_table", "stream_table", "summary_table"]
+__all__ = [
+    "LedgerView",
+    "RunView",
+    "ServicesView",
+    "draw_ledger",
+    "rows_table",
+    "status_table",
+    "stream_table",
+    "summary_table",
+]
 
 #: Where nobody watches, the live part says a line this often.
 _LINE_EVERY_S = 10.0
@@ -83,6 +94,20 @@ def stream_table(summary: pd.DataFrame, stream: Stream) -> Table:
             *(str(row[name]) for name in names), str(row["intervals"]), f"{row['mean']:,.1f} {unit}",
             f"{row['peak']:,.1f} {unit}", f"{row['peak_at']:%Y-%m-%d %H:%M:%S}",
         )  # fmt: skip
+    return table
+
+
+def rows_table(shape: Shape, rows: Sequence[tuple[Any, ...]]) -> Table:
+    """Rows of a stream for a person, `ts` as a time (UTC)."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, kind in shape.columns:
+        table.add_column(name, justify="left" if kind is str else "right", no_wrap=True)
+    for row in rows:
+        cells = []
+        for (name, kind), value in zip(shape.columns, row, strict=True):
+            moment = datetime.fromtimestamp(value / 1000, UTC) if name == "ts" else None
+            cells.append(f"{moment:%H:%M:%S.%f}"[:-3] if moment else f"{value:.2f}" if kind is float else str(value))
+        table.add_row(*cells)
     return table
 
 

@@ -1,6 +1,7 @@
 """The engine, the Parquet job, and the way to the cluster."""
 
 __all__ = [
+    "batch",
     "batch_decoder",
     "enrichment",
     "environment",
@@ -13,4 +14,5 @@ __all__ = [
     "scalar",
     "stale_code",
     "tables",
+    "trial",
 ]

@@ -33,9 +33,9 @@ from pyflink.table.types import _to_java_data_type
 from pyflink.util.java_utils import load_java_class
 
 from labkit.errors import LabkitError
+from labkit.flink.batch import enrich, rules_of
 from labkit.flink.batch_decoder import batch_decoder
 from labkit.flink.record_batch import decode_records, encode_results
-from labkit.flink.scalar import ScalarRules
 from labkit.flink.tables import Delivery, add_sinks, create_tables, dead_letter
 from labkit.kafka.avro import Schema, SnapshotCodec, read_schema
 from labkit.kafka.flow import Flow
@@ -110,22 +110,13 @@ class Enrich(KeyedProcessFunction):
         """The last good snapshot of every host of the current shard, and when (wall clock) it was last heard of."""
         descriptor = ValueStateDescriptor("last good snapshots", Types.PICKLED_BYTE_ARRAY())
         self._state = runtime_context.get_state(descriptor)
-        self._rules = self._stream.columnar() if self._stream.columnar else ScalarRules(self._stream)
+        self._rules = rules_of(self._stream)
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[bytes]:
         """Compare a batch with what is known of its hosts."""
         now = pickle.loads(value)
-        wall_s = time.time()
-        state, heard_s = self._state.value() or (self._rules.empty(), np.empty(0))
-        kept = heard_s > wall_s - self._keep_for_s
-        if not kept.all():
-            state, heard_s = state.take(np.flatnonzero(kept)), heard_s[kept]
-        state, results = self._rules.compare_all(state, now)
-        # Hosts stay in their order; new ones are at the end.
-        heard_s = np.concatenate((heard_s, np.full(len(state.hostnames) - len(heard_s), wall_s)))
-        place = {name: index for index, name in enumerate(state.hostnames)}
-        heard_s[[place[name] for name in set(now.hostnames)]] = wall_s
-        self._state.update((state, heard_s))
+        known, results = enrich(self._rules, self._state.value(), now, time.time(), self._keep_for_s)
+        self._state.update(known)
         if results.hostnames:
             yield encode_results(results.hostnames, results.timestamp, self._rules.json_lines(results))
 
@@ -150,8 +141,8 @@ def define(tables: Any, flow: Flow, options: Options) -> None:
     batches = DataStream(rows.transform("to record batches", batch.get_java_type_info(), to_batches)).uid("to-batches")
     decoded = batches.process(Decode(flow), of_shard).uid("decode")
     # The name has the mode in it: PyFlink keeps state in another form in each, and does not say when it finds none.
-    enrich = Enrich(flow.stream, options.host_state_s)
-    results = _by_shard(decoded, of_shard).process(enrich, batch).uid(f"enrich-{mode}")
+    by_host = Enrich(flow.stream, options.host_state_s)
+    results = _by_shard(decoded, of_shard).process(by_host, batch).uid(f"enrich-{mode}")
     inside = get_gateway().jvm.org.apache.flink.table.runtime.typeutils.InternalTypeInfo.of(result.getLogicalType())
     metrics = DataStream(results._j_data_stream.flatMap(in_jvm.FromResultBatches(), inside)).uid("from-batches")
     add_sinks(tables, metrics, decoded)

@@ -24,8 +24,9 @@ from labkit.streams.parsing import ReadingError
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.stream import Stream
 
-__all__ = ["Reading", "ReplaySource", "read_recording", "write_recording"]
+__all__ = ["Reading", "ReplaySource", "read_recording", "readings_of_file", "write_recording"]
 
+_GZIP = b"\x1f\x8b"
 _HEAD = re.compile(r"# (\d{1,15}) (\S.*)\n")
 
 
@@ -76,6 +77,25 @@ def write_recording(path: Path, readings: Iterable[Reading]) -> int:
     except OSError as error:
         raise BadInput(f"{path} cannot be written ({error.strerror}).") from None
     return count
+
+
+def readings_of_file(path: Path, hostname: str) -> list[Reading]:
+    """The readings of a recording; of a file as the kernel writes it, one that is there twice, a second apart.
+
+    Raises `BadInput` where the file cannot be read, or is neither.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == _GZIP:
+            return list(read_recording(path))
+        text = path.read_text()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is neither a recording nor text.") from None
+    now = time.time_ns() // 1_000_000
+    return [Reading(now - 1000, hostname, text), Reading(now, hostname, text)]
 
 
 class ReplaySource:

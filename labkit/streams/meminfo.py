@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from labkit.streams.parsing import ReadingError, count
-from labkit.streams.rules import Comparison, Verdict, in_time
+from labkit.streams.rules import Comparison, by_time
 from labkit.streams.stream import Band, Panel, Plot, Stream
 
-__all__ = ["MEMINFO", "MemorySnapshot", "MemoryUsage", "compare", "parse_meminfo"]
+__all__ = ["MEMINFO", "MemorySnapshot", "MemoryUsage", "compare", "parse_meminfo", "usage"]
 
 READS = "/proc/meminfo"
 #: The kernel's names, and the fields that they become.
@@ -120,21 +120,20 @@ def check_snapshot(snapshot: MemorySnapshot) -> str:
 def compare(before_ms: int | None, now: MemorySnapshot) -> Comparison[int, MemoryUsage]:
     """The time of the last good snapshot of a host (None at the start) and the one that came -> `Comparison`.
 
-    A reading stands for itself; the one before tells only how long ago that was. So FIRST, REJECTED or GOOD go by the
-    times alone: `labkit.streams.rules.in_time`.
+    A reading stands for itself; the one before tells only how long ago that was.
     """
-    verdict = in_time(before_ms, now.timestamp)
-    if before_ms is None or verdict is Verdict.FIRST:
-        return Comparison(Verdict.FIRST, now.timestamp, None)
-    if verdict is Verdict.REJECTED:
-        return Comparison(verdict, before_ms, None)
+    return by_time(before_ms, now, usage)
+
+
+def usage(now: MemorySnapshot, time_delta_ms: int) -> MemoryUsage:
+    """What a reading says of memory and swap."""
     total, free = now.mem_total_kib, min(now.mem_free_kib, now.mem_available_kib)
     used, cache = total - now.mem_available_kib, now.mem_available_kib - free
     swap, swap_used = now.swap_total_kib, now.swap_total_kib - now.swap_free_kib
-    usage = MemoryUsage(
+    return MemoryUsage(
         now.hostname,
         now.timestamp,
-        now.timestamp - before_ms,
+        time_delta_ms,
         total_kib=total,
         used_kib=used,
         cache_kib=cache,
@@ -146,7 +145,6 @@ def compare(before_ms: int | None, now: MemorySnapshot) -> Comparison[int, Memor
         free_pct=free * 100.0 / total,
         swap_used_pct=swap_used * 100.0 / swap if swap else 0.0,
     )
-    return Comparison(Verdict.GOOD, now.timestamp, usage)
 
 
 def _describe(snapshot: MemorySnapshot) -> str:

@@ -6,10 +6,11 @@ before 13:00:01   now 13:00:00   REJECTED, and 13:00:01 is kept
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-__all__ = ["FORGET_AFTER_MS", "LAST_TIMESTAMP", "MAX_HOSTNAME", "Comparison", "Verdict", "in_time"]
+__all__ = ["FORGET_AFTER_MS", "LAST_TIMESTAMP", "MAX_HOSTNAME", "Comparison", "Verdict", "by_time", "in_time"]
 
 #: A host that was silent for longer than 30 days is a new one, so that nobody has to remember it for ever.
 FORGET_AFTER_MS = 30 * 86_400_000
@@ -49,3 +50,16 @@ def in_time(before_ms: int | None, now_ms: int) -> Verdict:
     if before_ms is None or now_ms - before_ms > FORGET_AFTER_MS:
         return Verdict.FIRST
     return Verdict.REJECTED if now_ms <= before_ms else Verdict.GOOD
+
+
+def by_time(before_ms: int | None, now: Any, result: Callable[[Any, int], R]) -> Comparison[int, R]:
+    """The `compare` of a stream whose readings stand for themselves: a gauge, not a counter.
+
+    The state of a host is the time of its last good reading. `result(now, time_delta_ms)` makes what is emitted.
+    """
+    verdict = in_time(before_ms, now.timestamp)
+    if before_ms is None or verdict is Verdict.FIRST:
+        return Comparison(Verdict.FIRST, now.timestamp, None)
+    if verdict is Verdict.REJECTED:
+        return Comparison(verdict, before_ms, None)
+    return Comparison(verdict, now.timestamp, result(now, now.timestamp - before_ms))
