@@ -282,7 +282,7 @@ def test_on_a_pipeline_at_work_nothing_is_ever_missing_twice_or_unexpected(balan
     submit(balanced, *JOBS)
     stop = threading.Event()
     source = paced([f"live{number}" for number in range(40)], stop)
-    producing = threading.Thread(target=produce, args=(balanced, source))
+    producing = threading.Thread(target=produce, args=(balanced.flow, source))
     producing.start()
     accounts: list[Ledger] = []
     try:

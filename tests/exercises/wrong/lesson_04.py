@@ -85,7 +85,7 @@ return env
         (
             "parallelism 1",
             """
-env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=1, resume_from=None)
+env, tables = remote_environment(settings.cluster, settings.job_name("partitions"), parallelism=1, resume_from=None)
 tables.execute_sql(source(settings))
 tables.execute_sql(sink(settings))
 records = tables.to_data_stream(tables.from_path("snapshots"))
@@ -102,7 +102,7 @@ return env
         (
             "the statements are not part of the job",
             """
-env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+env, tables = remote_environment(settings.cluster, settings.job_name("partitions"), parallelism=2, resume_from=None)
 tables.execute_sql(source(settings))
 tables.execute_sql(sink(settings))
 records = tables.to_data_stream(tables.from_path("snapshots"))
@@ -118,7 +118,7 @@ return env
         (
             "one key for all",
             """
-env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+env, tables = remote_environment(settings.cluster, settings.job_name("partitions"), parallelism=2, resume_from=None)
 tables.execute_sql(source(settings))
 tables.execute_sql(sink(settings))
 records = tables.to_data_stream(tables.from_path("snapshots"))
@@ -135,7 +135,7 @@ return env
         (
             "the partition is a LONG",
             """
-env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+env, tables = remote_environment(settings.cluster, settings.job_name("partitions"), parallelism=2, resume_from=None)
 tables.execute_sql(source(settings))
 tables.execute_sql(sink(settings))
 records = tables.to_data_stream(tables.from_path("snapshots"))
@@ -152,7 +152,7 @@ return env
         (
             "a name that there is not",
             """
-env, tables = remote_environment(settings, settings.job_name("partitions"), parallelism=2, resume_from=None)
+env, tables = remote_environment(settings.cluster, settings.job_name("partitions"), parallelism=2, resume_from=None)
 table.execute_sql(source(settings))
 return env
 """,
