@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from labkit.cli.app import (
+    StreamName,
     command,
     out,
     shown,
@@ -47,13 +48,15 @@ def lab() -> None:
 def goto(
     number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")],
     live: Annotated[bool, typer.Option("--live", help="A minute of this machine instead of the recording.")] = False,
+    stream: StreamName = None,
 ) -> None:
     """Bring services, topics, schema, jobs and data to the start of a lesson, as its first cell does."""
     from labkit.workshop.course.contents import Start, lesson
     from labkit.workshop.lesson import begin
 
     chosen = lesson(number)
-    begin(chosen.no, "live" if live else "replay", lambda text: out.print(text, markup=False))
+    values: dict[str, Any] = {} if stream is None else {"stream": stream}
+    begin(chosen.no, "live" if live else "replay", lambda text: out.print(text, markup=False), **values)
     if chosen.start == Start.NOTHING:
         out.print(f"{chosen.no} {chosen.title} needs nothing to be there.")
     out.print(f"Open {chosen.filename} in JupyterLab: make lab")

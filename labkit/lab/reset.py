@@ -9,6 +9,7 @@ from labkit.errors import BadInput
 from labkit.lab import services
 from labkit.parquet.compact import work_folder
 from labkit.settings import Settings
+from labkit.streams.registry import STREAMS
 
 __all__ = ["reset", "what_goes"]
 
@@ -27,8 +28,11 @@ def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
     if state.exists() and not _is_a_labs(state):
         raise BadInput(f"{state} does not look like a lab's state folder; nothing was removed.")
     own = [settings.work_dir] if work else []
-    lessons = sorted(settings.output_dir.glob(f"{settings.parquet_dir.name}_*"))
-    rows = [settings.parquet_dir, work_folder(settings.rows), *lessons]
+    rows: list[Path] = []
+    for stream in STREAMS:
+        own_rows = settings.for_stream(stream).rows
+        lessons = sorted(settings.output_dir.glob(f"{own_rows.path.name}_*"))
+        rows += [own_rows.path, work_folder(own_rows), *lessons]
     return [folder for folder in (state, *rows, settings.plots_dir, *own) if folder.exists()]
 
 

@@ -21,6 +21,7 @@ from labkit.kafka.topics import admin_client, kafka_unavailable, pipeline_topics
 from labkit.lab.supervisor.control import Process
 from labkit.lab.supervisor.control import processes as controlled
 from labkit.settings import LOOPBACK, Settings
+from labkit.streams.registry import STREAMS
 from labkit.system import own_http
 
 __all__ = ["ServiceStatus", "log_file", "log_files", "status", "status_of"]
@@ -97,7 +98,12 @@ def _health(name: str, settings: Settings, containers: int) -> tuple[bool, str]:
 
 def _kafka_health(settings: Settings) -> tuple[bool, str]:
     names = topic_partitions(settings.kafka_bootstrap, timeout_s=2)
-    wanted = pipeline_topics(settings.flow)
+    # Of a stream that nobody has made topics for, none is wanted.
+    flows = [settings.for_stream(stream).flow for stream in STREAMS]
+    wanted = [
+        topic for flow in flows if flow.stream.name == settings.stream or flow.snapshots_topic in names
+        for topic in pipeline_topics(flow)
+    ]  # fmt: skip
     there = sum(topic.name in names for topic in wanted)
     return True, f"{there} of the pipeline's {len(wanted)} topics"
 

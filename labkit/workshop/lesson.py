@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -29,10 +30,12 @@ from labkit.lab import run_state, services
 from labkit.lab.code import take_new_code
 from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.sources.clock import Clock
 from labkit.sources.live import live_snapshots
 from labkit.sources.recording import ReplaySource
+from labkit.sources.simulated import SimulatedHosts
 from labkit.streams.names import ENRICHMENT, PARQUET
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system import own_http
 from labkit.system.waiting import wait_until
 from labkit.workshop.course.contents import Lesson, Start, lesson
@@ -47,15 +50,23 @@ LIVE_S = 60.0
 _GONE_WITHIN_S = 30.0
 
 
-def snapshots(settings: Settings, source: str = "replay", seconds: float = LIVE_S) -> Iterable[Snapshot]:
+#: A simulated host where there is no recording: as many seconds, and a time that never changes.
+_SEED, _SECONDS, _START_MS = 7, 600, 1_764_000_000_000
+
+
+def snapshots(settings: Settings, source: str = "replay", seconds: float = LIVE_S) -> Iterable[Any]:
     """The lesson's data: "replay" is the recording, "live" this machine for `seconds`, once a second.
 
+    A stream without a recording has a simulated host instead, as long as the recording and the same for everybody.
     Raises `BadInput` for another word.
     """
+    stream = settings.flow.stream
     if source == "replay":
-        return ReplaySource(RECORDING)
+        if stream is PROCSTAT:
+            return ReplaySource(RECORDING)
+        return SimulatedHosts(stream, 1, _SEED, _START_MS, Clock(1.0, _SECONDS, None, threading.Event()))
     if source == "live":
-        return live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=seconds)
+        return live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=seconds, stream=stream)
     raise _unknown(source)
 
 
@@ -69,7 +80,8 @@ def begin(
 ) -> Settings:
     """Bring everything to the start of lesson `no`; returns the settings of its own topics, jobs and rows.
 
-    `values` are further settings (checkpoint_interval_s=5). `suffix` and `start` stand in for the lesson's own (an
+    `values` are further settings (checkpoint_interval_s=5, stream="meminfo"). `suffix` and `start` stand in for the
+    lesson's own (an
     exercise has a suffix too, and may need less than the lesson). Services that are not up are started. Raises
     `LabkitError` where that does not work.
     """

@@ -39,6 +39,15 @@ for name in two_cpus eight_cpus cpu_goes_away; do
 done
 saw "$(in_lab jupyterlab python - <tests/compose/check_recordings.py)"
 
+step taskmanager "the second stream, from the same image"
+in_lab jupyterlab bash -c 'set -e
+    labkit topics --stream meminfo; labkit register-schema --stream meminfo
+    labkit produce --stream meminfo --seconds 3; labkit submit enrichment parquet --stream meminfo' >"$work/meminfo" 2>&1 || { cat "$work/meminfo"; false; }
+memory_balances() { in_lab jupyterlab labkit ledger --stream meminfo | grep -q 'rows expected \([1-9][0-9]*\) found \1 missing 0 twice 0$'; }
+wait_for 60 memory_balances
+in_lab jupyterlab labkit stop enrichment parquet --stream meminfo >>"$work/meminfo"
+saw "$(in_lab jupyterlab labkit ledger --stream meminfo)"
+
 step jobmanager "down, then up: no schema, topic or row is lost"
 facts_before=$(facts) rows_before=$(rows)
 docker compose --progress quiet down
