@@ -100,14 +100,14 @@ def write_rows(folder: Path, found: Iterable[Metrics]) -> None:
 
 def new_way(rows: Path, count: int, every: int, scratch: Path) -> tuple[TableReport, TableReport]:
     """As `labkit ledger` does it now."""
-    with ReconciliationStore(scratch, PROCSTAT.shape) as books:
-        books.set_committed({0: count}, {0: 2 * count})
-        RowFiles(rows, books).catch_up()
+    with ReconciliationStore(scratch, PROCSTAT.shape) as store:
+        store.set_committed({0: count}, {0: 2 * count})
+        RowFiles(rows, store).catch_up()
         for offset, metrics in enumerate(with_faults(intervals(count), every)):
-            find_metrics(books, "metrics", orjson.dumps(metrics), (0, offset))
+            find_metrics(store, "metrics", orjson.dumps(metrics), (0, offset))
         for offset, metrics in enumerate(intervals(count)):
-            expect(books, PROCSTAT.shape, metrics, (0, offset))
-        return books.balance(METRICS), books.balance(books.rows)
+            expect(store, PROCSTAT.shape, metrics, (0, offset))
+        return store.balance(METRICS), store.balance(store.rows)
 
 
 def old_way(rows: Path, count: int, every: int, _: Path) -> tuple[TableReport, TableReport]:

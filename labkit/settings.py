@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     checkpoint_interval_s: float = Field(10.0, ge=1, le=3_600, allow_inf_nan=False)
     # the longest outage after which no result is lost
     transaction_timeout_s: int = Field(3_600, ge=60, le=86_400)
-    # how long a host that fell silent is remembered; a day more than metrics.py says
+    # how long a host that fell silent is remembered; a day more than labkit.streams.rules says
     host_state_s: int = Field(31 * 86_400, ge=1)
     enrichment_parallelism: int = Field(2, ge=1, le=64)
     task_slots: int = Field(8, ge=4, le=128)

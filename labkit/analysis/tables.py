@@ -1,6 +1,6 @@
 """What the rows say: means, peaks, pauses, and the matrix behind a heat map.
 
-    rows of one host, as parquet_io reads them       grid(rows): busy % by time and CPU
+    rows of one host, as read_metrics gives them     grid(rows): busy % by time and CPU
     ts        time_delta_ms  cpu_id  total_busy_pct                         cpu0  cpu1
     13:00:01           1000  cpu0              50.0   (13:00:00, 13:00:01]    50     0
     13:00:01           1000  cpu1               0.0   (13:00:01, 13:03:01]   NaN   NaN   <- a pause

@@ -208,7 +208,7 @@ def watch(
         bool, typer.Option("--committed", help="Only what a checkpoint has committed; it shows later.")
     ] = False,
 ) -> None:
-    """CPUs now, per host, from procstat_metrics, until Ctrl-C. Reads uncommitted unless told otherwise."""
+    """What each host does now, from the metrics topic, until Ctrl-C. Reads uncommitted unless told otherwise."""
     from labkit.watch.poll import watch as follow
 
     settings = settings_of_this_lab(stream=stream)
@@ -292,7 +292,7 @@ def plot(
     host: Annotated[str | None, typer.Option("--host", help="Which host; else the one with most rows.")] = None,
     stream: StreamName = None,
 ) -> None:
-    """Print the table of CPUs and draw output/plots/cpu_usage.png from output/cpu_metrics."""
+    """Print the table of the rows, and draw them: output/plots/cpu_usage.png, of meminfo output/plots/meminfo.png."""
     report(settings_with(stream=stream), host)
 
 

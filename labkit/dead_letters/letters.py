@@ -3,7 +3,7 @@
     17 │ procstat_snapshots/2/1234 │ web1 │ 815 bytes │ 3 bytes are left over after the Avro body
     ->  repair: the first 812 bytes, which are a snapshot of web1
 
-A letter's number is its offset in procstat_dead_letters. Numbers have gaps: the marks that end
+A letter's number is its offset in the topic of dead letters. Numbers have gaps: the marks that end
 transactions take offsets too (KIP-98).
 """
 
@@ -165,7 +165,7 @@ class Diagnoser:
 
         - Its schema is registered by now: the bytes as they are.
         - Bytes are left over after a valid snapshot: without them.
-        - What the stream itself knows to mend (`Stream.mend`): a CPU that is in it twice with the same counters.
+        - What the stream itself knows to mend (`Stream.mend`): of procstat, a CPU that is there twice, the same.
         """
         value = letter.value
         snapshot = self._decoded(value)

@@ -4,7 +4,7 @@
     headers repaired-from: procstat_dead_letters/0/17, came-from: procstat_snapshots/2/1234
 
 The topic itself remembers what was sent again: whether a letter was is found by reading the headers
-of procstat_snapshots, all of them, so there is no second book that could disagree. A letter is
+of all its records, so there is no second list that could disagree. A letter is
 known by where its record came from, since `labkit submit enrichment --fresh` numbers letters anew.
 
 A repair comes late. An older snapshot than the last good one of its host gives no metrics
@@ -64,7 +64,7 @@ def identity(letter: DeadLetter | Repair) -> str:
 
 
 def sent_again(flow: Flow) -> dict[str, str]:
-    """{identity of a letter: the position in procstat_snapshots to which its repair was sent}."""
+    """{identity of a letter: the position in the topic of snapshots to which its repair was sent}."""
     history = _History(flow.stream)
     for record in read_topic(flow.kafka_bootstrap, flow.snapshots_topic):
         history.hear_of(record)
@@ -101,7 +101,7 @@ def send_files(settings: Settings, files: Sequence[Path]) -> list[Outcome]:
 def resend(
     settings: Settings, repairs: Iterable[Repair], *, all_or_none: bool, now_s: Callable[[], float] = time.time
 ) -> list[Outcome]:
-    """Send each repair to procstat_snapshots, unless it was sent before or would do harm.
+    """Send each repair to the topic of snapshots, unless it was sent before or would do harm.
 
     With `all_or_none`, raises `BadInput` where one of them is not to be sent, and sends nothing. Raises
     `LabkitError` where Kafka did not take one.

@@ -33,14 +33,14 @@ class RecordBatch:
     values: list[bytes | None]
 
 
-def decode_records(pack: bytes) -> RecordBatch:
-    """What ToRecordBatches.java has packed."""
-    (count,) = np.frombuffer(pack, _COUNT, 1).tolist()
-    heads = np.frombuffer(pack, _RECORD, count, _COUNT.itemsize)
+def decode_records(batch: bytes) -> RecordBatch:
+    """What ToRecordBatches.java has written."""
+    (count,) = np.frombuffer(batch, _COUNT, 1).tolist()
+    heads = np.frombuffer(batch, _RECORD, count, _COUNT.itemsize)
     lengths = np.stack((heads["key"], heads["value"]), axis=1).astype(np.int64).ravel()
     first = _COUNT.itemsize + count * _RECORD.itemsize
     ends = (first + np.cumsum(np.maximum(lengths, 0))).tolist()
-    parts: list[bytes | None] = [pack[begin:end] for begin, end in zip([first, *ends], ends, strict=False)]
+    parts: list[bytes | None] = [batch[begin:end] for begin, end in zip([first, *ends], ends, strict=False)]
     for place in np.flatnonzero(lengths < 0).tolist():
         parts[place] = None
     return RecordBatch(heads["partition"].tolist(), heads["offset"].tolist(), parts[::2], parts[1::2])

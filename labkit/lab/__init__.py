@@ -1,4 +1,4 @@
-"""The lab"s own processes: start, stop, health, containers, doctor, reset."""
+"""The lab's own processes: start, stop, health, containers, doctor, reset."""
 
 __all__ = [
     "account",

@@ -3,7 +3,7 @@
     snapshots 3600 │ first of host 1 │ rejected 2 │ dead letters 1 │ metrics expected 3596 found 3596 …
 
 The snapshots are read from the start of their topic and put through the stream's `compare`.
-Metrics are compared by (hostname, timestamp), rows by (hostname, timestamp, cpu), both with their values.
+Metrics are compared by (hostname, timestamp), rows by that and what a row is of (a CPU), both with their values.
 
 On a pipeline at work everything is read against the stream: how far the jobs are, then rows, metrics and
 dead letters, then snapshots. Each reading ends where its topic ends when it begins. So whatever is found has
@@ -71,9 +71,9 @@ def reconcile(
         committed_offsets(flow.kafka_bootstrap, flow.snapshots_topic, flow.job_name(ENRICHMENT)),
         committed_offsets(flow.kafka_bootstrap, flow.metrics_topic, flow.job_name(PARQUET)),
     )
-    with scratch_folder(state_dir, "ledger") as folder, ReconciliationStore(folder, flow.stream.shape) as books:
-        books.set_committed(*read_so_far)
-        reading = _Reading(flow, rows, books, on_progress)
+    with scratch_folder(state_dir, "ledger") as folder, ReconciliationStore(folder, flow.stream.shape) as store:
+        store.set_committed(*read_so_far)
+        reading = _Reading(flow, rows, store, on_progress)
         reading.catch_up()
         ledger = reading.account()
         deadline = time.monotonic() + settle_s
@@ -87,28 +87,28 @@ def reconcile(
 
 
 class _Reading:
-    """Everything that there is to read, brought into the books; a second call reads what is new."""
+    """Everything that there is to read, brought into the store; a second call reads what is new."""
 
-    def __init__(self, flow: Flow, rows: Path, books: ReconciliationStore, on_progress: OnProgress) -> None:
-        self._books = books
+    def __init__(self, flow: Flow, rows: Path, store: ReconciliationStore, on_progress: OnProgress) -> None:
+        self._store = store
         self._on_progress = on_progress
-        self._row_files = RowFiles(rows, books)
+        self._row_files = RowFiles(rows, store)
         self._metrics = _Log(flow.kafka_bootstrap, flow.metrics_topic, "metrics", on_progress)
         self._dead_letters = _Log(
             flow.kafka_bootstrap, flow.dead_letters_topic, "dead letters", on_progress, whole=False
         )
         self._snapshots = _Log(flow.kafka_bootstrap, flow.snapshots_topic, "snapshots", on_progress)
-        self._expected = _Expected(flow, books)
+        self._expected = _Expected(flow, store)
 
     def catch_up(self) -> bool:
         """Read what is new, effects before causes; whether there was anything."""
         new = self._row_files.catch_up(lambda done, total: self._on_progress("Parquet files", done, total))
         for record in self._metrics.new():
-            find_metrics(self._books, record.topic(), record.value(), (record.partition(), record.offset()))
+            find_metrics(self._store, record.topic(), record.value(), (record.partition(), record.offset()))
             new = True
         for record in self._dead_letters.new():
             headers = dict(record.headers() or [])
-            position = _find_dead_letter(self._books, record, headers)
+            position = _find_dead_letter(self._store, record, headers)
             if headers.get("kind") == Unreadable.UNKNOWN_SCHEMA.encode():
                 self._expected.schema_was_unknown.add(position)
             new = True
@@ -118,11 +118,11 @@ class _Reading:
         return new
 
     def account(self) -> Ledger:
-        """Compare all three sides as they are in the books."""
+        """Compare all three sides as they are in the store."""
         balances: list[TableReport] = []
-        for table in self._books.tables:
-            self._on_progress("comparing", len(balances), len(self._books.tables))
-            balances.append(self._books.balance(table))
+        for table in self._store.tables:
+            self._on_progress("comparing", len(balances), len(self._store.tables))
+            balances.append(self._store.balance(table))
         return Ledger(self._expected.snapshots, self._expected.verdicts.copy(), *balances)
 
 
@@ -158,13 +158,13 @@ class _Log:
 
 
 class _Expected:
-    """What must come out of procstat_snapshots. Keeps the last good snapshot of each host, and counts."""
+    """What must come out of the topic of snapshots. Keeps the last good snapshot of each host, and counts."""
 
-    def __init__(self, flow: Flow, books: ReconciliationStore) -> None:
+    def __init__(self, flow: Flow, store: ReconciliationStore) -> None:
         self._stream = flow.stream
         schema = read_schema(flow.schema_dir, flow.stream)
         self._codec = SnapshotCodec(flow.stream, schema, Registry.of(flow).schema)
-        self._books = books
+        self._store = store
         self._last_good: dict[str, Any] = {}
         self.snapshots = 0
         self.verdicts: Counter[Verdict] = Counter()
@@ -180,21 +180,21 @@ class _Expected:
                 raise DeserializationError(Unreadable.UNKNOWN_SCHEMA, "its schema was not registered then")
             now = self._codec.decode(record.value())
         except DeserializationError:
-            self._books.add("expected_dead_letters", (str(position), digest(record.value()), *position))
+            self._store.add("expected_dead_letters", (str(position), digest(record.value()), *position))
             return
         state = self._last_good.get(now.hostname)
         verdict, self._last_good[now.hostname], result = self._stream.compare(state, now)
         self.verdicts[verdict] += 1
         if result is not None:
-            expect(self._books, self._stream.shape, result, position)
+            expect(self._store, self._stream.shape, result, position)
 
 
-def expect(books: ReconciliationStore, shape: Shape, result: Any, position: Position) -> None:
+def expect(store: ReconciliationStore, shape: Shape, result: Any, position: Position) -> None:
     """One result that must come out: a record of the metrics topic, and its rows."""
-    books.add("expected_metrics", (result.hostname, result.timestamp, digest(orjson.dumps(result)), *position))
+    store.add("expected_metrics", (result.hostname, result.timestamp, digest(orjson.dumps(result)), *position))
     order = _in_table(shape)
     for row in shape.rows(result):
-        books.add("expected_rows", tuple(row[place] for place in order))
+        store.add("expected_rows", tuple(row[place] for place in order))
 
 
 @cache
@@ -204,7 +204,7 @@ def _in_table(shape: Shape) -> tuple[int, ...]:
     return tuple(places[name] for name in (*shape.key, *(column.name for column in shape.values)))
 
 
-def find_metrics(books: ReconciliationStore, topic: str, value: bytes | None, position: Position) -> None:
+def find_metrics(store: ReconciliationStore, topic: str, value: bytes | None, position: Position) -> None:
     """A value of the metrics topic that is there. A sentence stands for the key of one that cannot be read."""
     try:
         metrics = orjson.loads(value or b"")
@@ -214,13 +214,13 @@ def find_metrics(books: ReconciliationStore, topic: str, value: bytes | None, po
     else:
         if not isinstance(host, str) or type(ts) is not int or not _FIRST_MS <= ts <= _LAST_MS:
             host, ts = repr((host, ts)), None
-    books.add("found_metrics", (host, ts, digest(orjson.dumps(metrics)), *position))
+    store.add("found_metrics", (host, ts, digest(orjson.dumps(metrics)), *position))
 
 
-def _find_dead_letter(books: ReconciliationStore, record: Message, headers: Mapping[str, bytes | None]) -> str:
+def _find_dead_letter(store: ReconciliationStore, record: Message, headers: Mapping[str, bytes | None]) -> str:
     try:
         position = str((int(headers["partition"] or b""), int(headers["offset"] or b"")))
     except (ValueError, KeyError, TypeError):
         position = f"a record without its position at {(record.partition(), record.offset())}"
-    books.add("found_dead_letters", (position, digest(record.value())))
+    store.add("found_dead_letters", (position, digest(record.value())))
     return position

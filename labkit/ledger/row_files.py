@@ -1,6 +1,6 @@
-"""The Parquet files that the ledger has in its books, brought up to date with the folder.
+"""The Parquet files that the ledger has in its store, brought up to date with the folder.
 
-    RowFiles(folder, books).catch_up()      reads what is new, takes out what is gone, until the two agree
+    RowFiles(folder, store).catch_up()      reads what is new, takes out what is gone, until the two agree
 
 A pipeline at work adds files, and `labkit compact` puts others in their place: a file may be gone
 between the listing and the reading. What counts is the last listing, read as a whole.
@@ -32,17 +32,17 @@ Identity = tuple[int, int, int]  # inode, bytes, time of the last change in ns
 
 
 class RowFiles:
-    """Which files of `folder` are in `books`, and as what they were read."""
+    """Which files of `folder` are in `store`, and as what they were read."""
 
-    def __init__(self, folder: Path, books: ReconciliationStore) -> None:
+    def __init__(self, folder: Path, store: ReconciliationStore) -> None:
         self._folder = folder
-        self._books = books
-        self._columns = [name for name, _ in books.rows.key + books.rows.values]
+        self._store = store
+        self._columns = [name for name, _ in store.rows.key + store.rows.values]
         self._numbers = count()
         self._read: dict[Path, tuple[int, Identity]] = {}
 
     def catch_up(self, on_file: Callable[[int, int], None] = lambda *_: None) -> bool:
-        """Read until the folder holds what the books hold; whether anything was new or gone.
+        """Read until the folder holds what the store holds; whether anything was new or gone.
 
         `on_file` hears how many of how many files are read. Raises `LabkitError` for a file that is no Parquet.
         """
@@ -51,7 +51,7 @@ class RowFiles:
             there = _listing(self._folder)
             gone = [file for file, (_, read_as) in self._read.items() if there.get(file) != read_as]
             for file in gone:
-                self._books.remove_file(self._read.pop(file)[0])
+                self._store.remove_file(self._read.pop(file)[0])
             new = [file for file in there if file not in self._read]
             if not gone and not new:
                 return changed
@@ -65,11 +65,11 @@ class RowFiles:
         number = next(self._numbers)
         try:
             with pyarrow.parquet.ParquetFile(file) as parquet:
-                # From here on it is in the books, also where it is another than the one that was listed:
+                # From here on it is in the store, also where it is another than the one that was listed:
                 # then the next listing tells.
                 self._read[file] = number, identity
                 for batch in parquet.iter_batches(_BATCH_ROWS, columns=self._columns):
-                    self._books.add_batch("found_rows", _as_found(batch, self._books.rows.found, number))
+                    self._store.add_batch("found_rows", _as_found(batch, self._store.rows.found, number))
         except FileNotFoundError:
             return
         except (pa.ArrowException, KeyError, OSError) as error:

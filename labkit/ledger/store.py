@@ -112,7 +112,7 @@ def digest(value: bytes | None) -> bytes | None:
 class ReconciliationStore:
     """Expected and found, on disk below `folder`, which the caller removes.
 
-    `books.add("found_metrics", ("web-1", 1764000001000, digest(json), 0, 17))`: columns in the order of the
+    `store.add("found_metrics", ("web-1", 1764000001000, digest(json), 0, 17))`: columns in the order of the
     side's schema. Raises `LabkitError` where the disk is full.
     """
 
@@ -125,7 +125,7 @@ class ReconciliationStore:
         self._batches: dict[str, list[pa.RecordBatch]] = {table: [] for table in self._schemas}
         with self._said_in_words():
             self._db = duckdb.connect(
-                folder / "books.duckdb",
+                folder / "ledger.duckdb",
                 config={
                     "memory_limit": _MEMORY,
                     "threads": _THREADS,

@@ -7,7 +7,8 @@
     web-1     2025-11-22 13:00:01+00:00          1000  cpu         20.0  …            25.0
     web-1     2025-11-22 13:00:01+00:00          1000  cpu0        40.0  …            50.0
 
-One row for each CPU line and interval; `ts` is the interval's end. "cpu" is the line of all CPUs together.
+Of procstat it is a row for each CPU line and interval, and "cpu" is the line of all CPUs together; `ts` is the
+interval's end.
 `labkit compact` may exchange a date's folder at any moment: what is read is the old one or the new one, never a mix.
 """
 

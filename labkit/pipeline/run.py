@@ -1,6 +1,6 @@
 """The main job, `labkit run`: everything up, live data through the whole pipeline, an ordered stop, the ledger.
 
-services → topics and schema → both jobs → live /proc/stat → producer flushed → enrichment has read
+services → topics and schema → both jobs → live snapshots → producer flushed → enrichment has read
 to the end, stop with savepoint → Parquet job has read to the end, stop with savepoint → ledger → services down
 """
 

@@ -1,4 +1,4 @@
-"""What several packages need and is nobody's idea: locks, ports, disk space, signals, folders, HTTP, waiting."""
+"""What several packages need and none has for itself: locks, ports, disk space, signals, folders, HTTP, waiting."""
 
 __all__ = [
     "disk_space",

@@ -1,12 +1,12 @@
-"""`labkit watch`: CPUs now, host by host, from the end of procstat_metrics.
+"""`labkit watch`: what comes now, host by host, from the end of the metrics topic.
 
     watch(console, flow, stop)     a terminal: one picture, drawn anew in place; else a line for each interval
     show(flow, seconds=20)         a notebook: the same picture, in one output of the cell
 
 It belongs to no consumer group and commits nothing, so it takes nothing away from anybody.
 
-Uncommitted, an interval shows as soon as the enrichment job has written it, half a second after its snapshot: two
-batches (up to 0.1 s), the buffer between two tasks (up to 0.1 s) and the
+Uncommitted, an interval shows as soon as the enrichment job has written it, half a second after its snapshot: a
+record batch (up to 0.1 s), the buffer between two tasks (up to 0.1 s) and the
 drawing (up to 0.2 s). Committed (KIP-98), it shows when a checkpoint has completed and its transaction is
 committed: 0 to 10 s of waiting for the next checkpoint, and some tenths of a second for the two.
 """
@@ -64,7 +64,7 @@ def follow(
     host: str | None = None,
     seconds: float | None = None,
 ) -> Iterator[PollResult]:
-    """What is written to procstat_metrics from now on (by one host), ten times a second and as soon as it comes.
+    """What is written to the metrics topic from now on (by one host), ten times a second and as soon as it comes.
 
     Ends when `stop` is set or after `seconds`. A broker that goes away is waited for, and so is a topic that is
     deleted and made anew. Raises `LabkitError` where Kafka is not there at the start, `BadInput` without the topic.
@@ -167,7 +167,7 @@ def show(
     committed: bool = False,
     host: str | None = None,
 ) -> None:
-    """In a notebook: CPUs now for `seconds`, in one output that is drawn anew in place. Interrupt ends it sooner.
+    """In a notebook: what comes, for `seconds`, in one output that is drawn anew in place. Interrupt ends it sooner.
 
     Errors as `follow`. Outside a notebook nothing is shown.
     """
@@ -206,7 +206,7 @@ def _waiting(host: str | None, *, long: bool) -> str:
 
 
 class _Tail:
-    """A consumer at the end of procstat_metrics, in no group, that outlives a broker's restart."""
+    """A consumer at the end of the metrics topic, in no group, that outlives a broker's restart."""
 
     def __init__(self, flow: Flow, committed: bool) -> None:
         self._flow = flow

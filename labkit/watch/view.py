@@ -1,4 +1,4 @@
-"""What `labkit watch` knows, as a person sees it: a block for each host, a bar for each CPU.
+"""What `labkit watch` knows, as a person sees it: a block for each host, with a bar for each CPU of procstat's.
 
     web-1  busy 34.2 %  8 CPUs  1.0 s that ended 0.6 s ago
     cpu    ████████▓▓▒··················   34.2 %

@@ -41,7 +41,7 @@ SHARES = dict.fromkeys(UTILIZATION_COLUMNS, 0.0) | {"idle_pct": 100.0}
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[ReconciliationStore]:
+def store(tmp_path: Path) -> Iterator[ReconciliationStore]:
     with ReconciliationStore(tmp_path, PROCSTAT.shape) as opened:
         yield opened
 
@@ -52,16 +52,16 @@ def intervals(count: int = 3) -> list[Metrics]:
     return [metrics for metrics in made if metrics is not None]
 
 
-def find(books: ReconciliationStore, metrics: Metrics, offset: int = 0, file: int = 0) -> None:
+def find(store: ReconciliationStore, metrics: Metrics, offset: int = 0, file: int = 0) -> None:
     """A record and its rows, as they come out of the pipeline."""
-    find_metrics(books, "topic", orjson.dumps(metrics.as_record()), (0, offset))
-    find_rows(books, metrics, file)
+    find_metrics(store, "topic", orjson.dumps(metrics.as_record()), (0, offset))
+    find_rows(store, metrics, file)
 
 
-def find_rows(books: ReconciliationStore, metrics: Metrics, file: int = 0) -> None:
+def find_rows(store: ReconciliationStore, metrics: Metrics, file: int = 0) -> None:
     for cpu in metrics.cpu_metrics:
         shares = [getattr(cpu, name) for name in UTILIZATION_COLUMNS]
-        books.add("found_rows", (metrics.hostname, metrics.timestamp, cpu.cpu_id, metrics.time_delta_ms, *shares, file))
+        store.add("found_rows", (metrics.hostname, metrics.timestamp, cpu.cpu_id, metrics.time_delta_ms, *shares, file))
 
 
 def with_busy(metrics: Metrics, busy_pct: float) -> Metrics:
@@ -69,27 +69,27 @@ def with_busy(metrics: Metrics, busy_pct: float) -> Metrics:
     return replace(metrics, cpu_metrics=(replace(first, total_busy_pct=busy_pct), *others))
 
 
-def test_what_is_as_expected_balances_to_the_last_bit(books: ReconciliationStore) -> None:
+def test_what_is_as_expected_balances_to_the_last_bit(store: ReconciliationStore) -> None:
     for offset, metrics in enumerate(intervals()):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
-        find(books, metrics, offset)
-    assert books.balance(METRICS) == TableReport("metrics", expected=3, found=3)
-    assert books.balance(books.rows) == TableReport("rows", expected=12, found=12)
-    assert books.balance(DEAD_LETTERS) == TableReport("dead letters")
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
+        find(store, metrics, offset)
+    assert store.balance(METRICS) == TableReport("metrics", expected=3, found=3)
+    assert store.balance(store.rows) == TableReport("rows", expected=12, found=12)
+    assert store.balance(DEAD_LETTERS) == TableReport("dead letters")
 
 
-def test_missing_twice_altered_and_unexpected_are_counted_and_named(books: ReconciliationStore) -> None:
+def test_missing_twice_altered_and_unexpected_are_counted_and_named(store: ReconciliationStore) -> None:
     lost, doubled, altered = intervals()
     for offset, metrics in enumerate((lost, doubled, altered)):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
     wrong = with_busy(altered, altered.cpu_metrics[0].total_busy_pct + 1)
     stranger = replace(doubled, hostname="nobody")
     for offset, metrics in enumerate((doubled, wrong, doubled, stranger)):
-        find(books, metrics, offset)
-    find_metrics(books, "topic", b"{", (3, 17))
-    books.set_committed(READ, READ)
+        find(store, metrics, offset)
+    find_metrics(store, "topic", b"{", (3, 17))
+    store.set_committed(READ, READ)
     counts = {"missing": 1, "duplicates": 1, "mismatched": 1}
-    assert books.balance(METRICS) == TableReport(
+    assert store.balance(METRICS) == TableReport(
         "metrics", expected=3, found=5, unexpected=2, **counts,
         faults=[
             f"metrics: ('web-1', {altered.timestamp}) has other values than expected",
@@ -99,7 +99,7 @@ def test_missing_twice_altered_and_unexpected_are_counted_and_named(books: Recon
             f"metrics: ('web-1', {lost.timestamp}) is missing",
         ],
     )  # fmt: skip
-    rows = books.balance(books.rows)
+    rows = store.balance(store.rows)
     assert replace(rows, faults=[]) == TableReport(
         "rows", expected=12, found=16, missing=4, duplicates=4, mismatched=1, unexpected=4
     )
@@ -107,32 +107,32 @@ def test_missing_twice_altered_and_unexpected_are_counted_and_named(books: Recon
     assert len(rows.faults) == 5
 
 
-def test_of_two_with_one_key_the_first_is_compared_whatever_the_second_says(books: ReconciliationStore) -> None:
+def test_of_two_with_one_key_the_first_is_compared_whatever_the_second_says(store: ReconciliationStore) -> None:
     right_first, wrong_first, _ = intervals()
     for offset, metrics in enumerate((right_first, wrong_first)):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
     for metrics in (right_first, with_busy(right_first, 1.5), with_busy(wrong_first, 1.5), wrong_first):
-        find(books, metrics)
-    for side, each in ((METRICS, 1), (books.rows, 4)):
-        balance = books.balance(side)
+        find(store, metrics)
+    for side, each in ((METRICS, 1), (store.rows, 4)):
+        balance = store.balance(side)
         assert (balance.duplicates, balance.mismatched, balance.missing) == (2 * each, 1, 0)
 
 
-def test_one_bit_is_a_difference_and_so_is_the_sign_of_zero_and_nothing_at_all(books: ReconciliationStore) -> None:
+def test_one_bit_is_a_difference_and_so_is_the_sign_of_zero_and_nothing_at_all(store: ReconciliationStore) -> None:
     values = [0.1, 0.0, 50.0, 50.0]
     found = [0.1 + 2**-56, -0.0, None, float("nan")]
     for ts, (there, here) in enumerate(zip(values, found, strict=True)):
-        books.add("expected_rows", ("a", ts, "cpu", 1000, there, *[0.0] * 8))
-        books.add("found_rows", ("a", ts, "cpu", 1000, here, *[0.0] * 8, 0))
-    assert books.balance(books.rows).mismatched == 4
+        store.add("expected_rows", ("a", ts, "cpu", 1000, there, *[0.0] * 8))
+        store.add("found_rows", ("a", ts, "cpu", 1000, here, *[0.0] * 8, 0))
+    assert store.balance(store.rows).mismatched == 4
 
 
-def test_rows_and_records_without_a_key_are_unexpected_and_not_taken_for_each_other(books: ReconciliationStore) -> None:
-    expect(books, PROCSTAT.shape, intervals(1)[0], (0, 0))
-    find(books, intervals(1)[0])
+def test_rows_and_records_without_a_key_are_unexpected_and_not_taken_for_each_other(store: ReconciliationStore) -> None:
+    expect(store, PROCSTAT.shape, intervals(1)[0], (0, 0))
+    find(store, intervals(1)[0])
     for row in ((None, 5, "cpu"), (None, 5, "cpu"), ("web-1", None, "cpu"), ("web-1", 5, None)):
-        books.add("found_rows", (*row, 1000, *[0.0] * 9, 0))
-    rows = books.balance(books.rows)
+        store.add("found_rows", (*row, 1000, *[0.0] * 9, 0))
+    rows = store.balance(store.rows)
     assert (rows.unexpected, rows.duplicates, rows.missing) == (3, 1, 0)
     assert "rows: (None, 5, 'cpu') is there twice" in rows.faults
     odd = [
@@ -141,53 +141,53 @@ def test_rows_and_records_without_a_key_are_unexpected_and_not_taken_for_each_ot
         b'{"hostname": "web-1", "timestamp": true}',
     ]
     for offset, value in enumerate([None, *odd]):
-        find_metrics(books, "topic", value, (0, offset))
-    metrics = books.balance(METRICS)
+        find_metrics(store, "topic", value, (0, offset))
+    metrics = store.balance(METRICS)
     assert (metrics.unexpected, metrics.duplicates, metrics.missing) == (8, 0, 0)
 
 
-def test_what_no_checkpoint_has_committed_is_in_flight_and_a_row_follows_its_metric(books: ReconciliationStore) -> None:
+def test_what_no_checkpoint_has_committed_is_in_flight_and_a_row_follows_its_metric(store: ReconciliationStore) -> None:
     one, two, three = intervals()
     for offset, metrics in enumerate((one, two, three)):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
-    books.add("expected_dead_letters", ("(0, 3)", digest(b"x"), 0, 3))
-    find_metrics(books, "topic", orjson.dumps(one.as_record()), (2, 70))  # read by the Parquet job, and no row is there
-    find_metrics(books, "topic", orjson.dumps(two.as_record()), (2, 71))  # not read yet
-    books.set_committed({0: 3}, {2: 71})
-    metrics, rows, dead = books.balance(METRICS), books.balance(books.rows), books.balance(DEAD_LETTERS)
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
+    store.add("expected_dead_letters", ("(0, 3)", digest(b"x"), 0, 3))
+    find_metrics(store, "topic", orjson.dumps(one.as_record()), (2, 70))  # read by the Parquet job, and no row is there
+    find_metrics(store, "topic", orjson.dumps(two.as_record()), (2, 71))  # not read yet
+    store.set_committed({0: 3}, {2: 71})
+    metrics, rows, dead = store.balance(METRICS), store.balance(store.rows), store.balance(DEAD_LETTERS)
     assert (metrics.missing, metrics.uncommitted) == (1, 0), "the third was read by the enrichment"
     assert (rows.missing, rows.uncommitted) == (8, 4)
     assert (dead.missing, dead.uncommitted) == (0, 1)
     assert dead.balances
 
 
-def test_nothing_is_missing_before_any_job_has_read_anything(books: ReconciliationStore) -> None:
+def test_nothing_is_missing_before_any_job_has_read_anything(store: ReconciliationStore) -> None:
     for offset, metrics in enumerate(intervals()):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
-    assert (books.balance(METRICS).uncommitted, books.balance(books.rows).uncommitted) == (3, 12)
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
+    assert (store.balance(METRICS).uncommitted, store.balance(store.rows).uncommitted) == (3, 12)
 
 
-def test_a_key_that_has_to_come_twice_may_come_twice_in_any_order(books: ReconciliationStore) -> None:
+def test_a_key_that_has_to_come_twice_may_come_twice_in_any_order(store: ReconciliationStore) -> None:
     """A host that reboots with its clock set back measures some intervals again."""
     before, _, _ = intervals()
     after = with_busy(before, 1.5)
     for offset, metrics in enumerate((before, after)):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
     for metrics in (after, before):
-        find(books, metrics)
-    assert books.balance(METRICS).balances
-    assert books.balance(books.rows) == TableReport("rows", expected=8, found=8)
-    find(books, before)
-    assert (books.balance(METRICS).duplicates, books.balance(books.rows).duplicates) == (1, 4)
+        find(store, metrics)
+    assert store.balance(METRICS).balances
+    assert store.balance(store.rows) == TableReport("rows", expected=8, found=8)
+    find(store, before)
+    assert (store.balance(METRICS).duplicates, store.balance(store.rows).duplicates) == (1, 4)
 
 
-def test_dead_letters_are_compared_by_position_and_bytes(books: ReconciliationStore) -> None:
-    books.set_committed(READ, READ)
+def test_dead_letters_are_compared_by_position_and_bytes(store: ReconciliationStore) -> None:
+    store.set_committed(READ, READ)
     for offset, value in enumerate((b"same", b"", None, b"other", b"lost")):
-        books.add("expected_dead_letters", (str((0, offset)), digest(value), 0, offset))
+        store.add("expected_dead_letters", (str((0, offset)), digest(value), 0, offset))
     for offset, value in enumerate((b"same", b"", None, b"OTHER")):
-        books.add("found_dead_letters", (str((0, offset)), digest(value)))
-    dead = books.balance(DEAD_LETTERS)
+        store.add("found_dead_letters", (str((0, offset)), digest(value)))
+    dead = store.balance(DEAD_LETTERS)
     assert dead.faults == ["dead letters: (0, 3) has other values than expected", "dead letters: (0, 4) is missing"]
     assert digest(b"") != digest(None)
 
@@ -215,17 +215,17 @@ PAIRS = st.tuples(st.integers(0, 6), st.integers(0, 2))
 def test_sql_counts_as_dictionaries_do(
     expected: dict[int, int], found: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with ReconciliationStore(tmp_path_factory.mktemp("books"), PROCSTAT.shape) as books:
+    with ReconciliationStore(tmp_path_factory.mktemp("store"), PROCSTAT.shape) as store:
         for key, value in expected.items():
-            books.add("expected_metrics", ("host\0é", key, bytes([value]), 0, 0))
-            books.add("expected_rows", ("host\0é", key, "cpu", value, *[0.0] * 9))
+            store.add("expected_metrics", ("host\0é", key, bytes([value]), 0, 0))
+            store.add("expected_rows", ("host\0é", key, "cpu", value, *[0.0] * 9))
         for key, value in found:
-            books.add("found_metrics", ("host\0é", key, bytes([value]), 0, 0))
-            books.add("found_rows", ("host\0é", key, "cpu", value, *[0.0] * 9, 0))
-        books.set_committed(READ, READ)
+            store.add("found_metrics", ("host\0é", key, bytes([value]), 0, 0))
+            store.add("found_rows", ("host\0é", key, "cpu", value, *[0.0] * 9, 0))
+        store.set_committed(READ, READ)
         counts = by_dictionaries(list(expected.items()), found)
-        for side in (METRICS, books.rows):
-            balance = books.balance(side)
+        for side in (METRICS, store.rows):
+            balance = store.balance(side)
             got = {name: getattr(balance, name) for name in ("duplicates", "unexpected", "mismatched", "missing")}
             assert Counter(got) == counts
 
@@ -240,52 +240,52 @@ def write(file: Path, count: int, first: int = 0, kind: pa.DataType = MS) -> Pat
     return file
 
 
-def want(books: ReconciliationStore, count: int) -> None:
-    books.set_committed(READ, READ)
+def want(store: ReconciliationStore, count: int) -> None:
+    store.set_committed(READ, READ)
     for number in range(count):
-        books.add("expected_metrics", ("a", 1000 * number, b"", 0, number))
-        books.add("found_metrics", ("a", 1000 * number, b"", 0, number))
-        books.add("expected_rows", ("a", 1000 * number, "cpu", 1000, *SHARES.values()))
+        store.add("expected_metrics", ("a", 1000 * number, b"", 0, number))
+        store.add("found_metrics", ("a", 1000 * number, b"", 0, number))
+        store.add("expected_rows", ("a", 1000 * number, "cpu", 1000, *SHARES.values()))
 
 
 @pytest.mark.parametrize("kind", [pa.timestamp("ms"), pa.timestamp("us", tz="UTC"), pa.timestamp("ns", tz="UTC")])
 def test_rows_are_read_whatever_unit_their_file_has_for_time(
-    books: ReconciliationStore, tmp_path: Path, kind: pa.DataType
+    store: ReconciliationStore, tmp_path: Path, kind: pa.DataType
 ) -> None:
-    want(books, 10)
+    want(store, 10)
     write(tmp_path / "rows" / "date=1970-01-01" / "part-0.parquet", 10, kind=kind)
     write(tmp_path / "rows" / "date=1970-01-01" / ".part-1.parquet", 10)
-    assert RowFiles(tmp_path / "rows", books).catch_up()
-    assert books.balance(books.rows) == TableReport("rows", expected=10, found=10)
+    assert RowFiles(tmp_path / "rows", store).catch_up()
+    assert store.balance(store.rows) == TableReport("rows", expected=10, found=10)
 
 
 def test_a_second_reading_of_the_folder_reads_what_is_new_and_takes_out_what_is_gone(
-    books: ReconciliationStore, tmp_path: Path
+    store: ReconciliationStore, tmp_path: Path
 ) -> None:
-    want(books, 12)
+    want(store, 12)
     day = tmp_path / "rows" / "date=1970-01-01"
     first, second = write(day / "part-0.parquet", 5), write(day / "part-1.parquet", 5, first=5)
-    files = RowFiles(tmp_path / "rows", books)
+    files = RowFiles(tmp_path / "rows", store)
     told: list[tuple[int, int]] = []
     assert files.catch_up(lambda *done: told.append(done))
     assert told == [(0, 2), (1, 2)]
     assert not files.catch_up(lambda *done: told.append(done))
     assert len(told) == 2
-    assert books.balance(books.rows).missing == 2
+    assert store.balance(store.rows).missing == 2
     write(day / "merged.parquet", 10)
     first.unlink()
     second.unlink()
     write(day / "part-2.parquet", 2, first=10)
     assert files.catch_up()
-    assert books.balance(books.rows) == TableReport("rows", expected=12, found=12)
+    assert store.balance(store.rows) == TableReport("rows", expected=12, found=12)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_files_merged_while_they_are_read_are_counted_once(
-    books: ReconciliationStore, tmp_path: Path, after: int
+    store: ReconciliationStore, tmp_path: Path, after: int
 ) -> None:
     """The folder is exchanged when `after` files are read: what is left of the listing is not there any more."""
-    want(books, 15)
+    want(store, 15)
     day = tmp_path / "rows" / "date=1970-01-01"
     for number in range(3):
         write(day / f"part-{number}.parquet", 5, first=5 * number)
@@ -296,14 +296,14 @@ def test_files_merged_while_they_are_read_are_counted_once(
             day.rename(tmp_path / "old")
             merged.parent.rename(day)
 
-    assert RowFiles(tmp_path / "rows", books).catch_up(merge)
-    assert books.balance(books.rows) == TableReport("rows", expected=15, found=15)
+    assert RowFiles(tmp_path / "rows", store).catch_up(merge)
+    assert store.balance(store.rows) == TableReport("rows", expected=15, found=15)
 
 
-def test_a_file_that_is_no_parquet_is_named(books: ReconciliationStore, tmp_path: Path) -> None:
+def test_a_file_that_is_no_parquet_is_named(store: ReconciliationStore, tmp_path: Path) -> None:
     (tmp_path / "part-0.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(LabkitError, match=r"part-0\.parquet cannot be read as Parquet"):
-        RowFiles(tmp_path, books).catch_up()
+        RowFiles(tmp_path, store).catch_up()
 
 
 FULL = """
@@ -314,9 +314,9 @@ from labkit.ledger.store import ReconciliationStore
 from labkit.ledger.ledger import expect
 from labkit.streams.procstat.stream import PROCSTAT
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, 2**21))
-with ReconciliationStore(Path(sys.argv[1]), PROCSTAT.shape) as books:
+with ReconciliationStore(Path(sys.argv[1]), PROCSTAT.shape) as store:
     for offset, metrics in enumerate(intervals(10_000)):
-        expect(books, PROCSTAT.shape, metrics, (0, offset))
+        expect(store, PROCSTAT.shape, metrics, (0, offset))
 """
 
 
@@ -336,7 +336,7 @@ import sys, time
 from labkit.system.scratch import scratch_folder
 from labkit.settings import load_settings
 with scratch_folder(load_settings().state_dir, "ledger") as folder:
-    (folder / "books.duckdb").touch()
+    (folder / "ledger.duckdb").touch()
     print(folder, flush=True)
     time.sleep(60)
 """
@@ -354,7 +354,7 @@ def test_the_scratch_folder_goes_however_its_process_ends(settings: Settings, tm
     assert process.stdout is not None
     held = Path(process.stdout.readline().strip())
     with scratch_folder(own.state_dir, "ledger"):
-        assert (held / "books.duckdb").exists(), "a folder of a process that is alive is left alone"
+        assert (held / "ledger.duckdb").exists(), "a folder of a process that is alive is left alone"
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with scratch_folder(own.state_dir, "ledger"):
@@ -362,7 +362,7 @@ def test_the_scratch_folder_goes_however_its_process_ends(settings: Settings, tm
     assert not held.parent.exists()
 
 
-def test_the_books_open_in_a_notebook_too(tmp_path: Path) -> None:
+def test_the_store_opens_in_a_notebook_too(tmp_path: Path) -> None:
     """In a kernel DuckDB has a progress bar of its own, and without ipywidgets it refuses to hear of it."""
     imports = "from pathlib import Path; from labkit.ledger.store import ReconciliationStore"
     imports += "; from labkit.streams.procstat.stream import PROCSTAT"

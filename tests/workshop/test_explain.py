@@ -1,4 +1,4 @@
-"""How a trace becomes a sentence; that each kind is provoked by a real service is in tests/integration."""
+"""How a trace becomes a sentence; that each kind is provoked by a real service is in test_real_explain.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How fast jobs write: the records in a topic over the seconds since somebody began to submit each job.
 
 records
-  |        /      ______/   in batches   the slope is the speed,
+  |        /      ______/   vectorized   the slope is the speed,
   |      /     __/                       the flat part before it the start-up
   |____/_____/____ seconds
 
