@@ -21,9 +21,12 @@ _EITHER_WAY = (
     _LABKIT / "streams" / "procstat" / "metrics.py",
 )
 _VECTORIZED = (
-    *(_LABKIT / "flink" / name for name in ("enrichment.py", "batch_decoder.py", "record_batch.py")),
+    *(
+        _LABKIT / "flink" / name
+        for name in ("enrichment.py", "engine/batch.py", "engine/batch_decoder.py", "engine/record_batch.py")
+    ),
     *sorted((_LABKIT / "flink").glob("*.java")),
-    *(_LABKIT / "streams" / "procstat" / name for name in ("columns.py", "intervals.py", "json_lines.py")),
+    *(_LABKIT / "streams" / "procstat" / name for name in ("arrow.py", "columns.py", "intervals.py", "json_lines.py")),
 )
 
 

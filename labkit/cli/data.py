@@ -26,7 +26,6 @@ from labkit.cli.app import (
     settings_with,
 )
 from labkit.errors import BadInput, LabkitError
-from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.signals import stop_signals
 
 __all__ = ["compact", "dead_letters", "plot", "produce", "record", "register_schema", "topics", "watch"]
@@ -98,7 +97,7 @@ def try_file(
     A file with one reading has no interval: it is read as two of the same text, a second apart.
     """
     from labkit.cli.view import rows_table
-    from labkit.flink.trial import try_snapshots
+    from labkit.flink.engine.trial import try_snapshots
     from labkit.sources.recording import readings_of_file
     from labkit.streams.parsing import ReadingError
 
@@ -264,7 +263,7 @@ def dead_letters(
             for line in letter_lines(examination, again.sent_again(settings.flow)):
                 out.print(line, markup=False)
         else:
-            write(examination, read_schema(settings.schema_dir, PROCSTAT), export)
+            write(examination, read_schema(settings.schema_dir, settings.flow.stream), export)
             out.print(f"{export} is written. Edit `snapshot` in it, then: labkit dead-letters --resend {export}",
                       markup=False)  # fmt: skip
 

@@ -7,7 +7,7 @@ import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.binary.BinaryStringData;
 import org.apache.flink.util.Collector;
 
-/** One array of bytes -> the rows (hostname, JSON, timestamp) in it, as labkit/flink/record_batch.py has laid them out. */
+/** One array of bytes -> the rows (hostname, JSON, timestamp) in it, as labkit/flink/engine/record_batch.py has laid them out. */
 public class FromResultBatches implements FlatMapFunction {
 
     private static final int HEAD = 16; // timestamp, length of the hostname, length of the JSON

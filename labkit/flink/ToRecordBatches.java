@@ -14,7 +14,7 @@ import org.apache.flink.table.data.RowData;
  *
  * A batch goes on when it has enough records or bytes, when its first record has waited long enough, and before the
  * barrier of each checkpoint: so this operator keeps no state, and no record is in a batch when the source's offsets
- * are written down. The layout is that of labkit/flink/record_batch.py, which reads it.
+ * are written down. The layout is that of labkit/flink/engine/record_batch.py, which reads it.
  */
 public class ToRecordBatches extends AbstractStreamOperator
         implements OneInputStreamOperator, ProcessingTimeService.ProcessingTimeCallback {

@@ -33,9 +33,9 @@ from pyflink.table.types import _to_java_data_type
 from pyflink.util.java_utils import load_java_class
 
 from labkit.errors import LabkitError
-from labkit.flink.batch import enrich, rules_of
-from labkit.flink.batch_decoder import batch_decoder
-from labkit.flink.record_batch import decode_records, encode_results
+from labkit.flink.engine.batch import enrich, rules_of
+from labkit.flink.engine.batch_decoder import batch_decoder
+from labkit.flink.engine.record_batch import decode_records, encode_results
 from labkit.flink.tables import Delivery, add_sinks, create_tables, dead_letter
 from labkit.kafka.avro import Schema, SnapshotCodec, read_schema
 from labkit.kafka.flow import Flow

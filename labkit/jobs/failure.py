@@ -17,7 +17,7 @@ from labkit.flink.rest import FlinkRest, Job
 from labkit.flink.root_cause import RootCause, root_cause
 from labkit.jobs import running_jobs
 from labkit.settings import Settings
-from labkit.streams.names import JOBS
+from labkit.streams.names import JOBS, in_words
 
 __all__ = ["JobFails", "Trouble", "job_failure", "require_sound", "trouble", "watched", "whole_trace", "why_failing"]
 
@@ -70,7 +70,7 @@ def job_failure(settings: Settings, submitted: Submitted, trace: str) -> LabkitE
     if submitted.resumed_from is not None and cause.state_does_not_fit:
         return BadInput(
             f"The state in {submitted.resumed_from} does not fit the job {name} any more ({cause}).",
-            f"To begin without it: labkit up, then labkit submit {name} --fresh",
+            f"To begin without it: labkit up, then labkit submit {in_words(name)} --fresh",
         )
     origin = f" from {submitted.resumed_from}" if submitted.resumed_from else ""
     job = Job(submitted.job_id, name, "CANCELED") if submitted.job_id else None
@@ -135,7 +135,9 @@ def trouble(settings: Settings) -> list[Trouble]:
             continue
         cause = why_failing(rest, job)
         if cause is not None:
-            end = f"To end it: labkit stop {job.name}. " if job.name in JOBS and not job.is_over else ""
+            end = ""
+            if job.name.partition("-")[0] in JOBS and not job.is_over:
+                end = f"To end it: labkit stop {in_words(job.name)}. "
             what, todo = f"The job {job.name} {_fails(job)}: {cause}.", end + whole_trace(settings, job)
             found.append(Trouble(what, todo, fails=True))
         elif not _all_at_work(rest, job):

@@ -21,7 +21,7 @@ from labkit.kafka.topics import pipeline_topics, topic_partitions
 from labkit.parquet.compact import nothing_half_done
 from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
-from labkit.streams.names import PARQUET
+from labkit.streams.names import PARQUET, stream_option
 from labkit.system.locks import exclusive
 from labkit.system.waiting import wait_until
 
@@ -100,7 +100,7 @@ def _what_is_missing(settings: Settings, rest: FlinkRest) -> str:
     """A sentence about what has to be there before a job can run, or ""."""
     missing = _missing_topic(settings)
     if missing is not None:
-        return f"Topic {missing} is not there (make setup)."
+        return f"Topic {missing} is not there (labkit topics{stream_option(settings.stream)})."
     return "" if rest.overview()["slots-available"] else "No TaskManager has a free slot."
 
 
@@ -110,7 +110,11 @@ def require_absent(settings: Settings, *names: str) -> None:
     for name in names:
         job = rest.running(settings.job_name(name))
         if job is not None:
-            stop = f"To stop it: labkit stop {name}" if len(names) == 1 else "To stop everything: labkit down"
+            stop = (
+                f"To stop it: labkit stop {name}{stream_option(settings.stream)}"
+                if len(names) == 1
+                else "To stop everything: labkit down"
+            )
             cause = why_failing(rest, job)
             how = f"{job.state}, it fails: {cause}" if cause else job.state
             raise BadInput(
@@ -192,7 +196,10 @@ def _set_rows_aside(settings: Settings) -> Path | None:
 def _require_topics(settings: Settings) -> None:
     missing = _missing_topic(settings)
     if missing is not None:
-        raise BadInput(f"Topic {missing} is not there; nothing was submitted.", "To make it: make setup")
+        raise BadInput(
+            f"Topic {missing} is not there; nothing was submitted.",
+            f"To make it: labkit topics{stream_option(settings.stream)}",
+        )
 
 
 def _missing_topic(settings: Settings) -> str | None:

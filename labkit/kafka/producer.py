@@ -20,6 +20,7 @@ from labkit.kafka.flow import Flow
 from labkit.kafka.quiet import quiet
 from labkit.kafka.registry import Registry, retry_until_available
 from labkit.kafka.topics import MAX_MESSAGE_BYTES, topic_partitions
+from labkit.streams.names import stream_option
 
 __all__ = ["Counts", "SnapshotProducer", "hand_over", "produce", "producer_config", "register_snapshot_schema"]
 
@@ -132,7 +133,10 @@ class SnapshotProducer:
             try:
                 if self._flow.snapshots_topic in topic_partitions(self._flow.kafka_bootstrap, 5):
                     return
-                reason = LabkitError(f"Topic {self._flow.snapshots_topic} is not there.", "To make it: make setup")
+                reason = LabkitError(
+                    f"Topic {self._flow.snapshots_topic} is not there.",
+                    f"To make it: labkit topics{stream_option(self._flow.stream.name)}",
+                )
             except LabkitError as away:
                 reason = away
             self._wait(reason)

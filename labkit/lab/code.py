@@ -16,6 +16,8 @@ from labkit.flink.stale_code import changed_since
 from labkit.lab import services
 from labkit.lab.supervisor import control
 from labkit.settings import Settings
+from labkit.streams.names import JOBS, stream_option
+from labkit.streams.registry import STREAMS
 
 __all__ = ["take_new_code"]
 
@@ -33,7 +35,7 @@ def take_new_code(settings: Settings) -> Path | None:
         raise BadInput(
             f"{file} was changed after the TaskManager had started, and {' and '.join(running)} "
             f"{'runs' if len(running) == 1 else 'run'} on it; nothing was submitted.",
-            f"To take the new code: labkit stop {' '.join(running)}, then the same again",
+            f"To take the new code: {_how_to_stop(settings, running)}, then the same again",
         )
     services.restart(settings, "taskmanager")
     return file
@@ -48,3 +50,15 @@ def _changed(settings: Settings) -> Path | None:
         if file := changed_since(started_s, Path(labkit.__file__).parent):
             return file
     return None
+
+
+def _how_to_stop(settings: Settings, running: list[str]) -> str:
+    """What to type, stream by stream; jobs of a notebook end there."""
+    words, known = [], set[str]()
+    for stream in STREAMS:
+        own = settings.for_stream(stream)
+        mine = [job for job in JOBS if own.job_name(job) in running]
+        known.update(own.job_name(job) for job in mine)
+        if mine:
+            words.append(f"labkit stop {' '.join(mine)}{stream_option(stream)}")
+    return ", ".join([*words, *(["tidy(settings) in the notebook"] if set(running) - known else [])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ENRICHMENT", "JOBS", "PARQUET", "job_name"]
+__all__ = ["ENRICHMENT", "JOBS", "PARQUET", "in_words", "job_name", "stream_option"]
 
 ENRICHMENT = "enrichment"
 PARQUET = "parquet"
@@ -15,3 +15,14 @@ _FIRST_STREAM = "procstat"
 def job_name(job: str, stream: str, suffix: str = "") -> str:
     """The name of a stream's job in Flink's list, its consumer group, its state's folder: "parquet-meminfo"."""
     return f"{job}{'' if stream == _FIRST_STREAM else f'-{stream}'}{suffix}"
+
+
+def stream_option(stream: str) -> str:
+    """What a command has to be told to mean this stream: "" or " --stream meminfo"."""
+    return "" if stream == _FIRST_STREAM else f" --stream {stream}"
+
+
+def in_words(name: str) -> str:
+    """Flink's name of a job -> what a command is told: "parquet-meminfo" -> "parquet --stream meminfo"."""
+    job, _, stream = name.partition("-")
+    return job + (stream_option(stream) if stream else "")

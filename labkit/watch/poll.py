@@ -28,6 +28,7 @@ from labkit.errors import BadInput, LabkitError
 from labkit.kafka.flow import Flow
 from labkit.kafka.quiet import quiet
 from labkit.kafka.topics import kafka_unavailable, topic_partitions
+from labkit.streams.names import stream_option
 from labkit.watch.latest import LatestByHost, parse
 from labkit.watch.view import Frame, plain_line
 
@@ -100,7 +101,9 @@ def frames(
         if now_s - drawn >= every_s:
             drawn = now_s
             hosts = board.newest(now_s)
-            note = news.trouble or ("" if hosts else _waiting(host, long=now_s - begin > patience_s))
+            note = news.trouble or (
+                "" if hosts else _waiting(host, stream_option(flow.stream.name), long=now_s - begin > patience_s)
+            )
             yield Frame(hosts, time.time_ns() // 1_000_000, how, note, lines, flow.stream)
 
 
@@ -200,8 +203,11 @@ def _as_output(frame: Frame) -> dict[str, str]:
     return {"text/html": html, "text/plain": console.export_text()}
 
 
-def _waiting(host: str | None, *, long: bool) -> str:
-    hint = " Nothing comes: is the enrichment job there (labkit submit enrichment), and a producer (labkit produce)?"
+def _waiting(host: str | None, option: str, *, long: bool) -> str:
+    hint = (
+        f" Nothing comes: is the enrichment job there (labkit submit enrichment{option}), "
+        f"and a producer (labkit produce{option})?"
+    )
     return f"Waiting for the next interval of {host or 'any host'}." + (hint if long else "")
 
 
@@ -216,7 +222,9 @@ class _Tail:
         self.trouble = ""
         partitions = self._partitions()
         if not partitions:
-            raise BadInput(f"Topic {self._topic} is not there.", "To make it: make setup")
+            raise BadInput(
+                f"Topic {self._topic} is not there.", f"To make it: labkit topics{stream_option(flow.stream.name)}"
+            )
         self._consumer = Consumer(
             {
                 "bootstrap.servers": flow.kafka_bootstrap,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labkit.flink.batch_decoder import batch_decoder
+from labkit.flink.engine.batch_decoder import batch_decoder
 from labkit.kafka.avro import MAX_SNAPSHOT_BYTES, DeserializationError, SnapshotCodec, Unreadable, read_schema
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat import columnar

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.flink.batch import enrich, rules_of
-from labkit.flink.batch_decoder import batch_decoder
-from labkit.flink.scalar import ScalarRules
+from labkit.flink.engine.batch import enrich, rules_of
+from labkit.flink.engine.batch_decoder import batch_decoder
+from labkit.flink.engine.scalar import ScalarRules
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat.snapshot import Snapshot

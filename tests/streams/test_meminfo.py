@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.flink.scalar import Items, ScalarRules
+from labkit.flink.engine.scalar import Items, ScalarRules
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.settings import REPOSITORY
 from labkit.streams.meminfo import MEMINFO, MemorySnapshot, compare, parse_meminfo

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from labkit.flink.batch import enrich, rules_of
-from labkit.flink.batch_decoder import batch_decoder
+from labkit.flink.engine.batch import enrich, rules_of
+from labkit.flink.engine.batch_decoder import batch_decoder
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.streams.records import from_record
 from labkit.streams.stream import Stream

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labkit.flink.scalar import ScalarRules
+from labkit.flink.engine.scalar import ScalarRules
 from labkit.streams.stream import Columnar, Stream
 
 __all__ = ["Known", "enrich", "rules_of"]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyruhvro
 
-from labkit.flink.scalar import Items
+from labkit.flink.engine.scalar import Items
 from labkit.kafka.avro import HEADER_BYTES, MAGIC, MAX_SNAPSHOT_BYTES, DeserializationError, Schema, SnapshotCodec
 from labkit.streams.stream import Columnar
 
