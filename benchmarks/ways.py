@@ -1,16 +1,19 @@
-"""The enrichment's two ways: the lab's own job, vectorized, and the one of lesson 05, record at a time.
+"""The enrichment's ways: the lab's own job, vectorized; the same without rules on columns; and lesson 05's.
 
     WAYS["record-at-a-time"](settings)             submits it, and waits until it runs
     python -m benchmarks.ways record-at-a-time     the same, with the settings of the environment
 
-Both have the same name and the same topics. Neither goes on from the other's state.
+All have the same name and the same topics. None goes on from another's state.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from labkit.flink import environment
 from labkit.flink.gateway import close_client
@@ -20,9 +23,9 @@ from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT
 from labkit.workshop.waiting import wait_for_start
 
-__all__ = ["RECORD_AT_A_TIME", "VECTORIZED", "WAYS"]
+__all__ = ["COMPARE_PER_RECORD", "RECORD_AT_A_TIME", "VECTORIZED", "WAYS"]
 
-VECTORIZED, RECORD_AT_A_TIME = "vectorized", "record-at-a-time"
+VECTORIZED, COMPARE_PER_RECORD, RECORD_AT_A_TIME = "vectorized", "compare-per-record", "record-at-a-time"
 
 
 def _vectorized(settings: Settings) -> None:
@@ -37,7 +40,29 @@ def _record_at_a_time(settings: Settings) -> None:
     wait_for_start(FlinkRest(settings.flink_url), job.job_id)
 
 
-WAYS: dict[str, Callable[[Settings], None]] = {VECTORIZED: _vectorized, RECORD_AT_A_TIME: _record_at_a_time}
+def _compare_per_record(settings: Settings) -> None:
+    """The engine as it runs a stream that has no rules on columns: batches, and `compare` for each record in them."""
+    from labkit.flink import enrichment
+
+    name = settings.job_name(ENRICHMENT)
+    flow = replace(settings.flow, stream=replace(settings.flow.stream, columnar=None))
+
+    def build(resume_from: Path | None) -> Any:
+        env, tables = environment.remote_environment(
+            settings.cluster, name, parallelism=settings.enrichment_parallelism, resume_from=resume_from,
+            **enrichment.python_options(),
+        )  # fmt: skip
+        enrichment.define(tables, flow, enrichment.Options())
+        return env
+
+    wait_for_start(FlinkRest(settings.flink_url), environment.submit(settings.cluster, name, build).job_id)
+
+
+WAYS: dict[str, Callable[[Settings], None]] = {
+    VECTORIZED: _vectorized,
+    COMPARE_PER_RECORD: _compare_per_record,
+    RECORD_AT_A_TIME: _record_at_a_time,
+}
 
 
 def main() -> None:

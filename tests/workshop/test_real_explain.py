@@ -37,7 +37,7 @@ settings = load_settings(suffix="_explain")
 Path("only_here.py").write_text("def double(number):\\n    return 2 * number\\n")
 
 def environment(settings=settings, job="provoked", **options):
-    env, tables = remote_environment(settings, f"{job}_explain", parallelism=1, resume_from=None)
+    env, tables = remote_environment(settings.cluster, f"{job}_explain", parallelism=1, resume_from=None)
     from pyflink.common import Configuration
     config = Configuration()
     for key, value in {"restart-strategy.type": "none", "rest.retry.max-attempts": "0", **options}.items():
