@@ -4,8 +4,8 @@
     python -m benchmarks.enrichment --snapshots 300000 --way record-at-a-time
 
 The job is the lab's own, which is vectorized; or the same with `compare` for each record of a batch, as for a stream
-that has no rules on columns (--way compare-per-record); or that of lesson 05, which takes a record at a time. A lab
-of its own is started, with a checkpoint every 10 s and 512 MiB of heap for the job. The topic is filled, then the job is
+that has no rules on columns (--way compare-per-record); or that of lesson 05, which takes a record at a time. A lab of
+its own is started, with a checkpoint every 10 s and 512 MiB of heap for the job. The topic is filled, then the job is
 submitted; steady snapshots/s are those between 20 % and 90 % of the records, by the end offsets of procstat_metrics
 (uncommitted). CPU seconds are those of each process in that time. With --keep the lab stays up, for `labkit ledger`
 to count in it.
