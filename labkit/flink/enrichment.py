@@ -59,7 +59,8 @@ def shard_of(hostname: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the job runs. A host that was silent for `host_state_s` (wall clock) is dropped from the state.
+    """How the job runs. A host that was silent for `host_state_s` (wall clock) is dropped from the state when its shard
+    next hears of any host.
 
     That has to be more than `labkit.streams.rules.FORGET_AFTER_MS`, by which results go.
     """

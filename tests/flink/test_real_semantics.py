@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from confluent_kafka import Producer
 
+from labkit.flink.enrichment import SHARDS, shard_of
 from labkit.jobs.stop import drain_and_stop
 from labkit.jobs.submit import submit
 from labkit.kafka.consumer import read_topic
@@ -225,6 +226,13 @@ def test_replaying_a_recording_again_is_rejected_and_changes_nothing(lab: Settin
     assert rows["ts"].nunique() == len(snapshots) - 1
 
 
+def one_of_each_shard() -> list[str]:
+    """A shard forgets when it next hears of a host."""
+    names = {shard_of(name): name for name in (f"here-{number}" for number in range(200))}
+    assert len(names) == SHARDS
+    return list(names.values())
+
+
 def test_the_state_of_hosts_that_vanished_is_dropped(lab: Settings, tmp_path: Path) -> None:
     sizes = {}
     for name, keep_s in (("kept", 3600), ("dropped", 1)):
@@ -235,7 +243,7 @@ def test_the_state_of_hosts_that_vanished_is_dropped(lab: Settings, tmp_path: Pa
         wait_for(lambda topic=settings.metrics_topic: sum(1 for _ in read_topic(lab.kafka_bootstrap, topic)) == 300)
         vanished = time.time()
         wait_for(lambda vanished=vanished: time.time() > vanished + 2)
-        produce(settings.flow, hosts(["here"], 1, seed=2))
+        produce(settings.flow, hosts(one_of_each_shard(), 1, seed=2))
         savepoint = drain_and_stop(settings, ENRICHMENT)
         sizes[name] = sum(file.stat().st_size for file in savepoint.iterdir())
     assert sizes["kept"] > 300 * 1000
