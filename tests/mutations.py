@@ -1,5 +1,4 @@
-"""Breaks each rule of labkit.streams.procstat.metrics, and of the rules it shares, on purpose, and shows which test
-says so. Run by hand:
+"""Breaks each rule of the metrics arithmetic on purpose, and shows which test says so. Run by hand:
 
     python tests/mutations.py        one line a mutation: the rule that was broken, the test that failed
 

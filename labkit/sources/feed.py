@@ -18,9 +18,10 @@ from labkit.kafka.avro import read_schema
 from labkit.kafka.flow import Flow
 from labkit.sources.clock import Clock
 from labkit.sources.live import live_snapshots, read_snapshot
-from labkit.sources.recording import ReplaySource
+from labkit.sources.recording import ReplaySource, read_recording
 from labkit.sources.scenario import Scenario, load_scenario
 from labkit.sources.simulated import SimulatedHosts
+from labkit.streams.parsing import ReadingError
 from labkit.streams.procstat.stream import PROCSTAT
 
 __all__ = ["Feed", "resolve_source"]
@@ -69,6 +70,7 @@ def resolve_source(
             raise BadInput("A recording has its own interval; --interval is for live snapshots and fleets.")
         if not replay.is_file():
             raise BadInput(f"There is no file {replay}.")
+        _require_readings_of(flow, replay)
         return Feed(lambda stop: ReplaySource(replay, pace, as_now=as_now, stop=stop, stream=flow.stream))
     if fleet is not None:
         if flow.stream is not PROCSTAT and (cpus is not None or scenario is not None):
@@ -91,6 +93,16 @@ def resolve_source(
     return Feed(
         lambda stop: live_snapshots(hostname, interval_s, stop, limit_s=seconds, stream=flow.stream), is_live=True
     )
+
+
+def _require_readings_of(flow: Flow, replay: Path) -> None:
+    """Say at once, before Kafka is asked for anything, where a recording is another stream's."""
+    first = next(read_recording(replay), None)
+    if first is not None:
+        try:
+            flow.stream.parse(first.text, first.hostname, first.timestamp)
+        except ReadingError as error:
+            raise BadInput(f"{replay} is no recording of {flow.stream.reads}: {error.what}") from None
 
 
 @dataclass(frozen=True, slots=True)

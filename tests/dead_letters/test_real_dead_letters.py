@@ -22,7 +22,7 @@ from labkit.errors import BadInput
 from labkit.flink.rest import FlinkRest
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.jobs.submit import submit
-from labkit.kafka.avro import ASK_AGAIN_S, NOT_REGISTERED, Schema, SnapshotCodec, read_schema
+from labkit.kafka.avro import ASK_AGAIN_S, Schema, SnapshotCodec, Unreadable, read_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce, register_snapshot_schema
 from labkit.kafka.registry import Registry, RegistryUnavailable
@@ -295,7 +295,8 @@ def test_a_letter_whose_schema_is_registered_later_is_sent_as_it_is_once_every_j
     topic, partition, offset = position.split("/")
     producer = Producer({"bootstrap.servers": apart.kafka_bootstrap})
     headers = {
-        "reason": f"schema id {latest + 1} {NOT_REGISTERED}",
+        "reason": f"schema id {latest + 1} is not in the registry",
+        "kind": Unreadable.UNKNOWN_SCHEMA.value,
         "topic": topic,
         "partition": partition,
         "offset": offset,
