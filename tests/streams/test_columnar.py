@@ -14,7 +14,8 @@ from labkit.flink.engine.batch_decoder import batch_decoder
 from labkit.flink.engine.scalar import ScalarRules
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.settings import REPOSITORY
-from labkit.streams.procstat.snapshot import Snapshot
+from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.registry import STREAMS
 from labkit.streams.stream import Stream
 from tests.support.strategies import snapshots
@@ -40,6 +41,21 @@ def records(stream: Stream, rules: object, found: list[Snapshot]) -> list[dict[s
         known, results = enrich(rules, known, columns, wall_s=0.0, keep_for_s=float("inf"))  # type: ignore[arg-type]
         lines += rules.json_lines(results).splitlines()  # type: ignore[attr-defined]
     return [orjson.loads(line) for line in lines]
+
+
+def test_numbers_at_every_length_that_avro_has_are_read_on_columns_of_procstat() -> None:
+    """A snapshot whose length is worked out wrongly would be taken for unsound even when written anew."""
+    at_edges = sorted(
+        {2**bits + step for bits in range(63) for step in (-2, -1, 0, 1) if 2**bits + step >= 0} | {2**63 - 1}
+    )
+    found = [Snapshot("host", 1_000, (CpuTimes("cpu", *[0] * 10),), btime=0, ctxt=edge) for edge in at_edges]
+    schema = read_schema(REPOSITORY / "schemas", PROCSTAT)
+    codec = SnapshotCodec(PROCSTAT, schema, {1: schema}.get)
+    assert PROCSTAT.columnar is not None
+    _, columns, reasons = batch_decoder(schema, codec, PROCSTAT.columnar()).decode(
+        [codec.encode(one, 1) for one in found]
+    )
+    assert (len(columns), reasons) == (len(at_edges), {})
 
 
 @pytest.mark.parametrize("stream", COLUMNAR, ids=lambda stream: stream.name)

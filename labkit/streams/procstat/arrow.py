@@ -115,12 +115,13 @@ def _offsets(column: pa.Array) -> Numbers:
 
 
 def _varint(numbers: Numbers) -> Numbers:
-    """How many bytes Avro takes for each: seven bits a byte, one bit for the sign.
+    """How many bytes Avro takes for each that is not negative: seven bits a byte, one bit for the sign.
 
-    As a float a number shows its bits in the exponent. Beyond 2**53 it may seem to have one more; then the length does
-    not come out, and the value is read one by one.
+    As a float a number shows its bits in the exponent. Beyond 2**53 it could be rounded up to one bit more; with the
+    bit under its highest cleared it cannot.
     """
-    bits = (numbers.astype(np.float64).view(np.int64) >> _EXPONENT_AT & _EXPONENT) - _EXPONENT_OF_ONE_BIT
+    cleared = numbers & ~(numbers >> 1)
+    bits = (cleared.astype(np.float64).view(np.int64) >> _EXPONENT_AT & _EXPONENT) - _EXPONENT_OF_ONE_BIT
     length: Numbers = (np.maximum(bits, -1) + 8) // 7
     return length
 
