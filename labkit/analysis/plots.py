@@ -77,7 +77,8 @@ def stream_picture(frame: pd.DataFrame, stream: Stream, hostname: str | None = N
     """Rows of `read_rows` -> the panels of the stream's `Plot`, one below the other, over the same time (UTC).
 
     One host is drawn: `hostname`, or the one with the most rows. Each interval is drawn as long as it was; hatched
-    means no data. Where a result has parts, a panel of lines has one for each part, the six highest.
+    means no data. Where a result has parts, a panel of lines has one for each part: the six that do most, the same ones
+    and in the same colours in every panel.
     Raises LabkitError where there is nothing to draw.
     """
     rows = one_host(frame, hostname)
@@ -86,17 +87,22 @@ def stream_picture(frame: pd.DataFrame, stream: Stream, hostname: str | None = N
     all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     known: list[Band] = []
     drawn: list[pd.DataFrame] = []
+    lines = _lines(rows, stream)
     for axes, panel in zip(all_axes, panels, strict=True):
-        bands, whole = _bands(rows, panel, stream.shape)
+        bands, whole = _bands(rows, panel, stream.shape, lines)
         values = coarsen(whole)
         if panel.kind == "stacked":
             _draw_stack(axes, values, bands)
         else:
             for band in bands:
                 axes.stairs(values[band.name], _edges(values), baseline=None, color=band.colour, linewidth=2)
+            for missing in values.index[values.isna().all(axis=1)]:
+                left, right = (date2num(edge.tz_convert(None)) for edge in (missing.left, missing.right))
+                axes.axvspan(left, right, **NO_DATA)
         axes.set_ylim(0, panel.most if panel.most is not None else max(1e-9, 1.1 * float(np.nanmax(values.to_numpy()))))
         axes.set_ylabel(f"{panel.title} ({panel.unit})", size=TEXT_SIZE)
-        axes.patch.set(**NO_DATA)
+        if panel.kind == "stacked":
+            axes.patch.set(**NO_DATA)
         axes.tick_params(labelsize=TEXT_SIZE)
         known += [band for band in bands if band.name not in {other.name for other in known}]
         drawn.append(values)
@@ -112,17 +118,29 @@ _SUM = "sum of the band's columns"
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
-def _bands(rows: pd.DataFrame, panel: Panel, shape: Shape) -> tuple[list[Band], pd.DataFrame]:
-    """What a panel draws, and a matrix of time × band."""
+def _part_names(rows: pd.DataFrame, shape: Shape) -> pd.Series[str] | None:
+    """Which part each row is of; None where a result has none."""
     parts = [name for name in shape.key if name not in ("hostname", "ts")]
-    if not parts:
+    return rows[parts].agg(" ".join, axis=1) if parts else None
+
+
+def _lines(rows: pd.DataFrame, stream: Stream) -> dict[str, str]:
+    """{part: its colour}, of the parts that do most by the stream's own measure; {} where a result has none."""
+    label = _part_names(rows, stream.shape)
+    if label is None:
+        return {}
+    means = _summed(rows, stream.plot.of)[_SUM].groupby(label).mean()
+    return dict(zip(means.nlargest(len(_LINES)).index, _LINES, strict=False))
+
+
+def _bands(rows: pd.DataFrame, panel: Panel, shape: Shape, lines: dict[str, str]) -> tuple[list[Band], pd.DataFrame]:
+    """What a panel draws, and a matrix of time × band."""
+    label = _part_names(rows, shape)
+    if label is None:
         values = {band.name: grid(_summed(rows, band).assign(cpu_id=""), _SUM)[""] for band in panel.bands}
         return list(panel.bands), pd.DataFrame(values)
-    label = rows[parts].agg(" ".join, axis=1)
     matrix = grid(_summed(rows, panel.bands[0]).assign(cpu_id=label), _SUM)
-    highest = list(matrix.mean().nlargest(len(_LINES)).index)
-    lines = [Band(name, panel.bands[0].columns, colour) for name, colour in zip(highest, _LINES, strict=False)]
-    return lines, matrix[highest]
+    return [Band(name, panel.bands[0].columns, colour) for name, colour in lines.items()], matrix[list(lines)]
 
 
 def _summed(rows: pd.DataFrame, band: Band) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from labkit.errors import BadInput
 from labkit.settings import Settings, load_settings
+from labkit.streams.registry import STREAMS
 
 __all__ = [
     "Interval",
@@ -46,7 +47,9 @@ err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.")]
 Interval = Annotated[float | None, typer.Option("--interval", help="Seconds between two snapshots.")]
-StreamName = Annotated[str | None, typer.Option("--stream", help="What flows: procstat (the default) or meminfo.")]
+StreamName = Annotated[
+    str | None, typer.Option("--stream", help=f"What flows: {', '.join(STREAMS)}; procstat unless named.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

@@ -291,7 +291,7 @@ def plot(
     host: Annotated[str | None, typer.Option("--host", help="Which host; else the one with most rows.")] = None,
     stream: StreamName = None,
 ) -> None:
-    """Print the table of the rows, and draw them: output/plots/cpu_usage.png, of meminfo output/plots/meminfo.png."""
+    """Print the table of the rows, and draw them: output/plots/cpu_usage.png, or the other stream's name."""
     report(settings_with(stream=stream), host)
 
 

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, cast
 import fastavro
 from fastavro.schema import to_parsing_canonical_form
 
+from labkit.errors import BadInput
+from labkit.streams.records import missing_field
 from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
 from labkit.streams.stream import Stream
 
@@ -73,8 +75,12 @@ class DeserializationError(ValueError):
 
 
 def read_schema(schema_dir: Path, stream: Stream) -> Schema:
-    """The schema that this version writes for a stream, as parsed JSON."""
-    return cast(Schema, json.loads((schema_dir / stream.schema_file).read_text()))
+    """The schema that this version writes for a stream, as parsed JSON. Raises BadInput where it lacks a field."""
+    path = schema_dir / stream.schema_file
+    schema = cast(Schema, json.loads(path.read_text()))
+    if missing := missing_field(stream.snapshot, schema):
+        raise BadInput(f"{path} has no field {missing}, which {stream.snapshot.__name__} has.")
+    return schema
 
 
 class SnapshotCodec:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-__all__ = ["from_record", "to_record"]
+__all__ = ["from_record", "missing_field", "to_record"]
 
 Record = dict[str, Any]
 
 
 def to_record(value: Any) -> Record:
-    """A dataclass (with tuples of counts, or of named tuples, in it) -> a record with the same names."""
+    """A dataclass (with tuples of counts, of dataclasses or of named tuples in it) -> a record with the same names."""
     return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 
@@ -25,12 +25,29 @@ def from_record(kind: type, record: Record) -> Any:
     return _reader(kind)(record)
 
 
+def missing_field(kind: type, schema: Record) -> str:
+    """The first field of `kind` (or of the parts in it: "cpus.user") that an Avro schema of a record lacks; or ""."""
+    there = {field["name"]: field["type"] for field in schema["fields"]}
+    for name, hint in _fields(kind).items():
+        if name not in there:
+            return name
+        if get_origin(hint) is tuple and _fields(part := get_args(hint)[0]):
+            items = there[name]["items"] if isinstance(there[name], dict) else {}
+            inner = missing_field(part, items if isinstance(items, dict) and "fields" in items else {"fields": []})
+            if inner:
+                return f"{name}.{inner}"
+    return ""
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """{name: type} of a dataclass or a named tuple; {} for any other type."""
+    return get_type_hints(kind) if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields") else {}
+
+
 def _plain(value: Any) -> Any:
-    if not isinstance(value, tuple):
-        return value
-    if hasattr(value, "_asdict"):
-        return value._asdict()
-    return [_plain(item) for item in value]
+    if isinstance(value, tuple):
+        return value._asdict() if hasattr(value, "_asdict") else [_plain(item) for item in value]
+    return to_record(value) if dataclasses.is_dataclass(value) else value
 
 
 @cache
@@ -38,12 +55,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if get_origin(kind) is tuple:
         item = _reader(get_args(kind)[0])
         return lambda values: tuple(map(item, values))
-    if dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(kind)]
-    elif hasattr(kind, "_fields"):
-        names = list(kind._fields)
-    else:
+    fields = _fields(kind)
+    if not fields:
         return lambda value: value
-    hints = get_type_hints(kind)
-    readers = [(name, _reader(hints[name])) for name in names]
+    readers = [(name, _reader(hint)) for name, hint in fields.items()]
     return lambda record: kind(**{name: read(record[name]) for name, read in readers})

@@ -30,7 +30,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One part of a picture: bands stacked on each other, or lines; `most` is the axis' end, None as far as needed."""
+    """One part of a picture: bands stacked on each other, or lines; `most` is the axis' end, None as far as needed.
+
+    Where a result has parts, there is one band: a line for each part shows it, in the part's colour and with its name.
+    """
 
     title: str
     unit: str
@@ -115,6 +118,10 @@ class Stream:
     describe: Callable[[Any], str] = _nothing
     simulate: Callable[[Random, str, int, Any], Any] | None = None
     columnar: Callable[[], Columnar] | None = None
+
+    def __post_init__(self) -> None:
+        if self.shape.parts and any(panel.kind == "lines" and len(panel.bands) > 1 for panel in self.plot.panels):
+            raise TypeError(f"{self.name}: a panel that has a line for each part has one band")
 
     def from_record(self, record: Record) -> Any:
         """A record that Avro has read -> a snapshot, unchecked."""

@@ -32,12 +32,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(text)
     (patch,) = re.findall(r"^```diff\n(.*?)^```$", PAGE, re.M | re.S)
     text = (folder / PATCHED).read_text()
-    lines = patch.splitlines()
-    before = [line[1:] for line in lines if line[0] in " -"]
-    for line in before:
-        assert f"{line}\n" in text, line
-    text = text.replace(f"{lines[1][1:]}\n", f"{lines[0][1:]}\n{lines[1][1:]}\n")
-    text = text.replace(lines[2][1:], lines[3][1:])
+    new_import, its_place, old, new = (line[1:] for line in patch.splitlines())
+    # Who has added a stream of their own has more names than the page shows.
+    old, new = old.removesuffix(")}"), new.removesuffix(")}")
+    assert new.startswith(old)
+    for line in (its_place, old):
+        assert f"\n{line}" in text, line
+    text = text.replace(f"\n{its_place}\n", f"\n{new_import}\n{its_place}\n").replace(old, new)
     (folder / PATCHED).write_text(text)
     return folder
 
