@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, KeysView, Set
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -27,6 +28,9 @@ from tests.support.labs import Labkit, keep_ports, lab_environment, settings_of
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
+# A busy machine of two cores would fail on Hypothesis' deadline of 200 ms, not on the code.
+hypothesis.settings.register_profile("unit", deadline=None, database=None)
+hypothesis.settings.load_profile("unit")
 
 #: Of a failure, what is said at once.
 _LAST_LINES = 25

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot
-
-# A busy machine of two cores would fail on Hypothesis' deadline of 200 ms, not on the code.
-settings.register_profile("unit", deadline=None, database=None)
-settings.load_profile("unit")
 
 ANY_TICKS = st.integers(0, 2**63 - 1)
 #: 2**45 ticks are 11,000 years: `ticks * 100.0` is exact, as in every real reading.
