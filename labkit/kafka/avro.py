@@ -75,9 +75,12 @@ class DeserializationError(ValueError):
 
 
 def read_schema(schema_dir: Path, stream: Stream) -> Schema:
-    """The schema that this version writes for a stream, as parsed JSON. Raises BadInput where it lacks a field."""
+    """The schema that this version writes for a stream, as parsed JSON. Raises BadInput where it does not fit."""
     path = schema_dir / stream.schema_file
-    schema = cast(Schema, json.loads(path.read_text()))
+    try:
+        schema = cast(Schema, json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The schema {path} cannot be read: {error}.") from None
     if missing := missing_field(stream.snapshot, schema):
         raise BadInput(f"{path} has no field {missing}, which {stream.snapshot.__name__} has.")
     return schema

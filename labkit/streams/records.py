@@ -25,16 +25,16 @@ def from_record(kind: type, record: Record) -> Any:
     return _reader(kind)(record)
 
 
-def missing_field(kind: type, schema: Record) -> str:
+def missing_field(kind: type, schema: Any) -> str:
     """The first field of `kind` (or of the parts in it: "cpus.user") that an Avro schema of a record lacks; or ""."""
-    there = {field["name"]: field["type"] for field in schema["fields"]}
+    fields = schema.get("fields", []) if isinstance(schema, dict) else []
+    there = {field["name"]: field["type"] for field in fields}
     for name, hint in _fields(kind).items():
         if name not in there:
             return name
         if get_origin(hint) is tuple and _fields(part := get_args(hint)[0]):
-            items = there[name]["items"] if isinstance(there[name], dict) else {}
-            inner = missing_field(part, items if isinstance(items, dict) and "fields" in items else {"fields": []})
-            if inner:
+            array = there[name]
+            if inner := missing_field(part, array.get("items") if isinstance(array, dict) else None):
                 return f"{name}.{inner}"
     return ""
 

@@ -105,6 +105,16 @@ def test_a_schema_that_lacks_a_field_is_named_with_it(stream: Stream, lacking: s
         read_schema(tmp_path, stream)
 
 
+@pytest.mark.parametrize("text", [None, "", "{", '"long"', '{"type": "long"}'])
+def test_a_file_that_is_no_schema_of_a_record_is_one_sentence(text: str | None, tmp_path: Path) -> None:
+    stream = STREAMS["procstat"]
+    if text is not None:
+        (tmp_path / stream.schema_file).write_text(text)
+    with pytest.raises(BadInput, match=stream.schema_file) as caught:
+        read_schema(tmp_path, stream)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_field_that_lacks_in_a_part_is_named_too() -> None:
     without = {**SCHEMA, "fields": [*SCHEMA["fields"][:2], {"name": "interfaces", "type": {
         "type": "array", "items": {**ITEM, "fields": ITEM["fields"][:1]},
