@@ -26,7 +26,7 @@ from labkit.flink.environment import Cluster
 from labkit.kafka.flow import Flow
 from labkit.parquet.folder import RowFolder
 from labkit.setup.place import install_dir
-from labkit.streams.names import job_name
+from labkit.streams.names import job_name, topic_name
 from labkit.streams.registry import STREAMS
 from labkit.system.repository import REPOSITORY
 
@@ -54,7 +54,7 @@ def _moved(port: int) -> Callable[[dict[str, Any]], int]:
 
 def _named(kind: str) -> Callable[[dict[str, Any]], str]:
     """The default of a topic: the stream, what is in it, and the suffix."""
-    return lambda given: f"{given['stream']}_{kind}{given['suffix']}"
+    return lambda given: topic_name(kind, given["stream"], given["suffix"])
 
 
 class Settings(BaseSettings):
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
         if stream == self.stream:
             return self
         values = self.model_dump(exclude={"stream", *_TOPICS})
-        topics = {name: f"{stream}_{name.removesuffix('_topic')}{self.suffix}" for name in _TOPICS}
+        topics = {name: topic_name(name.removesuffix("_topic"), stream, self.suffix) for name in _TOPICS}
         return Settings(**{**values, **topics, "stream": stream})
 
     def job_name(self, job: str) -> str:

@@ -120,7 +120,7 @@ _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 def _part_names(rows: pd.DataFrame, shape: Shape) -> pd.Series[str] | None:
     """Which part each row is of; None where a result has none."""
-    parts = [name for name in shape.key if name not in ("hostname", "ts")]
+    parts = list(shape.part_key)
     return rows[parts].agg(" ".join, axis=1) if parts else None
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 
 from labkit.errors import BadInput, LabkitError
 from labkit.parquet.read import in_natural_order, natural
+from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.stream import Stream
 
 __all__ = ["TOTAL", "busiest_cpu", "coarsen", "gaps", "grid", "one_host", "summary", "summary_of"]
@@ -33,19 +34,8 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
     The mean is weighted by time_delta_ms: an interval of 10 s counts ten times one of 1 s.
     """
-    frame = frame.reset_index(drop=True)
-    frame["busy_ms"] = frame["total_busy_pct"] * frame["time_delta_ms"]
-    lines = frame.groupby(["hostname", "cpu_id"])
-    peaks = frame.loc[lines["total_busy_pct"].idxmax()].set_index(["hostname", "cpu_id"])
-    result = pd.DataFrame(
-        {
-            "intervals": lines.size(),
-            "mean_busy_pct": lines["busy_ms"].sum() / lines["time_delta_ms"].sum(),
-            "peak_busy_pct": peaks["total_busy_pct"],
-            "peak_at": pd.to_datetime(peaks["ts"], utc=True),
-        }
-    )
-    return in_natural_order(result.reset_index(), ["hostname", "cpu_id"])
+    names = {"mean": "mean_busy_pct", "peak": "peak_busy_pct"}
+    return summary_of(frame, PROCSTAT).rename(columns=names)
 
 
 def summary_of(frame: pd.DataFrame, stream: Stream) -> pd.DataFrame:

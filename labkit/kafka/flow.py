@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.streams.names import job_name
+from labkit.streams.names import job_name, topic_name
 from labkit.streams.stream import Stream
 from labkit.system.repository import REPOSITORY
 
@@ -40,7 +40,7 @@ class Flow:
     def __post_init__(self) -> None:
         for what in ("snapshots", "metrics", "dead_letters"):
             if not getattr(self, f"{what}_topic"):
-                object.__setattr__(self, f"{what}_topic", f"{self.stream.name}_{what}{self.suffix}")
+                object.__setattr__(self, f"{what}_topic", topic_name(what, self.stream.name, self.suffix))
 
     @property
     def subject(self) -> str:

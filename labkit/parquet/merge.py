@@ -114,7 +114,7 @@ def _runs(files: Sequence[Path], schema: pa.Schema, most_rows: int) -> Iterator[
 
 def _sorted(table: pa.Table, shape: Shape) -> pa.Table:
     """By hostname, ts and the names of the parts (cpu9 before cpu10), as `read_rows` gives them."""
-    parts = [name for name in shape.key if name not in ("hostname", "ts")]
+    parts = shape.part_key
     for name in parts:
         texts = table[name].combine_chunks().dictionary_encode()
         known = texts.dictionary.to_pylist()

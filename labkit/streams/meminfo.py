@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from labkit.streams.parsing import ReadingError, count
+from labkit.streams.parsing import ReadingError, count, whole_lines
 from labkit.streams.rules import Comparison, by_time
 from labkit.streams.stream import Band, Panel, Plot, Stream
 
@@ -83,9 +83,7 @@ def parse_meminfo(text: str, hostname: str, timestamp: int) -> MemorySnapshot:
     Lines this module does not know are left alone. Raises `ReadingError` for a line of its own that is garbled, and
     for a kernel without MemAvailable: before Linux 3.14 nobody says how much memory can be had.
     """
-    *lines, rest = text.split("\n")
-    if rest:
-        raise ReadingError(READS, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
+    lines = whole_lines(READS, text)
     values: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         name, _, words = line.partition(":")

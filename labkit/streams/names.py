@@ -1,8 +1,8 @@
-"""The names of a stream's jobs."""
+"""The names of a stream's jobs and topics."""
 
 from __future__ import annotations
 
-__all__ = ["ENRICHMENT", "JOBS", "PARQUET", "in_words", "job_name", "stream_option"]
+__all__ = ["ENRICHMENT", "JOBS", "PARQUET", "in_words", "job_name", "stream_option", "topic_name"]
 
 ENRICHMENT = "enrichment"
 PARQUET = "parquet"
@@ -15,6 +15,11 @@ _FIRST_STREAM = "procstat"
 def job_name(job: str, stream: str, suffix: str = "") -> str:
     """The name of a stream's job in Flink's list, its consumer group, its state's folder: "parquet-meminfo"."""
     return f"{job}{'' if stream == _FIRST_STREAM else f'-{stream}'}{suffix}"
+
+
+def topic_name(kind: str, stream: str, suffix: str = "") -> str:
+    """The name of a stream's topic of snapshots, metrics or dead_letters: "meminfo_metrics"."""
+    return f"{stream}_{kind}{suffix}"
 
 
 def stream_option(stream: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit.errors import LabkitError
 
-__all__ = ["COUNT_END", "ReadingError", "count"]
+__all__ = ["COUNT_END", "ReadingError", "count", "whole_lines"]
 
 #: Avro's long; the kernel's u64 counters take 2.9e9 years to get there at 100 Hz.
 COUNT_END = 2**63
@@ -18,6 +18,14 @@ class ReadingError(LabkitError):
         super().__init__(f"{reads} line {line}, column {column}: {why}.")
         self.line = line
         self.column = column
+
+
+def whole_lines(reads: str, text: str) -> list[str]:
+    """The lines of a text as the kernel writes it. Raises `ReadingError` where it ends in the middle of one."""
+    *lines, rest = text.split("\n")
+    if rest:
+        raise ReadingError(reads, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
+    return lines
 
 
 def count(reads: str, word: str, line: int, column: int) -> int:

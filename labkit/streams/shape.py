@@ -40,7 +40,12 @@ class Shape:
     @property
     def key(self) -> tuple[str, ...]:
         """What a row is known by: hostname, ts, and the texts of its part."""
-        return ("hostname", "ts", *(column.name for column in self.part_fields if column.kind is str))
+        return ("hostname", "ts", *self.part_key)
+
+    @property
+    def part_key(self) -> tuple[str, ...]:
+        """What tells the parts of a result apart: their texts; nothing where there are no parts."""
+        return tuple(column.name for column in self.part_fields if column.kind is str)
 
     @property
     def values(self) -> tuple[Column, ...]:

@@ -48,7 +48,7 @@ def other_line(stream: Stream, result: Any) -> str:
 def _rows(stream: Stream, result: Any, panel: Panel) -> Iterator[tuple[tuple[str, ...], list[float]]]:
     """The names of each part (none where there are no parts), and the values of the panel's bands."""
     places = {column.name: place for place, column in enumerate(stream.shape.columns)}
-    names = [places[name] for name in stream.shape.key if name not in ("hostname", "ts")]
+    names = [places[name] for name in stream.shape.part_key]
     for row in stream.shape.rows(result):
         values = [sum(row[places[column]] for column in band.columns) for band in panel.bands]
         yield tuple(str(row[place]) for place in names), values

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from labkit.streams.parsing import ReadingError, count
+from labkit.streams.parsing import ReadingError, count, whole_lines
 
 __all__ = [
     "CPU_COLUMNS", "MAX_CPU_LINES", "MAX_CPU_NAME", "READS", "CpuTimes", "Snapshot", "check_snapshot", "mend_record",
@@ -82,9 +82,7 @@ def parse_stat(text: str, hostname: str, timestamp: int) -> Snapshot:
     Lines this module does not know are left alone. Raises `ReadingError` for a line that is
     cut short or garbled, and where there is no CPU line or no btime line at all.
     """
-    *lines, rest = text.split("\n")
-    if rest:
-        raise ReadingError(READS, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
+    lines = whole_lines(READS, text)
     cpus: list[CpuTimes] = []
     many: dict[str, tuple[int, ...]] = {"intr": (), "softirq": ()}
     single: dict[str, int] = {}
