@@ -40,7 +40,6 @@ from labkit.flink.tables import Delivery, add_sinks, create_tables, dead_letter
 from labkit.kafka.avro import Schema, SnapshotCodec, read_schema
 from labkit.kafka.flow import Flow
 from labkit.kafka.registry import Registry, retry_until_available
-from labkit.streams.stream import Stream
 from labkit.system.repository import REPOSITORY
 
 __all__ = ["SHARDS", "Options", "define", "python_options"]
@@ -84,7 +83,7 @@ class Decode(ProcessFunction):
             return retry_until_available(partial(registry.schema, number), _wait)
 
         codec = SnapshotCodec(stream, self._schema, writer_schema)
-        self._decoder = batch_decoder(self._schema, codec, stream.columnar and stream.columnar())
+        self._decoder = batch_decoder(self._schema, codec, rules_of(stream, self._schema))
 
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one batch."""
@@ -103,15 +102,16 @@ class Decode(ProcessFunction):
 class Enrich(KeyedProcessFunction):
     """(shard, batch of snapshots) -> a batch of (hostname, JSON of the result, timestamp)."""
 
-    def __init__(self, stream: Stream, keep_for_s: int) -> None:
-        self._stream = stream
+    def __init__(self, flow: Flow, keep_for_s: int) -> None:
+        self._stream = flow.stream
+        self._schema = read_schema(flow.schema_dir, flow.stream)
         self._keep_for_s = keep_for_s
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """The last good snapshot of every host of the current shard, and when (wall clock) it was last heard of."""
         descriptor = ValueStateDescriptor("last good snapshots", Types.PICKLED_BYTE_ARRAY())
         self._state = runtime_context.get_state(descriptor)
-        self._rules = rules_of(self._stream)
+        self._rules = rules_of(self._stream, self._schema)
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[bytes]:
         """Compare a batch with what is known of its hosts."""
@@ -142,7 +142,7 @@ def define(tables: Any, flow: Flow, options: Options) -> None:
     batches = DataStream(rows.transform("to record batches", batch.get_java_type_info(), to_batches)).uid("to-batches")
     decoded = batches.process(Decode(flow), of_shard).uid("decode")
     # The name has the mode in it: PyFlink keeps state in another form in each, and does not say when it finds none.
-    by_host = Enrich(flow.stream, options.host_state_s)
+    by_host = Enrich(flow, options.host_state_s)
     results = _by_shard(decoded, of_shard).process(by_host, batch).uid(f"enrich-{mode}")
     inside = get_gateway().jvm.org.apache.flink.table.runtime.typeutils.InternalTypeInfo.of(result.getLogicalType())
     metrics = DataStream(results._j_data_stream.flatMap(in_jvm.FromResultBatches(), inside)).uid("from-batches")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-__all__ = ["from_record", "missing_field", "to_record"]
+__all__ = ["fields_of", "from_record", "missing_field", "to_record"]
 
 Record = dict[str, Any]
 
@@ -29,17 +29,17 @@ def missing_field(kind: type, schema: Any) -> str:
     """The first field of `kind` (or of the parts in it: "cpus.user") that an Avro schema of a record lacks; or ""."""
     fields = schema.get("fields", []) if isinstance(schema, dict) else []
     there = {field["name"]: field["type"] for field in fields}
-    for name, hint in _fields(kind).items():
+    for name, hint in fields_of(kind).items():
         if name not in there:
             return name
-        if get_origin(hint) is tuple and _fields(part := get_args(hint)[0]):
+        if get_origin(hint) is tuple and fields_of(part := get_args(hint)[0]):
             array = there[name]
             if inner := missing_field(part, array.get("items") if isinstance(array, dict) else None):
                 return f"{name}.{inner}"
     return ""
 
 
-def _fields(kind: Any) -> dict[str, Any]:
+def fields_of(kind: Any) -> dict[str, Any]:
     """{name: type} of a dataclass or a named tuple; {} for any other type."""
     return get_type_hints(kind) if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields") else {}
 
@@ -55,7 +55,7 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if get_origin(kind) is tuple:
         item = _reader(get_args(kind)[0])
         return lambda values: tuple(map(item, values))
-    fields = _fields(kind)
+    fields = fields_of(kind)
     if not fields:
         return lambda value: value
     readers = [(name, _reader(hint)) for name, hint in fields.items()]

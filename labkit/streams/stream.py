@@ -64,8 +64,8 @@ class Columnar(Protocol):
     def empty(self) -> Any:
         """Columns of no snapshot."""
 
-    def of_arrow(self, batch: Any, lengths: Any) -> tuple[Any, Any]:
-        """Avro bodies as one Arrow batch, and their lengths in bytes -> (columns, which of the bodies are sound)."""
+    def of_arrow(self, batch: Any, bodies: list[bytes]) -> tuple[Any, Any]:
+        """Avro bodies as one Arrow batch, and the bodies -> (columns, which of the bodies are sound)."""
 
     def compare_all(self, state: Any, now: Any) -> tuple[Any, Any]:
         """The last good snapshot of each host, and those that came -> the last good ones after them, the results.

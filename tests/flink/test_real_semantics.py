@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from labkit.flink.enrichment import SHARDS, shard_of
 from labkit.jobs.stop import drain_and_stop
 from labkit.jobs.submit import submit
 from labkit.kafka.consumer import read_topic
+from labkit.kafka.offsets import committed_offsets
 from labkit.kafka.producer import produce
 from labkit.lab.account import measure
 from labkit.parquet.read import read_metrics
@@ -238,9 +240,10 @@ def test_the_state_of_hosts_that_vanished_is_dropped(lab: Settings, tmp_path: Pa
     for name, keep_s in (("kept", 3600), ("dropped", 1)):
         settings = own_lab(lab, tmp_path / name, f"ttl_{name}", host_state_s=keep_s)
         submit(settings, ENRICHMENT)
-        produce(settings.flow, hosts([f"gone-{number}" for number in range(300)], 2, seed=1, cpus=32))
-        # TTL counts from when the job wrote the state; an interval that is out says that it has.
-        wait_for(lambda topic=settings.metrics_topic: sum(1 for _ in read_topic(lab.kafka_bootstrap, topic)) == 300)
+        produce(settings.flow, hosts([f"gone-{number}" for number in range(300)], 1, seed=1, cpus=32))
+        # A host is dropped some time after the job has written its state; what it has committed, it has written.
+        read = partial(committed_offsets, lab.kafka_bootstrap, settings.snapshots_topic, settings.job_name(ENRICHMENT))
+        wait_for(lambda read=read: sum(read().values()) == 300)
         vanished = time.time()
         wait_for(lambda vanished=vanished: time.time() > vanished + 2)
         produce(settings.flow, hosts(one_of_each_shard(), 1, seed=2))

@@ -17,7 +17,7 @@ from labkit.settings import REPOSITORY
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.registry import STREAMS
-from labkit.streams.stream import Stream
+from labkit.streams.stream import Columnar, Stream
 from tests.support.strategies import snapshots
 
 COLUMNAR = [stream for stream in STREAMS.values() if stream.columnar is not None]
@@ -29,17 +29,16 @@ def test_every_stream_with_rules_on_columns_is_held_to_its_compare() -> None:
     assert sorted(ANY) == sorted(stream.name for stream in COLUMNAR)
 
 
-def records(stream: Stream, rules: object, found: list[Snapshot]) -> list[dict[str, object]]:
+def records(stream: Stream, rules: Columnar, found: list[Snapshot]) -> list[dict[str, object]]:
     schema = read_schema(REPOSITORY / "schemas", stream)
     codec = SnapshotCodec(stream, schema, {1: schema}.get)
-    columnar = None if isinstance(rules, ScalarRules) else stream.columnar and stream.columnar()
-    decoder = batch_decoder(schema, codec, columnar)
+    decoder = batch_decoder(schema, codec, rules)
     known, lines = None, []
     for batch in (found[:3], found[3:]):
         _, columns, reasons = decoder.decode([codec.encode(one, 1) for one in batch])
         assert reasons == {}
-        known, results = enrich(rules, known, columns, wall_s=0.0, keep_for_s=float("inf"))  # type: ignore[arg-type]
-        lines += rules.json_lines(results).splitlines()  # type: ignore[attr-defined]
+        known, results = enrich(rules, known, columns, wall_s=0.0, keep_for_s=float("inf"))
+        lines += rules.json_lines(results).splitlines()
     return [orjson.loads(line) for line in lines]
 
 
@@ -62,5 +61,7 @@ def test_numbers_at_every_length_that_avro_has_are_read_on_columns_of_procstat()
 @given(data=st.data())
 def test_the_two_ways_of_the_engine_give_the_same(stream: Stream, data: st.DataObject) -> None:
     found = data.draw(st.lists(ANY[stream.name], max_size=8))
-    by_column, by_record = (records(stream, rules, found) for rules in (rules_of(stream), ScalarRules(stream)))
+    schema = read_schema(REPOSITORY / "schemas", stream)
+    ways = rules_of(stream, schema), ScalarRules(stream, schema)
+    by_column, by_record = (records(stream, rules, found) for rules in ways)
     assert json.dumps(by_column) == json.dumps(by_record)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.flink.engine.scalar import Items, ScalarRules
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.settings import REPOSITORY
 from labkit.streams.meminfo import MEMINFO, MemorySnapshot, compare, parse_meminfo
@@ -102,20 +100,3 @@ def test_what_is_written_is_read_back(snapshot: MemorySnapshot, schema_id: int) 
     schema = read_schema(REPOSITORY / "schemas", MEMINFO)
     codec = SnapshotCodec(MEMINFO, schema, {schema_id: schema}.get)
     assert codec.decode(codec.encode(snapshot, schema_id)) == snapshot
-
-
-@given(st.lists(snapshots(), max_size=12), st.integers(0, 12))
-def test_the_engine_gives_what_compare_gives_however_a_stream_is_cut(found: list[MemorySnapshot], cut: int) -> None:
-    states: dict[str, int] = {}
-    expected = []
-    for one in found:
-        _, states[one.hostname], result = compare(states.get(one.hostname), one)
-        if result is not None:
-            expected.append(orjson.loads(orjson.dumps(result)))
-    rules = ScalarRules(MEMINFO)
-    state, records = rules.empty(), []
-    for batch in (found[:cut], found[cut:]):
-        state, results = rules.compare_all(state, Items([one.hostname for one in batch], batch))
-        records += [orjson.loads(line) for line in rules.json_lines(results).splitlines()]
-    assert records == expected
-    assert dict(zip(state.hostnames, state.items, strict=True)) == states

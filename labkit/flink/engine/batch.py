@@ -1,6 +1,6 @@
 """What the enrichment does with a batch, without Flink: the function that the job calls, and `labkit try`.
 
-enrich(rules_of(stream), None, batch, wall_s, keep_for_s)  ->  ((state, heard_s), results)
+enrich(rules_of(stream, schema), None, batch, wall_s, keep_for_s)  ->  ((state, heard_s), results)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labkit.flink.engine.scalar import ScalarRules
+from labkit.kafka.avro import Schema
 from labkit.streams.stream import Columnar, Stream
 
 __all__ = ["Known", "enrich", "rules_of"]
@@ -19,14 +20,12 @@ __all__ = ["Known", "enrich", "rules_of"]
 Known = tuple[Any, npt.NDArray[np.float64]]
 
 
-def rules_of(stream: Stream) -> Columnar | ScalarRules:
-    """The stream's rules on columns, or its `compare` for each record."""
-    return stream.columnar() if stream.columnar else ScalarRules(stream)
+def rules_of(stream: Stream, schema: Schema) -> Columnar:
+    """The stream's rules on columns, or its `check` and `compare` for each record."""
+    return stream.columnar() if stream.columnar else ScalarRules(stream, schema)
 
 
-def enrich(
-    rules: Columnar | ScalarRules, known: Known | None, now: Any, wall_s: float, keep_for_s: float
-) -> tuple[Known, Any]:
+def enrich(rules: Columnar, known: Known | None, now: Any, wall_s: float, keep_for_s: float) -> tuple[Known, Any]:
     """What is known of hosts, and a batch of snapshots -> what is known after it, the results.
 
     A host that was not heard of for `keep_for_s` is dropped.

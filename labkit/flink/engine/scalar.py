@@ -1,15 +1,23 @@
-"""The rules of a stream that has none on columns: `compare`, called for each record of a batch."""
+"""The rules of a stream that has none on columns: its `check` and `compare`, called for each record of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import islice
+from typing import Any, get_args, get_origin
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+import pyarrow as pa
+import pyruhvro
 
+from labkit.streams.arrow import body_lengths, is_plain, lengths, numbers, offsets, texts
+from labkit.streams.records import fields_of
+from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
 from labkit.streams.stream import Stream
 
 __all__ = ["Items", "Results", "ScalarRules"]
@@ -17,7 +25,7 @@ __all__ = ["Items", "Results", "ScalarRules"]
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """n things of hosts, in order: snapshots, or what the next snapshot of each host is compared with."""
+    """n things of hosts, in order: snapshots, Avro bodies, or what the next snapshot of each host is compared with."""
 
     hostnames: list[str]
     items: list[Any]
@@ -27,44 +35,98 @@ class Items:
 
     def take(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Items:
         """Those at `rows`, in that order."""
-        numbers = [int(row) for row in rows]
-        return Items([self.hostnames[row] for row in numbers], [self.items[row] for row in numbers])
+        chosen = [int(row) for row in rows]
+        return Items([self.hostnames[row] for row in chosen], [self.items[row] for row in chosen])
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """k results in the order of their snapshots; timestamp: int64[k], ms."""
+    """k results in the order of their snapshots; timestamp: int64[k], ms; lines: the JSON of each."""
 
     hostnames: list[str]
     timestamp: npt.NDArray[np.int64]
-    results: list[Any]
+    lines: list[bytes]
 
 
 class ScalarRules:
-    """What `Columnar` asks for, made of a stream's `compare`."""
+    """What `Columnar` asks for, made of a stream's `check` and `compare`.
 
-    def __init__(self, stream: Stream) -> None:
-        self._compare = stream.compare
+    Where the schema is plain, snapshots go from one task to the next as the Avro bodies that they came in. Each is
+    built when its turn comes: few live at a time, and nothing is pickled field by field.
+    """
+
+    def __init__(self, stream: Stream, schema: Any) -> None:
+        self.is_plain = is_plain(schema)
+        self._schema, self._kind = json.dumps(schema), stream.snapshot
+        self._check, self._compare = stream.check, stream.compare
 
     def empty(self) -> Items:
         """No host."""
         return Items([], [])
 
+    def of_arrow(self, batch: pa.RecordBatch, bodies: list[bytes]) -> tuple[Items, npt.NDArray[np.bool_]]:
+        """Bodies as one batch -> those that are sound, still as bodies, and which these are."""
+        names, timestamp = batch.column("hostname"), numbers(batch.column("timestamp"))
+        good = (timestamp >= 0) & (timestamp <= LAST_TIMESTAMP) & (np.diff(offsets(names)) <= MAX_HOSTNAME)
+        good &= body_lengths(batch) == lengths(bodies)
+        snapshots = _instances(self._kind)(batch)
+        good &= np.fromiter((not self._check(one) for one in snapshots), dtype=bool, count=len(batch))
+        found = Items(texts(names), bodies)
+        return (found if good.all() else found.take(np.flatnonzero(good))), good
+
     def compare_all(self, state: Items, now: Items) -> tuple[Items, Results]:
         """What is known of each host, and snapshots that came -> what is known after them, the results."""
         known = dict(zip(state.hostnames, state.items, strict=True))
-        compare, results = self._compare, []
-        for name, snapshot in zip(now.hostnames, now.items, strict=True):
+        compare, hostnames, timestamps, lines = self._compare, [], [], []
+        for name, snapshot in zip(now.hostnames, self._snapshots(now.items), strict=True):
             _, known[name], result = compare(known.get(name), snapshot)
-            if result is not None:
-                results.append(result)
-        timestamps = np.array([result.timestamp for result in results], dtype=np.int64)
-        return Items(list(known), list(known.values())), Results([one.hostname for one in results], timestamps, results)
+            if result is not None:  # written at once: thousands that wait for it would keep Python's collector busy
+                hostnames.append(result.hostname)
+                timestamps.append(result.timestamp)
+                lines.append(orjson.dumps(result))
+        results = Results(hostnames, np.array(timestamps, dtype=np.int64), lines)
+        return Items(list(known), list(known.values())), results
+
+    def _snapshots(self, items: list[Any]) -> Iterable[Any]:
+        if not self.is_plain or not items:
+            return items
+        return _instances(self._kind)(pyruhvro.deserialize_array(items, self._schema))
 
     def json_lines(self, results: Results) -> bytes:
         """A line of JSON for each result."""
-        return _lines(map(orjson.dumps, results.results))
+        return b"".join(line + b"\n" for line in results.lines)
 
 
-def _lines(texts: Iterable[bytes]) -> bytes:
-    return b"".join(text + b"\n" for text in texts)
+@cache
+def _instances(kind: Any) -> Callable[[Any], Iterator[Any]]:
+    """What turns a column into values of `kind`, by the types of its fields: a dataclass, a named tuple, a tuple of
+    either, or what Arrow has.
+    """
+    if get_origin(kind) is tuple:
+        inner = _instances(get_args(kind)[0])
+        return lambda column: _tuples(inner(column.values), np.diff(offsets(column)).tolist())
+    readers = [(name, _instances(hint)) for name, hint in fields_of(kind).items()]
+    if not readers:
+        return _plain
+    make = kind
+    if any(field.kw_only for field in getattr(kind, "__dataclass_fields__", {}).values()):
+        names = [name for name, _ in readers]
+
+        def make(*values: Any) -> Any:
+            return kind(**dict(zip(names, values, strict=True)))
+
+    return lambda column: map(make, *(read(_field(column, name)) for name, read in readers))
+
+
+def _field(column: pa.StructArray | pa.RecordBatch, name: str) -> pa.Array:
+    return column.column(name) if isinstance(column, pa.RecordBatch) else column.field(name)
+
+
+def _tuples(values: Iterator[Any], counts: list[int]) -> Iterator[tuple[Any, ...]]:
+    return (tuple(islice(values, count)) for count in counts)
+
+
+def _plain(column: pa.Array) -> Iterator[Any]:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return iter(texts(column))
+    return iter(column.to_numpy(zero_copy_only=False).tolist())

@@ -41,8 +41,8 @@ def try_snapshots(stream: Stream, snapshots: Iterable[Any], schema_dir: Path) ->
     codec = SnapshotCodec(stream, schema, lambda _: schema)
     values = [codec.encode(snapshot, 1) for snapshot in snapshots]
     begin = time.perf_counter()
-    rules = rules_of(stream)
-    _, columns, reasons = batch_decoder(schema, codec, stream.columnar and stream.columnar()).decode(values)
+    rules = rules_of(stream, schema)
+    _, columns, reasons = batch_decoder(schema, codec, rules).decode(values)
     _, found = enrich(rules, None, columns, time.time(), _FOR_EVER_S)
     results = [from_record(stream.result, orjson.loads(line)) for line in rules.json_lines(found).splitlines()]
     seconds = time.perf_counter() - begin
