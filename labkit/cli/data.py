@@ -208,6 +208,7 @@ def watch(
     ] = False,
 ) -> None:
     """What each host does now, from the metrics topic, until Ctrl-C. Reads uncommitted unless told otherwise."""
+    from labkit.jobs.failure import failing
     from labkit.watch.poll import watch as follow
 
     settings = settings_of_this_lab(stream=stream)
@@ -217,7 +218,8 @@ def watch(
     with stop_signals("closing the view") as stop:
         follow(out, settings.flow, stop, committed=committed, host=host, seconds=seconds,
                checkpoint_interval_s=settings.checkpoint_interval_s,
-               say=lambda text: err.print(text, markup=False))  # fmt: skip
+               say=lambda text: err.print(text, markup=False),
+               why_silent=lambda: " ".join(failing(settings)))  # fmt: skip
 
 
 @command("dead-letters", "labkit dead-letters 17 --repair")

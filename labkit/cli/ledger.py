@@ -10,6 +10,7 @@ import typer
 from labkit.cli.app import (
     StreamName,
     command,
+    err,
     out,
     print_ledger,
     require_one_of,
@@ -27,11 +28,14 @@ __all__ = ["burn", "chaos", "ledger"]
 def ledger(stream: StreamName = None) -> None:
     """Compare what must have come out of the snapshots with what is there. Exit status 0 only where it balances."""
     from labkit.cli.view import LedgerView
+    from labkit.jobs.failure import failing
     from labkit.lab.account import measure
 
     settings = settings_of_this_lab(stream=stream)
     with LedgerView(out) as view:
         account = measure(settings, view)
+    for sentence in failing(settings):
+        err.print(sentence, markup=False)
     print_ledger(account)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labkit.errors import BadInput
 from labkit.flink.home import client_environment
 
 __all__ = ["BUNDLE_MS", "Cluster", "Submitted", "newest_state", "remote_environment", "submit"]
@@ -84,13 +85,27 @@ def remote_environment(
 
 
 def newest_state(cluster: Cluster, job: str) -> Path | None:
-    """The newest complete savepoint or retained checkpoint of `job`, or None."""
+    """The newest complete savepoint or retained checkpoint of `job`, or None. Raises BadInput where it may not look."""
     patterns = {cluster.savepoints_dir / job: "*/_metadata", cluster.checkpoints_dir / job: "*/chk-*/_metadata"}
     newest: tuple[float, Path | None] = (0.0, None)
-    for file in (file for folder, pattern in patterns.items() for file in folder.glob(pattern)):
+    for file in (file for folder, pattern in patterns.items() for file in _files(folder) if file.match(pattern)):
         with suppress(FileNotFoundError):  # a newer checkpoint has just taken its place
             newest = max(newest, (file.stat().st_mtime, file.parent), key=lambda one: one[0])
     return newest[1]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder; `Path.glob` would pass over what may not be read, as if nothing were there."""
+
+    def on_error(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise BadInput(
+                f"The saved state in {error.filename} cannot be read: {error.strerror}.",
+                "Give it to the user who runs the lab, or set it aside.",
+            )
+
+    for found, _, names in os.walk(folder, onerror=on_error):
+        yield from (Path(found, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,17 @@ from labkit.jobs import running_jobs
 from labkit.settings import Settings
 from labkit.streams.names import JOBS, in_words
 
-__all__ = ["JobFails", "Trouble", "job_failure", "require_sound", "trouble", "watched", "whole_trace", "why_failing"]
+__all__ = [
+    "JobFails",
+    "Trouble",
+    "failing",
+    "job_failure",
+    "require_sound",
+    "trouble",
+    "watched",
+    "whole_trace",
+    "why_failing",
+]
 
 _LOOK_EVERY_S = 1.0
 _ENDED_ON_PURPOSE = ("CANCELLING", "CANCELED", "FINISHED", "SUSPENDED")
@@ -33,6 +43,7 @@ class JobFails(LabkitError):
 class Trouble:
     """A job that does not run as it should: a sentence, and what to do about it. Not all fail, some have to begin."""
 
+    job: str
     what: str
     todo: str
     fails: bool
@@ -139,12 +150,20 @@ def trouble(settings: Settings) -> list[Trouble]:
             if job.name.partition("-")[0] in JOBS and not job.is_over:
                 end = f"To end it: labkit stop {in_words(job.name)}. "
             what, todo = f"The job {job.name} {_fails(job)}: {cause}.", end + whole_trace(settings, job)
-            found.append(Trouble(what, todo, fails=True))
+            found.append(Trouble(job.name, what, todo, fails=True))
         elif not _all_at_work(rest, job):
             tasks = ", ".join(f"{count} {state}" for state, count in sorted(rest.tasks(job.id).items()))
             what = f"The job {job.name} does not run yet: it is {job.state}, its tasks are {tasks or 'not there'}."
-            found.append(Trouble(what, "If that stays so: labkit logs jobmanager", fails=False))
+            found.append(Trouble(job.name, what, "If that stays so: labkit logs jobmanager", fails=False))
     return found
+
+
+def failing(settings: Settings) -> list[str]:
+    """Each of this pipeline's jobs that fails, as a sentence and what to do; none where the cluster does not answer."""
+    own = {settings.job_name(name) for name in JOBS}
+    with suppress(LabkitError):
+        return [f"{one.what} {one.todo}" for one in trouble(settings) if one.fails and one.job in own]
+    return []
 
 
 def _fails(job: Job) -> str:

@@ -7,7 +7,6 @@ Always read_committed: what an open or aborted transaction wrote is not there (K
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -16,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka.quiet import quiet
 from labkit.kafka.topics import kafka_unavailable, topic_partitions
+from labkit.system.waiting import retry
 
 __all__ = ["POLL_S", "Offsets", "Reader", "partitions_of", "read_topic"]
 
@@ -98,11 +98,12 @@ def _end(consumer: Consumer, topic: str, partition: int, *, whole: bool) -> int:
 
 def _watermarks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
     """First offset and end. A topic that was made just now is asked again: its broker is told a little later."""
-    until = time.monotonic() + POLL_S
-    while True:
-        try:
-            return cast(tuple[int, int], consumer.get_watermark_offsets(place, timeout=POLL_S))
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
-                raise
-        time.sleep(0.05)
+
+    def asked() -> tuple[int, int]:
+        return cast(tuple[int, int], consumer.get_watermark_offsets(place, timeout=POLL_S))
+
+    return retry(asked, KafkaException, _has_a_new_leader, POLL_S, poll_s=0.05)
+
+
+def _has_a_new_leader(error: KafkaException) -> bool:
+    return bool(error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION)

@@ -5,32 +5,27 @@ committed_offsets("127.0.0.1:9092", "procstat_snapshots", "enrichment")   ->   {
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 from confluent_kafka import OFFSET_INVALID, KafkaException, TopicPartition
 
 from labkit.errors import LabkitError
 from labkit.kafka.consumer import POLL_S, Reader, partitions_of, read_topic
 from labkit.kafka.topics import kafka_unavailable
+from labkit.system.waiting import retry
 
 __all__ = ["commit_offsets", "committed_offsets", "furthest", "unread"]
-
-_AGAIN_S = 0.1
 
 
 def committed_offsets(bootstrap: str, topic: str, group: str) -> dict[int, int]:
     """{partition: offset} up to which `group` has committed; 0 where it has committed nothing."""
     partitions = [TopicPartition(topic, number) for number in partitions_of(bootstrap, topic)]
-    until = time.monotonic() + POLL_S
     with Reader(bootstrap, group) as consumer:
-        while True:
-            try:
-                found = consumer.committed(partitions, timeout=POLL_S)
-                break
-            except KafkaException:  # a broker that has just started has to read first who committed what
-                if time.monotonic() > until:
-                    raise kafka_unavailable(bootstrap) from None
-            time.sleep(_AGAIN_S)
+        ask = partial(consumer.committed, partitions, timeout=POLL_S)
+        try:  # a broker that has just started has to read first who committed what
+            found = retry(ask, KafkaException, lambda _: True, POLL_S)
+        except KafkaException:
+            raise kafka_unavailable(bootstrap) from None
     return {part.partition: 0 if part.offset == OFFSET_INVALID else part.offset for part in found}
 
 

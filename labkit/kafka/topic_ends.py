@@ -5,19 +5,18 @@ Ends("127.0.0.1:9092", "procstat_metrics").total()      720_016: records, and a 
 
 from __future__ import annotations
 
-import time
-
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from labkit.kafka.consumer import partitions_of
 from labkit.kafka.topics import admin_client
+from labkit.system.waiting import retry
 
 __all__ = ["Ends"]
 
 #: A partition has just got a leader, and this client still goes by what was there before.
 _LEADER_IS_NEW = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
-_NEW_FOR_S, _AGAIN_S = 10.0, 0.1
+_NEW_FOR_S = 10.0
 
 
 class Ends:
@@ -29,16 +28,13 @@ class Ends:
 
     def total(self) -> int:
         """Their sum."""
-        until = time.monotonic() + _NEW_FOR_S
-        while True:
-            try:
-                return self._total()
-            except KafkaException as error:
-                if error.args[0].code() not in _LEADER_IS_NEW or time.monotonic() > until:
-                    raise
-                time.sleep(_AGAIN_S)
+        return retry(self._total, KafkaException, _is_of_a_new_leader, _NEW_FOR_S)
 
     def _total(self) -> int:
         level = IsolationLevel.READ_UNCOMMITTED
         answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=10)
         return sum(answer.result().offset for answer in answers.values())
+
+
+def _is_of_a_new_leader(error: KafkaException) -> bool:
+    return error.args[0].code() in _LEADER_IS_NEW

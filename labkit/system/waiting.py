@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from labkit.errors import LabkitError
 
-__all__ = ["WITHIN_S", "NotInTime", "wait_until"]
+__all__ = ["WITHIN_S", "NotInTime", "retry", "wait_until"]
 
 WITHIN_S = 60.0
 _POLL_S = 0.1
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 class NotInTime(LabkitError):
@@ -45,3 +46,15 @@ def wait_until(
             raise NotInTime(f"{what}: not within {within_s:g} s{last}.", todo)
         time.sleep(poll_s)
     return answer
+
+
+def retry(call: Callable[[], T], kind: type[E], passes: Callable[[E], bool], within_s: float, poll_s: float = 0.1) -> T:
+    """What `call` returns. While it raises an error of that kind that `passes`, it is called again, for `within_s`."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return call()
+        except kind as error:
+            if not passes(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(poll_s)

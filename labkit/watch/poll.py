@@ -87,22 +87,28 @@ def frames(
     every_s: float = _DRAW_S,
     lines: int | None = None,
     checkpoint_interval_s: float = 10.0,
+    why_silent: Callable[[], str] = lambda: "",
 ) -> Iterator[Frame]:
-    """`follow` as pictures, at most one every `every_s` seconds; the first one at once."""
+    """`follow` as pictures, at most one every `every_s` seconds; the first one at once.
+
+    While nothing comes, `why_silent` is asked now and then for a sentence, "" where there is none.
+    """
     board = LatestByHost()
     how = how_it_reads(flow, committed, checkpoint_interval_s)
-    patience_s = _SILENT_S + (checkpoint_interval_s if committed else 0)
-    begin = time.monotonic()
+    silence = _Silence(why_silent, _SILENT_S + (checkpoint_interval_s if committed else 0))
     drawn = -every_s
     for news in follow(flow, stop, committed=committed, host=host, seconds=seconds):
         now_s = time.monotonic()
         for metrics in news.metrics:
             board.add(metrics, now_s)
+        cause = silence.cause(is_broken=bool(news.metrics))
         if now_s - drawn >= every_s:
             drawn = now_s
             hosts = board.newest(now_s)
-            note = news.trouble or (
-                "" if hosts else _waiting(host, stream_option(flow.stream.name), long=now_s - begin > patience_s)
+            note = (
+                news.trouble
+                or cause
+                or ("" if hosts else _waiting(host, stream_option(flow.stream.name), long=silence.is_long))
             )
             yield Frame(hosts, time.time_ns() // 1_000_000, how, note, lines, flow.stream)
 
@@ -132,27 +138,32 @@ def watch(
     seconds: float | None = None,
     say: Callable[[str], None] = lambda _: None,
     checkpoint_interval_s: float = 10.0,
+    why_silent: Callable[[], str] = lambda: "",
 ) -> None:
     """Show on `console` what comes, until `stop` is set or `seconds` are over.
 
     A terminal gets pictures in place, and keeps the last one. Anything else gets a line for each interval,
-    while `say` hears how it is read and what is wrong. Errors as `follow`.
+    while `say` hears how it is read and what is wrong. While nothing comes, `why_silent` is asked now and then for a
+    sentence, "" where there is none. Errors as `follow`.
     """
     if not console.is_terminal:
         say(how_it_reads(flow, committed, checkpoint_interval_s))
         trouble = ""
+        silence = _Silence(why_silent, _SILENT_S + (checkpoint_interval_s if committed else 0))
         for news in follow(flow, stop, committed=committed, host=host, seconds=seconds):
             for metrics in news.metrics:
                 console.print(
                     plain_line(metrics, time.time_ns() // 1_000_000, flow.stream), markup=False, soft_wrap=True
                 )
-            if news.trouble and news.trouble != trouble:
-                say(news.trouble)
-            trouble = news.trouble
+            found = news.trouble or silence.cause(is_broken=bool(news.metrics))
+            if found and found != trouble:
+                say(found)
+            trouble = found
         return
     pictures = frames(
-        flow, stop, committed=committed, host=host, seconds=seconds, checkpoint_interval_s=checkpoint_interval_s
-    )
+        flow, stop, committed=committed, host=host, seconds=seconds, checkpoint_interval_s=checkpoint_interval_s,
+        why_silent=why_silent,
+    )  # fmt: skip
     last = next(pictures, None)  # errors are said before the screen is taken
     if last is None:
         return
@@ -209,6 +220,29 @@ def _waiting(host: str | None, option: str, *, long: bool) -> str:
         f"and a producer (labkit produce{option})?"
     )
     return f"Waiting for the next interval of {host or 'any host'}." + (hint if long else "")
+
+
+class _Silence:
+    """How long nothing has come, and why: `why` is asked when that is long, and again every `_SILENT_S`."""
+
+    def __init__(self, why: Callable[[], str], patience_s: float) -> None:
+        self._why = why
+        self._patience_s = patience_s
+        self._since = time.monotonic()
+        self._asked = float("-inf")
+        self._cause = ""
+
+    @property
+    def is_long(self) -> bool:
+        return time.monotonic() - self._since > self._patience_s
+
+    def cause(self, *, is_broken: bool) -> str:
+        """The cause, "" where none is known; `is_broken`: something came just now."""
+        if is_broken:
+            self._since, self._cause = time.monotonic(), ""
+        elif self.is_long and time.monotonic() - self._asked > _SILENT_S:
+            self._cause, self._asked = self._why(), time.monotonic()
+        return self._cause
 
 
 class _Tail:

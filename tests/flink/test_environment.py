@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit.errors import BadInput
 from labkit.flink.environment import newest_state
 from labkit.settings import Settings, load_settings
 
@@ -66,16 +67,29 @@ def test_a_checkpoint_that_goes_away_while_one_looks_is_passed_over(
 ) -> None:
     checkpoint(lab, "ffff/chk-12", age_s=2)
     going = checkpoint(lab, "ffff/chk-11", age_s=1) / "_metadata"
-    stat, looks = Path.stat, []
+    stat = Path.stat
 
     def late(path: Path, **options: bool) -> os.stat_result:
         if path == going:
-            looks.append(path)
-            if len(looks) > 1:
-                going.unlink()
+            going.unlink()
         return stat(path, **options)
 
     monkeypatch.setattr(Path, "stat", late)
     found = newest_state(lab.cluster, "enrichment")
     assert not going.exists()
     assert found == lab.checkpoints_dir / "enrichment" / "ffff" / "chk-12"
+
+
+def test_a_state_that_may_not_be_read_is_said_and_nothing_older_is_taken(lab: Settings) -> None:
+    savepoint(lab, "old", age_s=99)
+    newest = checkpoint(lab, "ffff/chk-11", age_s=0)
+    newest.chmod(0)
+    uid = os.geteuid()
+    try:
+        if uid == 0:  # root may read everything
+            os.seteuid(65534)
+        with pytest.raises(BadInput, match=r"The saved state in /\S+ cannot be read: Permission denied"):
+            newest_state(lab.cluster, "enrichment")
+    finally:
+        os.seteuid(uid)
+        newest.chmod(0o755)

@@ -132,6 +132,9 @@ def test_a_job_whose_code_fails_says_so_in_every_command_that_meets_it_and_can_b
         (line,) = (line for line in told.stdout.splitlines() if CAUSE_IN.search(line))
         assert f"The job {job} fails and is started again: ValueError" in line
         assert re.search(r"The whole trace: labkit logs taskmanager, or http://\S+/exceptions", told.stdout)
+    for words in (["ledger"], ["watch", "--seconds", "12"]):
+        told = labkit(*words, LABKIT_SUFFIX=own.suffix)
+        assert CAUSE_IN.search(told.stderr), told
     with pytest.raises(JobFails, match=CAUSE):
         drain_and_stop(own, ENRICHMENT)
     for command, status in (("submit", 2), ("stop", 0)):
