@@ -30,6 +30,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # A busy machine of two cores would fail on Hypothesis' deadline of 200 ms, not on the code.
 hypothesis.settings.register_profile("unit", deadline=None, database=None)
+hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=20_000)
 hypothesis.settings.load_profile("unit")
 
 #: Of a failure, what is said at once.

@@ -108,6 +108,8 @@ def try_file(
         snapshots = [kind.parse(text, hostname, timestamp) for timestamp, hostname, text in found]
     except ReadingError as error:
         raise BadInput(f"{file} is no reading of {kind.name}: {error.what}") from None
+    for problem in dict.fromkeys(problem for _, _, text in found for problem in kind.passed_over(text)):
+        err.print(problem, markup=False)
     trial = try_snapshots(kind, snapshots, settings.schema_dir)
     if rows and trial.rows:
         out.print(rows_table(kind.shape, trial.rows[-rows:]))
@@ -164,6 +166,7 @@ def produce(
     feed = resolve_source(
         settings.flow, settings.hostname, settings.interval_s, interval_given=interval is not None, seconds=seconds,
         replay=replay, speed=speed, as_now=as_now, fleet=fleet, cpus=cpus, seed=seed, scenario=scenario, start=start,
+        say=lambda text: err.print(text, markup=False),
     )  # fmt: skip
     describe = settings.flow.stream.describe
     beats = 0

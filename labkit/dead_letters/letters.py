@@ -29,6 +29,7 @@ from labkit.kafka.avro import (
     Unreadable,
     read_schema,
 )
+from labkit.kafka.avro_schema import NoAvroSchema, parsed_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.flow import Flow
 from labkit.kafka.registry import Registry
@@ -137,7 +138,7 @@ class Diagnoser:
 
     def __init__(self, stream: Stream, schema: Schema, writer_schema: Callable[[int], Schema | None]) -> None:
         self._stream = stream
-        self._schema: Any = fastavro.parse_schema(schema)
+        self._schema: Any = parsed_schema(schema)
         self._ask = writer_schema
         self._asked: dict[int, Schema | None] = {}
         self._codec = SnapshotCodec(stream, schema, self._registered)
@@ -153,7 +154,7 @@ class Diagnoser:
         elif self._as_ours_it_is_a_snapshot(value):
             read, guessed = read_what_can_be(value, HEADER_BYTES, self._schema), True
         try:
-            self._codec.decode(letter.value)
+            self._codec.decode(letter.value, dict(letter.headers))
             still = ""
         except DeserializationError as reason:
             still = str(reason)
@@ -230,8 +231,8 @@ def _repair(letter: DeadLetter, value: bytes, snapshot: Any, what: str) -> Repai
 def _parsed(schema: Schema | None) -> Any:
     """The schema as fastavro wants it; None where there is none, or where it is no Avro."""
     try:
-        return None if schema is None else fastavro.parse_schema(schema)
-    except Exception:  # fastavro raises whatever the schema led it into
+        return None if schema is None else parsed_schema(schema)
+    except NoAvroSchema:
         return None
 
 

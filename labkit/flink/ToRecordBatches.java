@@ -7,10 +7,12 @@ import org.apache.flink.api.common.operators.ProcessingTimeService;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.table.data.ArrayData;
+import org.apache.flink.table.data.MapData;
 import org.apache.flink.table.data.RowData;
 
 /**
- * Rows (key, value, partition, offset) of Kafka records -> many of them in one array of bytes.
+ * Rows (key, value, partition, offset, headers) of Kafka records -> many of them in one array of bytes.
  *
  * A batch goes on when it has enough records or bytes, when its first record has waited long enough, and before the
  * barrier of each checkpoint: so this operator keeps no state, and no record is in a batch when the source's offsets
@@ -48,6 +50,7 @@ public class ToRecordBatches extends AbstractStreamOperator
         this.head.writeLong(row.getLong(3));
         this.add(row.isNullAt(0) ? null : row.getBinary(0));
         this.add(row.isNullAt(1) ? null : row.getBinary(1));
+        this.add(row.isNullAt(4) ? null : headers(row.getMap(4)));
         this.count++;
         if (this.count >= this.records || this.bodies.size() >= this.bytes) {
             this.emit();
@@ -63,6 +66,27 @@ public class ToRecordBatches extends AbstractStreamOperator
         if (data != null) {
             this.bodies.write(data);
         }
+    }
+
+    private static byte[] headers(MapData map) throws Exception {
+        if (map.size() == 0) {
+            return null;
+        }
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        DataOutputStream out = new DataOutputStream(bytes);
+        ArrayData names = map.keyArray();
+        ArrayData values = map.valueArray();
+        for (int i = 0; i < map.size(); i++) {
+            byte[] name = names.getString(i).toBytes();
+            byte[] value = values.isNullAt(i) ? null : values.getBinary(i);
+            out.writeInt(name.length);
+            out.writeInt(value == null ? -1 : value.length);
+            out.write(name);
+            if (value != null) {
+                out.write(value);
+            }
+        }
+        return bytes.toByteArray();
     }
 
     public void onProcessingTime(long timestamp) throws Exception {

@@ -35,7 +35,7 @@ from pyflink.util.java_utils import load_java_class
 from labkit.errors import LabkitError
 from labkit.flink.engine.batch import enrich, rules_of
 from labkit.flink.engine.batch_decoder import batch_decoder
-from labkit.flink.engine.record_batch import decode_records, encode_results
+from labkit.flink.engine.record_batch import decode_headers, decode_records, encode_results
 from labkit.flink.tables import Delivery, add_sinks, create_tables, dead_letter
 from labkit.kafka.avro import Schema, SnapshotCodec, read_schema
 from labkit.kafka.flow import Flow
@@ -88,10 +88,11 @@ class Decode(ProcessFunction):
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one batch."""
         records = decode_records(value)
-        _, columns, reasons = self._decoder.decode(records.values)
+        _, columns, reasons = self._decoder.decode(records.values, records.headers)
         for number, reason in sorted(reasons.items()):
+            headers = decode_headers(records.headers[number])
             yield dead_letter(
-                records.keys[number], records.values[number], reason=reason, kind=reason.kind,
+                records.keys[number], records.values[number], headers, reason=reason, kind=reason.kind,
                 topic=self._flow.snapshots_topic, partition=records.partitions[number], offset=records.offsets[number],
             )  # fmt: skip
         shards = np.array([shard_of(name) for name in columns.hostnames], dtype=np.int64)
@@ -132,9 +133,10 @@ def define(tables: Any, flow: Flow, options: Options) -> None:
     create_tables(tables, flow, options.delivery)
     in_jvm = get_gateway().jvm.labkit
     text, data, number = DataTypes.STRING(), DataTypes.BYTES(), DataTypes.BIGINT()
-    record = _row_data(key=data, value=data, partition=DataTypes.INT(), offset=number)
+    headers = DataTypes.MAP(text, data)
+    record = _row_data(key=data, value=data, partition=DataTypes.INT(), offset=number, headers=headers)
     result = _row_data(key=text, value=data, ts=number)
-    raw = tables.sql_query("SELECT key, `value`, `partition`, `offset` FROM snapshots")
+    raw = tables.sql_query("SELECT key, `value`, `partition`, `offset`, headers FROM snapshots")
     rows = tables._j_tenv.toDataStream(raw._j_table, record)
     batch = Types.PRIMITIVE_ARRAY(Types.BYTE())
     of_shard = Types.ROW([Types.INT(), batch])

@@ -1,6 +1,6 @@
 """The enrichment's way in and out: the tables over Kafka that every enrichment job reads and writes.
 
-    snapshots      key, value, topic, partition, offset     raw bytes, as they came
+    snapshots      key, value, partition, offset, headers   raw bytes, as they came
     metrics        key, value, event_time                   JSON, keyed by hostname
     dead_letters   key, value, headers                      the bytes as they came, and why
 
@@ -9,6 +9,7 @@ Both sinks write in transactions that a checkpoint commits, so a restart neither
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,9 +44,16 @@ def create_tables(tables: Any, flow: Flow, delivery: Delivery) -> None:
         tables.execute_sql(statement)
 
 
-def dead_letter(key: bytes | None, data: bytes | None, **why: Any) -> tuple[OutputTag, Row]:
-    """A record that is no snapshot, for the side output: as it came, and `why` in its headers."""
-    return _dead(), Row(key, data, {name: str(text).encode() for name, text in why.items()})
+def dead_letter(
+    key: bytes | None, data: bytes | None, headers: Mapping[str, bytes | None], **why: Any
+) -> tuple[OutputTag, Row]:
+    """A record that is no snapshot, for the side output: as it came, and `why` beside its headers.
+
+    Where it has a header of such a name itself, that is kept as "record.reason", say. One without a value gets an
+    empty one: the sink would leave it out.
+    """
+    own = {f"record.{name}" if name in why else name: value or b"" for name, value in headers.items()}
+    return _dead(), Row(key, data, own | {name: str(text).encode() for name, text in why.items()})
 
 
 def add_sinks(tables: Any, metrics: Any, decoded: Any) -> None:
@@ -66,7 +74,8 @@ def _source(flow: Flow) -> str:
     return f"""
         CREATE TABLE snapshots (
             key BYTES, `value` BYTES,
-            topic STRING METADATA VIRTUAL, `partition` INT METADATA VIRTUAL, `offset` BIGINT METADATA VIRTUAL
+            `partition` INT METADATA VIRTUAL, `offset` BIGINT METADATA VIRTUAL,
+            headers MAP<STRING, BYTES> METADATA VIRTUAL
         ) WITH (
             'connector' = 'kafka',
             'topic' = '{flow.snapshots_topic}',

@@ -1,3 +1,15 @@
 """Kafka and the registry: topics, producer, consumer, offsets, Avro."""
 
-__all__ = ["avro", "consumer", "flow", "offsets", "producer", "quiet", "registry", "topic_ends", "topics"]
+__all__ = [
+    "avro",
+    "avro_schema",
+    "consumer",
+    "flow",
+    "framing",
+    "offsets",
+    "producer",
+    "quiet",
+    "registry",
+    "topic_ends",
+    "topics",
+]

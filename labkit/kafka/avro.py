@@ -11,30 +11,32 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import fastavro
 from fastavro.schema import to_parsing_canonical_form
+from fastavro.validation import validate
 
 from labkit.errors import BadInput
+from labkit.kafka.avro_schema import NoAvroSchema, parsed_schema
+from labkit.kafka.framing import HEADER_BYTES, MAGIC, in_other_framing
 from labkit.streams.records import missing_field
 from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
 from labkit.streams.stream import Stream
 
 __all__ = [
-    "ASK_AGAIN_S", "MAX_SNAPSHOT_BYTES", "DeserializationError", "Encoded", "SnapshotCodec", "Unreadable",
-    "read_schema",
+    "ASK_AGAIN_S", "HEADER_BYTES", "MAGIC", "MAX_SNAPSHOT_BYTES", "DeserializationError", "Encoded", "SnapshotCodec",
+    "Unreadable", "read_schema",
 ]  # fmt: skip
 
-MAGIC = 0
-HEADER_BYTES = 5
 #: A snapshot of 4,096 CPUs with 20,000 interrupt lines stays below this; more is not a snapshot.
 MAX_SNAPSHOT_BYTES = 1024 * 1024
 #: For this long an id that the registry did not know is not asked for again; it may be registered later.
 ASK_AGAIN_S = 60.0
+_NO_HEADERS: Mapping[str, object] = {}
 
 Schema = dict[str, Any]
 
@@ -101,10 +103,10 @@ class SnapshotCodec:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
-        self._schema = cast(Schema, fastavro.parse_schema(schema))
+        self._schema = cast(Schema, parsed_schema(schema))
         self._writer_schema = writer_schema
         self._clock = clock
-        self._writers: dict[int, Schema | _NoWriter] = {}
+        self._writers: dict[int, _Writer | _NoWriter] = {}
         self._asked_at: dict[int, float] = {}  # ids that nobody had registered then
 
     def encode(self, snapshot: Any, schema_id: int) -> bytes:
@@ -116,9 +118,21 @@ class SnapshotCodec:
         fastavro.schemaless_writer(buffer, self._schema, self._stream.to_record(snapshot))
         return header + buffer.getvalue()
 
-    def decode(self, value: bytes | None) -> Any:
-        """The bytes of a Kafka value -> a snapshot of the stream; raises `DeserializationError` with the reason."""
-        writer = self._writer_of(_checked_header(value))
+    def decode(self, value: bytes | None, headers: Mapping[str, object] = _NO_HEADERS) -> Any:
+        """The bytes of a Kafka value -> a snapshot of the stream; raises `DeserializationError` with the reason.
+
+        `headers` are the record's, for the reason alone: they may name a framing that is not read here.
+        """
+        try:
+            return self._decode(value)
+        except DeserializationError as reason:
+            if framing := in_other_framing(value, headers):
+                raise DeserializationError(reason.kind, f"{reason}; {framing}") from None
+            raise
+
+    def _decode(self, value: bytes | None) -> Any:
+        schema_id = _checked_header(value)
+        writer, is_own = self._writer_of(schema_id)
         body = io.BytesIO(value or b"")
         body.seek(HEADER_BYTES)
         try:
@@ -132,6 +146,8 @@ class SnapshotCodec:
         left = len(body.read())
         if left:
             raise DeserializationError(Unreadable.LEFT_OVER, f"{left} bytes are left over after the Avro body")
+        if not is_own and not validate(record, self._schema, raise_errors=False):
+            raise DeserializationError(Unreadable.NO_SNAPSHOT_BODY, f"schema id {schema_id} has other types of values")
         return self._checked(record)
 
     def _checked(self, record: Schema) -> Any:
@@ -141,16 +157,20 @@ class SnapshotCodec:
             )
         if len(record["hostname"]) > MAX_HOSTNAME:
             raise DeserializationError(Unreadable.OUT_OF_BOUNDS, "its hostname is longer than a machine's can be")
-        snapshot = self._stream.from_record(record)
-        if problem := self._stream.check(snapshot):
+        try:
+            snapshot = self._stream.from_record(record)
+            problem = self._stream.check(snapshot)
+        except Exception as error:  # a stream's code, and what nobody thought of
+            problem = f"it cannot be checked ({_words(error)})"
+        if problem:
             raise DeserializationError(Unreadable.OUT_OF_BOUNDS, problem)
         return snapshot
 
     def is_own(self, schema_id: int) -> bool:
         """Values with that id are written as this codec writes them; raises `DeserializationError` as `decode` does."""
-        return to_parsing_canonical_form(self._writer_of(schema_id)) == to_parsing_canonical_form(self._schema)
+        return self._writer_of(schema_id).is_own
 
-    def _writer_of(self, schema_id: int) -> Schema:
+    def _writer_of(self, schema_id: int) -> _Writer:
         if schema_id not in self._writers:
             self._look_up(schema_id)
         writer = self._writers[schema_id]
@@ -167,16 +187,24 @@ class SnapshotCodec:
             raise DeserializationError(Unreadable.UNKNOWN_SCHEMA, f"schema id {schema_id} is not in the registry")
         self._writers[schema_id] = self._fitting(found, schema_id)
 
-    def _fitting(self, found: Schema, schema_id: int) -> Schema | _NoWriter:
+    def _fitting(self, found: Schema, schema_id: int) -> _Writer | _NoWriter:
         try:
-            writer = fastavro.parse_schema(found)
-        except Exception:  # fastavro raises whatever the schema led it into
-            return _NoWriter(Unreadable.NO_AVRO_SCHEMA, f"schema id {schema_id} is no Avro schema")
+            writer = parsed_schema(found)
+        except NoAvroSchema as why:
+            return _NoWriter(Unreadable.NO_AVRO_SCHEMA, f"schema id {schema_id} is {why}")
         name = writer.get("name") if isinstance(writer, dict) else writer
         if not isinstance(writer, dict) or name != self._schema["name"]:
             reason = f"schema id {schema_id} is of {name}, not of {self._schema['name']}"
             return _NoWriter(Unreadable.OTHER_RECORD, reason)
-        return cast(Schema, writer)
+        is_own = to_parsing_canonical_form(writer) == to_parsing_canonical_form(self._schema)
+        return _Writer(writer, is_own)
+
+
+class _Writer(NamedTuple):
+    """A schema that records are written by; `is_own`: by this version, as far as bytes go."""
+
+    schema: Schema
+    is_own: bool
 
 
 class _NoWriter(NamedTuple):

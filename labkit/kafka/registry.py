@@ -21,7 +21,7 @@ from labkit.system import own_http
 
 __all__ = ["Registry", "RegistryUnavailable", "retry_until_available"]
 
-_NOT_FOUND = 404
+_NOT_THERE = (400, 404, 410, 422)  # it may never be; whatever else it says of an id, it may say otherwise later
 _WAIT_S = 1.0
 _ANSWER_S = 5
 
@@ -75,7 +75,7 @@ class Registry:
             with self._client() as client:
                 found = client.get_schema(schema_id)
         except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
+            if error.http_status_code in _NOT_THERE:
                 return None
             raise self._away() from None
         except (httpx2.HTTPError, OSError):

@@ -42,7 +42,7 @@ from labkit.pipeline.events import (
 )
 from labkit.pipeline.generators import followed_by, told, unbroken
 from labkit.settings import Settings
-from labkit.sources.live import read_snapshot, ticks
+from labkit.sources.live import Snapshots, read_text, ticks
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.registry import STREAMS
@@ -80,7 +80,7 @@ def run(
     labs = [settings.for_stream(stream) for stream in dict.fromkeys(streams)] or [settings]
     with exclusive(settings.state_dir, "run.lock", wait=False):
         for lab in labs:
-            read_snapshot(lab.hostname, lab.flow.stream)  # says at once where there is none
+            read_text(lab.hostname, lab.flow.stream)  # says at once where there is none
         require_room(settings.state_dir, STATE_MIB)
         _require_writable(settings.output_dir)
         left = run_state.left_behind(settings)
@@ -195,12 +195,14 @@ class _Run:
         except Stopped:
             return [Counts() for _ in self.labs]
         counts = [producer.counts for producer in producers]
+        readers = [Snapshots(lab.flow.stream, said.append) for lab in self.labs]
         try:
             for _ in ticks(self.settings.interval_s, self.stop, self.seconds):
-                for lab, producer in zip(self.labs, producers, strict=True):
-                    snapshot = read_snapshot(lab.hostname, lab.flow.stream)
-                    producer.send(snapshot)
-                    self.since_ms = self.since_ms or snapshot.timestamp + 1
+                for lab, reader, producer in zip(self.labs, readers, producers, strict=True):
+                    snapshot = reader.of(read_text(lab.hostname, lab.flow.stream))
+                    if snapshot is not None:
+                        producer.send(snapshot)
+                        self.since_ms = self.since_ms or snapshot.timestamp + 1
                 yield from _taken(said)
                 elapsed_s = time.monotonic() - begin
                 files = sum(len(parquet_files(lab.parquet_dir)) for lab in self.labs)
@@ -209,6 +211,8 @@ class _Run:
         finally:
             for producer in producers:
                 producer.flush()
+        for reader in readers:
+            reader.say_counts()
         yield from _taken(said)
         return counts
 

@@ -17,7 +17,7 @@ from labkit.errors import BadInput
 from labkit.kafka.avro import read_schema
 from labkit.kafka.flow import Flow
 from labkit.sources.clock import Clock
-from labkit.sources.live import live_snapshots, read_snapshot
+from labkit.sources.live import live_snapshots, read_text
 from labkit.sources.recording import ReplaySource, read_recording
 from labkit.sources.scenario import Scenario, load_scenario
 from labkit.sources.simulated import SimulatedHosts
@@ -54,8 +54,12 @@ def resolve_source(
     seed: int | None,
     scenario: Path | None,
     start: datetime | None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Feed:
-    """The feed that these words ask for. Raises `BadInput` where they do not go together."""
+    """The feed that these words ask for; `say` hears what of a live reading cannot be read.
+
+    Raises `BadInput` where the words do not go together.
+    """
     of_a_fleet = {"--cpus": cpus, "--seed": seed, "--scenario": scenario, "--start": start}
     for option, value in of_a_fleet.items():
         if fleet is None and value is not None:
@@ -89,9 +93,10 @@ def resolve_source(
         return Feed(fleet_of.of_cpus(flow, cpus or _CPUS, scenario), has_its_own_end=True)
     if speed is not None:
         raise BadInput("--speed is for --replay and --fleet.")
-    read_snapshot(hostname, flow.stream)  # says at once where there is none
+    read_text(hostname, flow.stream)  # says at once where there is none
     return Feed(
-        lambda stop: live_snapshots(hostname, interval_s, stop, limit_s=seconds, stream=flow.stream), is_live=True
+        lambda stop: live_snapshots(hostname, interval_s, stop, limit_s=seconds, stream=flow.stream, say=say),
+        is_live=True,
     )
 
 

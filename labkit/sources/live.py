@@ -7,26 +7,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from labkit.errors import BadInput
 from labkit.sources.recording import Reading
+from labkit.streams.parsing import ReadingError
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.stream import Stream
 
-__all__ = ["live_readings", "live_snapshots", "read_snapshot", "read_text", "ticks"]
+__all__ = ["Snapshots", "live_readings", "live_snapshots", "read_snapshot", "read_text", "ticks"]
+
+#: Different sentences that are said; where every reading is wrong in another way, those that follow are counted only.
+_TOLD_AT_MOST = 10
 
 
 def read_text(hostname: str, stream: Stream = PROCSTAT) -> Reading:
     """The text that the stream reads, as it is now. Raises `BadInput` on a system that has none."""
     try:
-        text = Path(stream.reads).read_text()
-    except OSError:
+        text = Path(stream.reads).read_text(errors="replace")
+    except FileNotFoundError:
+        if Path("/proc/self").exists():
+            raise BadInput(f"There is no {stream.reads} here; this is Linux, so a container may hide it.") from None
         raise BadInput(
             f"There is no {stream.reads} on this system, only Linux has it; docker compose runs the lab elsewhere."
         ) from None
+    except OSError as error:
+        raise BadInput(f"{stream.reads} is there and cannot be read: {error.strerror}.") from None
+    if not text:
+        raise BadInput(f"{stream.reads} is empty: this container hides what the kernel writes there.")
     return Reading(time.time_ns() // 1_000_000, hostname, text)
 
 
@@ -64,8 +74,55 @@ def live_readings(
 
 
 def live_snapshots(
-    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, stream: Stream = PROCSTAT
+    hostname: str,
+    interval_s: float,
+    stop: threading.Event,
+    limit_s: float | None = None,
+    stream: Stream = PROCSTAT,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Any]:
-    """The snapshots of this machine; see `live_readings`."""
-    for timestamp, _, text in live_readings(hostname, interval_s, stop, limit_s, stream):
-        yield stream.parse(text, hostname, timestamp)
+    """The snapshots of this machine; see `live_readings`.
+
+    A reading that cannot be read is left out. `say` hears of each thing that is passed over when it comes for the first
+    time, and in the end how many readings were left out, and in how many something was passed over.
+    """
+    snapshots = Snapshots(stream, say)
+    try:
+        for reading in live_readings(hostname, interval_s, stop, limit_s, stream):
+            if (snapshot := snapshots.of(reading)) is not None:
+                yield snapshot
+    finally:
+        snapshots.say_counts()
+
+
+class Snapshots:
+    """Readings to snapshots, one after the other; a reading that cannot be read is none, counted and said."""
+
+    def __init__(self, stream: Stream, say: Callable[[str], None] = lambda _: None) -> None:
+        self.left_out = self.passed_over = 0
+        self._stream = stream
+        self._say = say
+        self._told: set[str] = set()
+
+    def of(self, reading: Reading) -> Any:
+        """The reading's snapshot, or None."""
+        problems = self._stream.passed_over(reading.text)
+        for problem in problems:
+            self._tell(problem)
+        self.passed_over += bool(problems)
+        try:
+            return self._stream.parse(reading.text, reading.hostname, reading.timestamp)
+        except ReadingError as error:
+            self.left_out += 1
+            self._tell(f"{error.what} This reading is left out.")
+            return None
+
+    def say_counts(self) -> None:
+        """How many there were, where there were any."""
+        if self.left_out or self.passed_over:
+            self._say(f"{self.left_out} readings were left out; in {self.passed_over} something was passed over.")
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._told and len(self._told) < _TOLD_AT_MOST:
+            self._told.add(sentence)
+            self._say(sentence)

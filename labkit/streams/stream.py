@@ -85,6 +85,10 @@ def _in_time(snapshot: Any, shift_ms: int) -> Any:
     return replace(snapshot, timestamp=snapshot.timestamp + shift_ms)
 
 
+def _none(_: str) -> Sequence[str]:
+    return ()
+
+
 def _no_mend(_: Record) -> Sequence[str]:
     return ()
 
@@ -94,6 +98,7 @@ class Stream:
     """A stream of snapshots of hosts, and what becomes of two that follow each other.
 
     - `parse(text, hostname, timestamp)` -> a snapshot; raises `ReadingError`.
+    - `passed_over(text)` -> what `parse` leaves out of a text, or takes for another number, a sentence each.
     - `check(snapshot)` -> why a snapshot that was decoded is none, "" where it is one.
     - `compare(state, snapshot)` -> `Comparison(verdict, next_state, result)`; `state` is None at a host's start.
     - `shift(snapshot, shift_ms)` -> the same at another time, for a replay as if it were now.
@@ -111,6 +116,7 @@ class Stream:
     parse: Callable[[str, str, int], Any]
     compare: Callable[[Any, Any], Comparison[Any, Any]]
     plot: Plot
+    passed_over: Callable[[str], Sequence[str]] = _none
     check: Callable[[Any], str] = _nothing
     shift: Callable[[Any, int], Any] = _in_time
     mend: Callable[[Record], Sequence[str]] = _no_mend

@@ -30,11 +30,12 @@ __all__ = ["build"]
 
 
 class Decode(ProcessFunction):
-    """Raw record (key, value, topic, partition, offset) -> (hostname, Snapshot), or a dead letter."""
+    """Raw record (key, value, partition, offset, headers) -> (hostname, Snapshot), or a dead letter."""
 
     def __init__(self, settings: Settings) -> None:
         self._schema = read_schema(settings.schema_dir, PROCSTAT)
         self._registry = Registry.of(settings.flow)
+        self._topic = settings.snapshots_topic
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """One codec, and one registry client, for each worker."""
@@ -42,13 +43,14 @@ class Decode(ProcessFunction):
 
     def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Decode one record."""
-        key, data, topic, partition, offset = value
+        key, data, partition, offset, headers = value
         try:
-            snapshot = self._codec.decode(data)
+            snapshot = self._codec.decode(data, headers or {})
         except DeserializationError as reason:
             yield dead_letter(
-                key, data, reason=reason, kind=reason.kind, topic=topic, partition=partition, offset=offset
-            )
+                key, data, headers or {}, reason=reason, kind=reason.kind,
+                topic=self._topic, partition=partition, offset=offset,
+            )  # fmt: skip
         else:
             yield snapshot.hostname, snapshot
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labkit.flink.engine.batch_decoder import batch_decoder
+from labkit.flink.engine.record_batch import decode_headers
 from labkit.kafka.avro import MAX_SNAPSHOT_BYTES, DeserializationError, SnapshotCodec, Unreadable, read_schema
 from labkit.settings import REPOSITORY
 from labkit.streams.procstat import columnar
@@ -222,3 +224,13 @@ def test_an_interval_in_which_every_cpu_is_left_out_is_there_with_none() -> None
     first = Snapshot("a", 1, (CpuTimes("cpu", 5, 5, 5, 5),))
     _, intervals = compare_all(empty(), of_snapshots([first, replace(first, timestamp=2)]))
     assert json.loads(json_lines(intervals))["cpu_metrics"] == []
+
+
+@given(st.lists(st.tuples(st.text(max_size=4), st.one_of(st.none(), st.binary(max_size=9))), max_size=4))
+def test_headers_come_back_as_they_were_written(headers: list[tuple[str, bytes | None]]) -> None:
+    written = b""
+    for name, value in headers:
+        in_bytes = name.encode()
+        length = -1 if value is None else len(value)
+        written += struct.pack(">ii", len(in_bytes), length) + in_bytes + (value or b"")
+    assert decode_headers(written or None) == dict(headers)

@@ -45,7 +45,7 @@ def test_a_system_without_proc_stat_is_told_so_in_one_sentence(tmp_path: Path) -
     with pytest.raises(BadInput) as caught:
         next(iter(live_snapshots("host", 1, GOES_ON, stream=replace(PROCSTAT, reads=str(tmp_path / "stat")))))
     assert str(tmp_path / "stat") in str(caught.value)
-    assert "docker compose" in str(caught.value)
+    assert "this is Linux, so a container may hide it" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -137,3 +137,38 @@ def test_nothing_comes_where_the_event_is_set_before() -> None:
     stop = threading.Event()
     stop.set()
     assert list(live(stop=stop)) == []
+
+
+def test_a_reading_that_cannot_be_read_is_left_out_said_once_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "stat"
+    good = FIXTURE.read_text()
+    texts = [good, "cpu  1 2 3 4\n", "cpu  1 2 3 4\n", good + "procs_blocked 18446744073709551615\n", good]
+
+    def written(*_: object) -> Iterator[None]:
+        for text in texts:
+            file.write_text(text)
+            yield
+
+    monkeypatch.setattr(labkit.sources.live, "ticks", written)
+    said: list[str] = []
+    source = live_snapshots("host", 1, GOES_ON, stream=replace(PROCSTAT, reads=str(file)), say=said.append)
+    assert [snapshot.procs_blocked for snapshot in source] == [0, 2**63 - 1, 0]
+    assert said[0].endswith(": there is no btime line. This reading is left out.")
+    assert said[1].endswith("procs_blocked counts as 2**63 - 1 there.")
+    assert said[2:] == ["2 readings were left out; in 1 something was passed over."]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Path.mkdir, "is there and cannot be read: Is a directory"),
+        (Path.touch, "is empty: this container hides"),
+        (lambda _: None, "this is Linux, so a container may hide it"),
+    ],
+)
+def test_what_is_so_is_said_where_the_file_cannot_be_read(tmp_path: Path, make, words: str) -> None:
+    make(tmp_path / "stat")
+    with pytest.raises(BadInput, match=words):
+        read_snapshot("host", replace(PROCSTAT, reads=str(tmp_path / "stat")))

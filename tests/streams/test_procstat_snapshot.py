@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.streams.parsing import ReadingError
-from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, parse_stat
+from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, parse_stat, passed_over
 from tests.support.strategies import snapshots, stat_text
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "proc_stat"
@@ -125,6 +125,9 @@ def test_unknown_lines_are_left_alone(text, data) -> None:
     assert parse_stat("".join(lines), "host", 1) == parse_stat(text, "host", 1)
 
 
+TOO_LARGE = 2**63 - 1
+
+
 @pytest.mark.parametrize(
     ("garbled", "column"),
     [
@@ -135,35 +138,73 @@ def test_unknown_lines_are_left_alone(text, data) -> None:
         ("cpu1 1 2 3.5 4", 4),
         ("cpu1 1 2 3 4 5 6 7 8 9 1e3", 11),
         ("cpu1 1 2 3 9223372036854775808", 5),  # 2**63, more than an Avro long holds
-        ("ctxt " + "9" * 5000, 2),
-        ("intr", 2),
-        ("intr 5 1 ?", 4),
-        ("softirq 1 ²", 3),
-        ("ctxt", 2),
-        ("ctxt 12 ctxt", 3),
-        ("btime 17640x0000", 2),
-        ("processes -26442", 2),  # so it stands in prometheus/procfs, testdata/proc1/stat
     ],
 )
-def test_a_garbled_line_is_an_error_that_names_line_and_column(garbled: str, column: int) -> None:
+def test_a_cpu_that_cannot_be_read_is_left_out_alone_and_named_with_line_and_column(garbled: str, column: int) -> None:
+    text = f"cpu  1 2 3 4\ncpu0 1 2 3 4\n{garbled}\ncpu2 1 2 3 4\nbtime 1764000000\n"
+    assert [cpu.id for cpu in parse_stat(text, "host", 1).cpus] == ["cpu", "cpu0", "cpu2"]
+    (said,) = passed_over(text)
+    assert f"line 3, column {column}: " in said
+    assert said.endswith(" cpu1 is left out.")
+
+
+@pytest.mark.parametrize(
+    ("garbled", "column", "field", "value"),
+    [
+        ("ctxt " + "9" * 5000, 2, "ctxt", TOO_LARGE),
+        ("procs_blocked 18446744073709551615", 2, "procs_blocked", TOO_LARGE),  # a counter that went below 0
+        ("intr", 2, "intr", (0,)),
+        ("intr 5 1 ? 7", 4, "intr", (5, 1, 0, 7)),
+        ("softirq 1 ²", 3, "softirq", (1, 0)),
+        ("ctxt", 2, "ctxt", 0),
+        ("processes -26442", 2, "processes", 0),  # so it stands in prometheus/procfs, testdata/proc1/stat
+    ],
+)
+def test_a_number_that_no_rule_uses_never_refuses_a_reading(
+    garbled: str, column: int, field: str, value: int | tuple[int, ...]
+) -> None:
     text = f"cpu  1 2 3 4\ncpu0 1 2 3 4\n{garbled}\nbtime 1764000000\n"
-    with pytest.raises(ReadingError, match=f"line 3, column {column}: ") as error:
+    assert getattr(parse_stat(text, "host", 1), field) == value
+    (said,) = passed_over(text)
+    assert f"line 3, column {column}: " in said
+    assert said.endswith(f"{field} counts as {'2**63 - 1' if value == TOO_LARGE else '0'} there.")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("cpu  1 2 3 4\nbtime 17640x0000\n", 2, 2),
+        ("cpu  1 2 3 4\nbtime\n", 2, 2),
+        ("cpu  1 2 3 4\nbtime 9223372036854775808\n", 2, 2),
+        ("cpu  1 2 ? 4\ncpu0 x\nbtime 1764000000\n", 1, 4),
+        ("btime 1764000000\ncpu  4705 150 11", 2, 4),
+        ("cpu  1 2 3 4\nbtime 17640", 2, 2),
+    ],
+)
+def test_without_any_cpu_or_without_btime_the_first_that_was_lost_is_named(text: str, line: int, column: int) -> None:
+    with pytest.raises(ReadingError, match=f"line {line}, column {column}: ") as error:
         parse_stat(text, "host", 1)
-    assert (error.value.line, error.value.column) == (3, column)
+    assert (error.value.line, error.value.column) == (line, column)
 
 
 @given(TEXTS, st.data())
-def test_a_file_cut_inside_a_line_is_an_error_that_names_that_line(text, data) -> None:
+def test_a_file_cut_inside_a_line_is_read_without_that_line(text, data) -> None:
     cut = text[: data.draw(st.integers(1, len(text) - 1))].removesuffix("\n")
-    with pytest.raises(ReadingError) as error:
-        parse_stat(cut, "host", 1)
-    assert error.value.line == cut.count("\n") + 1
+    whole = cut[: cut.rfind("\n") + 1]
+    number = cut.count("\n") + 1
+    assert any(f"line {number}, " in said and said.endswith("That line is left out.") for said in passed_over(cut))
+    try:
+        expected = parse_stat(whole, "host", 1)
+    except ReadingError:
+        with pytest.raises(ReadingError):
+            parse_stat(cut, "host", 1)
+    else:
+        assert parse_stat(cut, "host", 1) == expected
 
 
-@pytest.mark.parametrize("line", ["cpu0 4705 150 11", "cpu  4705 150 11"])
-def test_a_number_cut_short_is_named_by_its_column(line: str) -> None:
-    with pytest.raises(ReadingError, match="line 2, column 4: "):
-        parse_stat(f"btime 1764000000\n{line}", "host", 1)
+@given(TEXTS)
+def test_of_a_kernels_own_file_nothing_is_passed_over(text) -> None:
+    assert passed_over(text) == []
 
 
 @pytest.mark.parametrize("text", ["", "cpu 1 2 3 4\n", "btime 1764000000\n", "\n\n"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any
 
 import fastavro
@@ -49,8 +51,12 @@ def corrupt_values(settings: Settings, good: Snapshot) -> dict[str, bytes]:
     }
 
 
-def send_raw(settings: Settings, records: list[tuple[bytes | None, bytes | None]]) -> list[str]:
-    """(key, value) each as it is -> where they lie: ["procstat_snapshots/2/1234", …]."""
+def send_raw(
+    settings: Settings,
+    records: list[tuple[bytes | None, bytes | None]],
+    headers: Mapping[str, bytes | None] = MappingProxyType({}),
+) -> list[str]:
+    """(key, value) each as it is, with these headers -> where they lie: ["procstat_snapshots/2/1234", …]."""
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random",
                          "message.max.bytes": 2 * MAX_MESSAGE_BYTES, "acks": "all"})  # fmt: skip
     where: dict[int, str] = {}
@@ -60,7 +66,7 @@ def send_raw(settings: Settings, records: list[tuple[bytes | None, bytes | None]
             assert error is None, error
             where[number] = f"{record.topic()}/{record.partition()}/{record.offset()}"
 
-        producer.produce(settings.snapshots_topic, key=key, value=value, on_delivery=delivered)
+        producer.produce(settings.snapshots_topic, key=key, value=value, headers=dict(headers), on_delivery=delivered)
     assert producer.flush(30) == 0
     return [where[number] for number in range(len(records))]
 

@@ -9,28 +9,41 @@ again, beside the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyruhvro
 
+from labkit.flink.engine.record_batch import decode_headers
 from labkit.flink.engine.scalar import Items, ScalarRules
-from labkit.kafka.avro import HEADER_BYTES, MAGIC, MAX_SNAPSHOT_BYTES, DeserializationError, Schema, SnapshotCodec
+from labkit.kafka.avro import (
+    HEADER_BYTES,
+    MAGIC,
+    MAX_SNAPSHOT_BYTES,
+    DeserializationError,
+    Schema,
+    SnapshotCodec,
+    Unreadable,
+)
 from labkit.streams.arrow import check_texts
 from labkit.streams.stream import Columnar
 
 __all__ = ["BatchDecoder", "batch_decoder"]
 
 Numbers = npt.NDArray[np.int64]
+Values = Sequence[bytes | None]
 
 
 class BatchDecoder(Protocol):
     """Decodes what its codec can decode."""
 
-    def decode(self, values: Sequence[bytes | None]) -> tuple[Numbers, Any, dict[int, DeserializationError]]:
-        """Kafka values -> (their numbers, their snapshots), and why the others (by number) are none."""
+    def decode(self, values: Values, headers: Values = ()) -> tuple[Numbers, Any, dict[int, DeserializationError]]:
+        """Kafka values -> (their numbers, their snapshots), and why the others (by number) are none.
+
+        `headers` of each record, as `record_batch` has them, are for the reasons.
+        """
 
 
 def batch_decoder(schema: Schema, codec: SnapshotCodec, rules: Columnar) -> BatchDecoder:
@@ -44,11 +57,11 @@ class _ScalarDecoder:
     def __init__(self, codec: SnapshotCodec) -> None:
         self._codec = codec
 
-    def decode(self, values: Sequence[bytes | None]) -> tuple[Numbers, Items, dict[int, DeserializationError]]:
+    def decode(self, values: Values, headers: Values = ()) -> tuple[Numbers, Items, dict[int, DeserializationError]]:
         numbers, found, reasons = [], [], {}
         for number, value in enumerate(values):
             try:
-                found.append(self._codec.decode(value))
+                found.append(self._codec.decode(value, _headers_of(headers, number)))
                 numbers.append(number)
             except DeserializationError as reason:
                 reasons[number] = reason
@@ -62,7 +75,7 @@ class _ArrowDecoder:
         self._rules = rules
         self._own: dict[bytes, bool] = {}  # header of a value -> its schema is ours
 
-    def decode(self, values: Sequence[bytes | None]) -> tuple[Numbers, Any, dict[int, DeserializationError]]:
+    def decode(self, values: Values, headers: Values = ()) -> tuple[Numbers, Any, dict[int, DeserializationError]]:
         bodies: dict[int, bytes] = {}
         doubtful: list[int] = []
         for number, value in enumerate(values):
@@ -78,15 +91,19 @@ class _ArrowDecoder:
         reasons: dict[int, DeserializationError] = {}
         for number in doubtful:
             try:
-                bodies[number] = self._codec.encode(self._codec.decode(values[number]), 0)[HEADER_BYTES:]
+                snapshot = self._codec.decode(values[number], _headers_of(headers, number))
+                bodies[number] = self._codec.encode(snapshot, 0)[HEADER_BYTES:]
             except DeserializationError as reason:
                 reasons[number] = reason
                 bodies.pop(number, None)
-        numbers = np.array(sorted(bodies), dtype=np.int64)
-        columns, sound = self._read([bodies[number] for number in numbers.tolist()])
+        columns, sound = self._read([bodies[number] for number in sorted(bodies)])
         if not sound.all():
-            raise AssertionError("a snapshot that was written anew cannot be read")
-        return numbers, columns, reasons
+            for number in [number for number, body in bodies.items() if not self._read([body])[1].all()]:
+                why = "the codec can read it, the engine cannot: a fault of this program"
+                reasons[number] = DeserializationError(Unreadable.NO_SNAPSHOT_BODY, why)
+                del bodies[number]
+            columns, _ = self._read([bodies[number] for number in sorted(bodies)])
+        return np.array(sorted(bodies), dtype=np.int64), columns, reasons
 
     def _is_own(self, value: bytes) -> bool:
         header = value[:HEADER_BYTES]
@@ -111,3 +128,7 @@ class _ArrowDecoder:
                 raise
             return self._rules.empty(), np.zeros(len(bodies), dtype=bool)
         return self._rules.of_arrow(batch, bodies)
+
+
+def _headers_of(headers: Values, number: int) -> Mapping[str, object]:
+    return decode_headers(headers[number]) if headers else {}

@@ -11,14 +11,15 @@ Source: Documentation/filesystems/proc.rst of the kernel, section 1.7, and proc_
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from labkit.streams.parsing import ReadingError, count, whole_lines
+from labkit.streams.parsing import COUNT_END, ReadingError, count
 
 __all__ = [
     "CPU_COLUMNS", "MAX_CPU_LINES", "MAX_CPU_NAME", "READS", "CpuTimes", "Snapshot", "check_snapshot", "mend_record",
-    "parse_stat", "shift_snapshot",
+    "parse_stat", "passed_over", "shift_snapshot",
 ]  # fmt: skip
 
 READS = "/proc/stat"
@@ -34,7 +35,9 @@ CPU_COLUMNS = (
 
 _OLDEST_KERNEL_COLUMNS = 4  # Linux 2.4: user nice system idle
 _CPU_NAME = re.compile(r"cpu[0-9]*")
-_SINGLE_NUMBERS = ("ctxt", "btime", "processes", "procs_running", "procs_blocked")
+#: No rule goes by these.
+_UNUSED_NUMBERS = ("ctxt", "processes", "procs_running", "procs_blocked")
+_SINGLE_NUMBERS = ("btime", *_UNUSED_NUMBERS)
 
 
 class CpuTimes(NamedTuple):
@@ -79,40 +82,79 @@ def parse_stat(text: str, hostname: str, timestamp: int) -> Snapshot:
     """The text of /proc/stat -> a `Snapshot` of `hostname` at `timestamp` (ms since the epoch).
 
     Kernels with 4 to 10 CPU columns are read: missing columns are 0, further ones are ignored.
-    Lines this module does not know are left alone. Raises `ReadingError` for a line that is
-    cut short or garbled, and where there is no CPU line or no btime line at all.
+    Lines this module does not know are left alone. What cannot be read costs no more than itself:
+
+    - A CPU with a counter that is none, or too large, is left out; so is the last line where the text ends within it.
+    - A number that no rule uses (all but those of CPUs, and btime) becomes 0, or 2**63 - 1 where it is larger.
+
+    `passed_over` says where that was. Raises `ReadingError` where no CPU line is left, or no btime.
     """
-    lines = whole_lines(READS, text)
+    return _read(text, hostname, timestamp, [])
+
+
+def passed_over(text: str) -> list[str]:
+    """What `parse_stat` leaves out of a text, or takes for another number: what is wrong, and what came of it."""
+    found: list[_Problem] = []
+    with suppress(ReadingError):
+        _read(text, "", 0, found)
+    return [f"{problem.error.what} {problem.effect}" for problem in found]
+
+
+class _Problem(NamedTuple):
+    """`of` is the word that its line begins with: "cpu3"."""
+
+    of: str
+    error: ReadingError
+    effect: str
+
+
+def _read(text: str, hostname: str, timestamp: int, problems: list[_Problem]) -> Snapshot:
+    *lines, rest = text.split("\n")
     cpus: list[CpuTimes] = []
     many: dict[str, tuple[int, ...]] = {"intr": (), "softirq": ()}
     single: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         name, *words = line.split() or [""]
-        if _CPU_NAME.fullmatch(name):
-            cpus.append(_cpu_line(name, words, number))
-        elif name in many:
-            many[name] = _numbers(words, number, at_least=1)
-        elif name in _SINGLE_NUMBERS:
-            single[name] = _numbers(words, number, at_least=1)[0]
-    if not cpus:
-        raise ReadingError(READS, "there is no cpu line", len(lines) + 1, 1)
-    if "btime" not in single:
-        raise ReadingError(READS, "there is no btime line", len(lines) + 1, 1)
+        try:
+            if _CPU_NAME.fullmatch(name):
+                cpus.append(CpuTimes(name, *_counts(words[: len(CPU_COLUMNS)], number, _OLDEST_KERNEL_COLUMNS)))
+            elif name == "btime":
+                single[name] = _counts(words[:1], number, 1)[0]
+        except ReadingError as error:
+            problems.append(_Problem(name, error, f"{name} is left out."))
+        if name in many:
+            many[name] = tuple(_nearest(name, words, number, problems))
+        elif name in _UNUSED_NUMBERS:
+            single[name] = _nearest(name, words[:1], number, problems)[0]
+    if rest:
+        end = ReadingError(READS, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
+        problems.append(_Problem(rest.split(" ")[0], end, "That line is left out."))
+    for wanted, is_there in (("cpu", bool(cpus)), ("btime", "btime" in single)):
+        if not is_there:
+            lost = (problem.error for problem in problems if problem.of.startswith(wanted))
+            raise next(lost, None) or ReadingError(READS, f"there is no {wanted} line", len(lines) + 1, 1)
     return Snapshot(hostname, timestamp, tuple(cpus), many["intr"], many["softirq"], **single)
 
 
-def _cpu_line(name: str, words: list[str], line: int) -> CpuTimes:
-    known = words[: len(CPU_COLUMNS)]
-    return CpuTimes(name, *_numbers(known, line, at_least=_OLDEST_KERNEL_COLUMNS))
-
-
-def _numbers(words: list[str], line: int, *, at_least: int) -> tuple[int, ...]:
+def _counts(words: list[str], line: int, at_least: int) -> tuple[int, ...]:
     numbers = tuple(count(READS, word, line, column) for column, word in enumerate(words, start=2))
     if len(words) < at_least:
-        missing = len(words) + 2
         why = f"the line ends after {len(words)} numbers, at least {at_least} are needed"
-        raise ReadingError(READS, why, line, missing)
+        raise ReadingError(READS, why, line, len(words) + 2)
     return numbers
+
+
+def _nearest(name: str, words: list[str], line: int, problems: list[_Problem]) -> list[int]:
+    """The numbers of a line that no rule uses; one that is missing or cannot be read is 0."""
+    found = []
+    for column, word in enumerate(words or [""], start=2):
+        try:
+            found.append(count(READS, word, line, column))
+        except ReadingError as error:
+            too_large = word.isascii() and word.isdigit()
+            found.append(COUNT_END - 1 if too_large else 0)
+            problems.append(_Problem(name, error, f"{name} counts as {'2**63 - 1' if too_large else '0'} there."))
+    return found
 
 
 def check_snapshot(snapshot: Snapshot) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from labkit.streams.procstat.metrics import Metrics, compare
-from labkit.streams.procstat.snapshot import READS, Snapshot, check_snapshot, mend_record, parse_stat, shift_snapshot
+from labkit.streams.procstat.snapshot import (
+    READS,
+    Snapshot,
+    check_snapshot,
+    mend_record,
+    parse_stat,
+    passed_over,
+    shift_snapshot,
+)
 from labkit.streams.stream import Band, Columnar, Panel, Plot, Stream
 
 __all__ = ["BANDS", "PROCSTAT"]
@@ -41,6 +49,7 @@ PROCSTAT = Stream(
         "CPUs", Band("busy", ("total_busy_pct",), "#0072B2"), (Panel("all CPUs", "%", "stacked", BANDS, 100.0),),
         "busy is everything but idle, so it includes iowait",
     ),
+    passed_over=passed_over,
     check=check_snapshot,
     shift=shift_snapshot,
     mend=mend_record,
