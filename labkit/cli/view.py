@@ -163,8 +163,8 @@ class LedgerView:
 def draw_ledger(ledger: Ledger, console: Console, errors: Console, *, last_word: bool = False) -> bool:
     """Print the ledger's line, and its faults; True where it balances and, as the last word, nothing is in flight."""
     console.print(str(ledger), markup=False)
-    for fault in ledger.faults:
-        errors.print(fault, markup=False)
+    for sentence in (*ledger.faults, *ledger.causes):
+        errors.print(sentence, markup=False)
     if not ledger.balances:
         errors.print("The ledger does not balance.")
     elif last_word and ledger.uncommitted:

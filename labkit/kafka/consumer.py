@@ -7,6 +7,7 @@ Always read_committed: what an open or aborted transaction wrote is not there (K
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -20,18 +21,27 @@ from labkit.system.waiting import retry
 __all__ = ["POLL_S", "Offsets", "Reader", "partitions_of", "read_topic"]
 
 POLL_S = 10.0
+#: Records of a partition that are kept while those of another are waited for.
+_AHEAD = 4000
 
 Offsets = dict[int, int]  # partition: offset
 OnEnd = Callable[[Offsets], None]
 
 
 def read_topic(
-    bootstrap: str, topic: str, start: Offsets | None = None, *, whole: bool = False, on_end: OnEnd = lambda _: None
+    bootstrap: str,
+    topic: str,
+    start: Offsets | None = None,
+    *,
+    whole: bool = False,
+    on_end: OnEnd = lambda _: None,
+    by_time: bool = False,
 ) -> Iterator[Message]:
     """Every committed record of `topic` from `start` ({partition: offset}, else 0) to its end as of now.
 
-    `on_end` hears that end, {partition: offset}. With `whole`, raises `BadInput` where the log no longer
-    starts at offset 0.
+    In the order of each partition; `by_time` says which partition goes first, too: the one whose next record is the
+    oldest. So the order is the same each time. `on_end` hears that end, {partition: offset}. With `whole`, raises
+    `BadInput` where the log no longer starts at offset 0.
     """
     with Reader(bootstrap) as consumer:
         # The end is fixed now: while a producer is at work, an end-of-partition event may never come.
@@ -40,18 +50,50 @@ def read_topic(
         begin = start or {}
         left = {number for number in end if begin.get(number, 0) < end[number]}
         consumer.assign([TopicPartition(topic, number, begin.get(number, 0)) for number in sorted(left)])
-        while left:
-            record = consumer.poll(POLL_S)
+        records = _until(consumer, bootstrap, topic, end, left)
+        yield from _by_time(consumer, topic, records, left) if by_time else records
+
+
+def _until(consumer: Consumer, bootstrap: str, topic: str, end: Offsets, left: set[int]) -> Iterator[Message]:
+    """What comes of the partitions in `left`; one that is at its end is taken out of it."""
+    while left:
+        record = consumer.poll(POLL_S)
+        if record is None:
+            raise kafka_unavailable(bootstrap)
+        error, number = record.error(), record.partition()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise LabkitError(f"Kafka could not be read: {error.str()}.")
+        is_wanted = number in left and error is None and record.offset() < end[number]
+        if number in left and (error is not None or record.offset() >= end[number] - 1):
+            left.discard(number)
+            consumer.pause([TopicPartition(topic, number)])
+        if is_wanted:
+            yield record
+
+
+def _by_time(consumer: Consumer, topic: str, records: Iterator[Message], left: set[int]) -> Iterator[Message]:
+    """The same records, by time as far as the order of each partition leaves it open."""
+    waiting: dict[int, deque[Message]] = {number: deque() for number in sorted(left)}
+    paused: set[int] = set()
+    while True:
+        while any(number in left and not queue for number, queue in waiting.items()):
+            record = next(records, None)
             if record is None:
-                raise kafka_unavailable(bootstrap)
-            error, number = record.error(), record.partition()
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise LabkitError(f"Kafka could not be read: {error.str()}.")
-            if error is None and number in left and record.offset() < end[number]:
-                yield record
-            if number in left and (error is not None or record.offset() >= end[number] - 1):
-                left.discard(number)
+                break
+            number = record.partition()
+            waiting[number].append(record)
+            if len(waiting[number]) >= _AHEAD and number in left - paused:
+                paused.add(number)
                 consumer.pause([TopicPartition(topic, number)])
+        heads = [(queue[0].timestamp()[1], number) for number, queue in waiting.items() if queue]
+        if not heads:
+            return
+        number = min(heads)[1]
+        yield waiting[number].popleft()
+        if number in paused and len(waiting[number]) < _AHEAD // 2:
+            paused.discard(number)
+            if number in left:
+                consumer.resume([TopicPartition(topic, number)])
 
 
 class Reader:

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ __all__ = ["Ledger", "OnProgress", "TableReport", "expect", "find_metrics", "rec
 _SETTLE_S = 5.0
 _AGAIN_AFTER_S = 0.2
 _TOLD_EVERY_S = 0.1
+_NAMED_AT_MOST = 10
 #: What a time in ms may be: 64 bits, as in Avro.
 _FIRST_MS, _LAST_MS = -(2**63), 2**63 - 1
 
@@ -97,7 +99,7 @@ class _Reading:
         self._dead_letters = _Log(
             flow.kafka_bootstrap, flow.dead_letters_topic, "dead letters", on_progress, whole=False
         )
-        self._snapshots = _Log(flow.kafka_bootstrap, flow.snapshots_topic, "snapshots", on_progress)
+        self._snapshots = _Log(flow.kafka_bootstrap, flow.snapshots_topic, "snapshots", on_progress, by_time=True)
         self._expected = _Expected(flow, store)
 
     def catch_up(self) -> bool:
@@ -123,25 +125,40 @@ class _Reading:
         for table in self._store.tables:
             self._on_progress("comparing", len(balances), len(self._store.tables))
             balances.append(self._store.balance(table))
-        return Ledger(self._expected.snapshots, self._expected.verdicts.copy(), *balances)
+        expected = self._expected
+        dead_letters, metrics, rows = balances
+        return Ledger(expected.snapshots, expected.verdicts.copy(), dead_letters, metrics, rows, expected.causes())
 
 
 class _Log:
     """A topic, read from its start and then from where the last reading ended."""
 
-    def __init__(self, bootstrap: str, topic: str, what: str, on_progress: OnProgress, *, whole: bool = True) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        what: str,
+        on_progress: OnProgress,
+        *,
+        whole: bool = True,
+        by_time: bool = False,
+    ) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
         self._what = what
         self._on_progress = on_progress
         self._whole = whole
+        self._by_time = by_time
         self._next: dict[int, int] = {}
         self._end = 0
         self._told_at = 0.0
 
     def new(self) -> Iterator[Message]:
         """The records that are new, up to the end of the topic as it is now."""
-        for record in read_topic(self._bootstrap, self._topic, dict(self._next), whole=self._whole, on_end=self._ends):
+        for record in read_topic(
+            self._bootstrap, self._topic, dict(self._next),
+            whole=self._whole, on_end=self._ends, by_time=self._by_time,
+        ):  # fmt: skip
             self._next[record.partition()] = record.offset() + 1
             yield record
             if time.monotonic() - self._told_at >= _TOLD_EVERY_S:
@@ -166,6 +183,7 @@ class _Expected:
         self._codec = SnapshotCodec(flow.stream, schema, Registry.of(flow).schema)
         self._store = store
         self._last_good: dict[str, Any] = {}
+        self._partitions: dict[str, set[int]] = {}
         self.snapshots = 0
         self.verdicts: Counter[Verdict] = Counter()
         #: Where the job found a schema id that nobody had registered. Someone may have by now; it was right then.
@@ -182,11 +200,22 @@ class _Expected:
         except DeserializationError:
             self._store.add("expected_dead_letters", (str(position), digest(record.value()), *position))
             return
+        self._partitions.setdefault(now.hostname, set()).add(record.partition())
         state = self._last_good.get(now.hostname)
         verdict, self._last_good[now.hostname], result = self._stream.compare(state, now)
         self.verdicts[verdict] += 1
         if result is not None:
             expect(self._store, self._stream.shape, result, position)
+
+    def causes(self) -> tuple[str, ...]:
+        """Hosts whose snapshots have no order: it is kept within a partition only."""
+        split = ((host, numbers) for host, numbers in sorted(self._partitions.items()) if len(numbers) > 1)
+        return tuple(
+            f"{host} is in partitions {', '.join(map(str, sorted(numbers)))}: which of its snapshots come late depends "
+            "on how the job read them, so its metrics cannot be foretold. Let all of its producers use one partitioner "
+            "(labkit's is murmur2_random, Java's)."
+            for host, numbers in islice(split, _NAMED_AT_MOST)
+        )
 
 
 def expect(store: ReconciliationStore, shape: Shape, result: Any, position: Position) -> None:

@@ -54,6 +54,8 @@ class Ledger:
     dead_letters: TableReport
     metrics: TableReport
     rows: TableReport
+    #: What may be behind it, a sentence each.
+    causes: tuple[str, ...] = ()
 
     @property
     def balances(self) -> bool:

@@ -39,6 +39,7 @@ from labkit.streams.procstat.snapshot import Snapshot
 from tests.support.feeds import hosts
 from tests.support.labs import Labkit, free_ports
 from tests.support.pipelines import balanced_account, idle
+from tests.support.records import v1
 from tests.support.waiting import wait_for
 
 HOSTS = [f"ledger{number}" for number in range(5)]
@@ -347,3 +348,23 @@ def test_without_the_registry_it_says_so_and_does_not_wait(balanced: Settings, l
     assert done.returncode == 1
     assert done.stderr.startswith(f"The registry does not answer at {balanced.registry_url}.")
     assert done.stdout == ""
+
+
+def test_a_host_in_two_partitions_is_named_and_the_account_is_the_same_each_time(lab: Settings, labkit: Labkit) -> None:
+    """What two programs with different partitioners do. Which snapshots come late, the job alone knows."""
+    own = idle(load_settings(suffix="_split"))
+    producer = raw_producer(own)
+    for number, snapshot in enumerate(hosts(["split"], 40, seed=31)):
+        producer.produce(
+            own.snapshots_topic, v1(own, snapshot), b"split", partition=number % 2, timestamp=snapshot.timestamp
+        )
+    assert producer.flush(30) == 0
+    submit(own, *JOBS)
+    for job in JOBS:
+        drain_and_stop(own, job)
+    first, second = measure(own), measure(own)
+    assert str(first) == str(second)
+    assert first.metrics.expected == 39, "read by time, all of them are in order"
+    (cause,) = first.causes
+    assert cause.startswith("split is in partitions 0, 1: ")
+    assert cause in labkit("ledger", LABKIT_SUFFIX=own.suffix).stderr
