@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated
 
 import typer
@@ -21,7 +21,7 @@ from labkit.cli.app import (
     settings_with,
     shown,
 )
-from labkit.errors import BadInput
+from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings
 from labkit.streams.names import ENRICHMENT, JOBS
 from labkit.streams.registry import STREAMS
@@ -143,10 +143,17 @@ def _plot(settings: Settings, since_ms: int, snapshots: int) -> bool:
     if snapshots < 2:
         out.print("No interval was measured: a run needs at least two snapshots.")
         return True
+    from labkit.parquet.read import NoRows
+    from labkit.pipeline.no_rows import why_no_rows
+
     try:
         report(settings, since_ms=since_ms)
     except Exception as error:  # whatever it is: what the run did stands
         why = " ".join(str(error).split()) or type(error).__name__
         err.print(f"The plot could not be drawn: {why}", markup=False)
+        if isinstance(error, NoRows):
+            with suppress(LabkitError):
+                if cause := why_no_rows(settings.flow, since_ms):
+                    err.print(cause, markup=False)
         return False
     return True

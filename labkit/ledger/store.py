@@ -200,7 +200,10 @@ class ReconciliationStore:
                 unexpected=counts.get("unexpected", 0),
                 mismatched=counts.get("altered", 0),
                 uncommitted=counts.get("in flight", 0),
-                faults=[f"{side.what}: {side.name(tuple(key))} {_WORDS[kind]}" for kind, *key in self._first(side)],
+                faults=[
+                    f"{side.what}: {side.name(tuple(key))} {_WORDS[kind]}{self._where(side, kind, key)}"
+                    for kind, *key in self._first(side)
+                ],
             )
 
     def _first(self, side: Table) -> list[tuple[Any, ...]]:
@@ -209,6 +212,20 @@ class ReconciliationStore:
             f"""SELECT kind, {_list(side.keys)} FROM odd WHERE kind <> 'in flight'
                 ORDER BY kind = 'missing', place LIMIT {_NAMED_FAULTS}"""
         ).fetchall()
+
+    def _where(self, side: Table, kind: str, key: Sequence[Any]) -> str:
+        """Where to look: the record that is too much, or the snapshot of what is not there; "" where nobody knows."""
+        if side is DEAD_LETTERS:  # the key says it
+            return ""
+        found = side is METRICS and kind != "missing"
+        of = _same_values(METRICS.keys)
+        places = self._db.execute(
+            f"""SELECT "partition", "offset" FROM {"found" if found else "expected"}_metrics
+                WHERE {of} ORDER BY rowid DESC LIMIT 1""",
+            list(key[: len(METRICS.keys)]),
+        ).fetchall()
+        what = "it" if found else "its snapshot"
+        return "".join(f"; {what} is at offset {offset} of partition {partition}" for partition, offset in places)
 
     def _count(self, table: str) -> int:
         return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
@@ -323,6 +340,10 @@ def _list(names: Sequence[str]) -> str:
 
 def _same(one: str, other: str, names: Sequence[str]) -> str:
     return " AND ".join(f'{one}."{name}" IS NOT DISTINCT FROM {other}."{name}"' for name in names)
+
+
+def _same_values(names: Sequence[str]) -> str:
+    return " AND ".join(f'"{name}" IS NOT DISTINCT FROM ?' for name in names)
 
 
 def _differ(one: str, other: str, names: Sequence[str]) -> str:

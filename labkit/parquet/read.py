@@ -30,6 +30,7 @@ from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.shape import Shape
 
 __all__ = [
+    "NoRows", "NoRowsOf",
     "columns_of", "in_natural_order", "natural", "parquet_files", "read_files", "read_metrics", "read_rows",
     "row_count",
 ]  # fmt: skip
@@ -42,6 +43,14 @@ BY_DATE = ds.partitioning(pa.schema([DATE]), flavor="hive")
 
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+
+
+class NoRows(LabkitError):
+    """There is no row at all."""
+
+
+class NoRowsOf(BadInput, NoRows):
+    """There are rows, and none of those that were asked for."""
 
 
 def columns_of(shape: Shape) -> pa.Schema:
@@ -123,8 +132,8 @@ def read_metrics(folder: Path, hostname: str | None = None, since_ms: int | None
 def read_rows(folder: Path, shape: Shape, hostname: str | None = None, since_ms: int | None = None) -> pd.DataFrame:
     """The rows of a stream (of one host; of intervals that ended at `since_ms` or later) by hostname, ts and part.
 
-    `since_ms` is in ms since 1970. Columns as above, ts as datetime64[ns, UTC]. Raises LabkitError where
-    there is nothing to read, BadInput where there is something but nothing of this host or this late.
+    `since_ms` is in ms since 1970. Columns as above, ts as datetime64[ns, UTC]. Raises NoRows where
+    there is nothing to read, NoRowsOf where there is something but nothing of this host or this late.
     """
     columns = columns_of(shape)
     wanted = ds.scalar(True)
@@ -137,7 +146,7 @@ def read_rows(folder: Path, shape: Shape, hostname: str | None = None, since_ms:
     def read(files: list[Path]) -> tuple[pd.DataFrame, set[str]]:
         """The rows that are wanted; where there are none, which hosts there are."""
         if not files:
-            raise LabkitError(
+            raise NoRows(
                 f"There is no finished Parquet file in {folder}.",
                 "Type: labkit run; if it is running, wait for its next checkpoint.",
             )
@@ -154,7 +163,7 @@ def read_rows(folder: Path, shape: Shape, hostname: str | None = None, since_ms:
     if frame.empty:
         since = "" if since_ms is None else f" since {pd.Timestamp(since_ms, unit='ms', tz='UTC')}"
         known = ", ".join(sorted(hosts)) or "none"
-        raise BadInput(f"{folder} has no rows of {hostname or 'any host'}{since}; hosts there: {known}.")
+        raise NoRowsOf(f"{folder} has no rows of {hostname or 'any host'}{since}; hosts there: {known}.")
     if frame.isna().any(axis=None):
         raise LabkitError(f"{folder} has rows without {', '.join(frame.columns[frame.isna().any()])}.")
     return in_natural_order(frame, list(shape.key))

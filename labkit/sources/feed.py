@@ -20,7 +20,7 @@ from labkit.sources.clock import Clock
 from labkit.sources.live import live_snapshots, read_text
 from labkit.sources.recording import ReplaySource, read_recording
 from labkit.sources.scenario import Scenario, load_scenario
-from labkit.sources.simulated import SimulatedHosts
+from labkit.sources.simulated import SimulatedHosts, simulator
 from labkit.streams.parsing import ReadingError
 from labkit.streams.procstat.stream import PROCSTAT
 
@@ -86,9 +86,7 @@ def resolve_source(
             fleet, _SEED if seed is None else seed, interval_s, _start_ms(start, pace, seconds), pace, seconds
         )
         if flow.stream is not PROCSTAT:
-            SimulatedHosts(
-                flow.stream, 1, 0, 0, Clock(1.0, 0.0, None, threading.Event())
-            )  # says at once where it cannot
+            simulator(flow.stream)  # says at once where there is none
             return Feed(lambda stop: fleet_of.of(flow, stop), has_its_own_end=True)
         return Feed(fleet_of.of_cpus(flow, cpus or _CPUS, scenario), has_its_own_end=True)
     if speed is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -10,7 +10,14 @@ from labkit.errors import BadInput
 from labkit.sources.clock import Clock, host_name
 from labkit.streams.stream import Stream
 
-__all__ = ["SimulatedHosts"]
+__all__ = ["SimulatedHosts", "simulator"]
+
+
+def simulator(stream: Stream) -> Callable[[Random, str, int, Any], Any]:
+    """What makes the next snapshot of a host: `Stream.simulate`. Raises `BadInput` for a stream without it."""
+    if stream.simulate is None:
+        raise BadInput(f"Nobody has said what a simulated host of {stream.name} is like.", "Send it live instead.")
+    return stream.simulate
 
 
 class SimulatedHosts:
@@ -21,9 +28,7 @@ class SimulatedHosts:
     """
 
     def __init__(self, stream: Stream, hosts: int, seed: int, start_ms: int, clock: Clock) -> None:
-        if stream.simulate is None:
-            raise BadInput(f"Nobody has said what a simulated host of {stream.name} is like.", "Send it live instead.")
-        self._simulate = stream.simulate
+        self._simulate = simulator(stream)
         self._start_ms = start_ms
         self._clock = clock
         self._hosts = {host_name(number, hosts): Random(f"{seed} {number}") for number in range(hosts)}

@@ -20,8 +20,6 @@ from labkit.dead_letters.letters import DeadLetter, diagnoser, letters
 from labkit.dead_letters.resend import CAME_FROM, REPAIRED_FROM, resend, send_repairs
 from labkit.errors import BadInput
 from labkit.flink.rest import FlinkRest
-from labkit.jobs.stop import stop_with_savepoint
-from labkit.jobs.submit import submit
 from labkit.kafka.avro import ASK_AGAIN_S, Schema, SnapshotCodec, Unreadable, read_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce, register_snapshot_schema
@@ -30,14 +28,14 @@ from labkit.kafka.topics import MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
 from labkit.lab import services
 from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
-from labkit.streams.names import ENRICHMENT, JOBS
+from labkit.streams.names import ENRICHMENT
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.rules import Verdict
 from labkit.system.own_http import request
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
-from tests.support.pipelines import finish, idle, rows_of
+from tests.support.pipelines import both_jobs_of, finish, idle, rows_of
 from tests.support.records import corrupt_values, count_letters, framed, new_letters, send_raw, v1
 from tests.support.waiting import wait_for
 
@@ -60,10 +58,8 @@ def ready(lab: Settings) -> Settings:
 @pytest.fixture
 def at_work(ready: Settings) -> Iterator[Settings]:
     """Both jobs at work; a test that passes has ended them with `finish`."""
-    submit(ready, *JOBS)
-    yield ready
-    for job in JOBS:
-        stop_with_savepoint(ready, job)
+    with both_jobs_of(ready) as lab:
+        yield lab
 
 
 # --- every kind, with its reason and its position

@@ -137,9 +137,10 @@ def test_a_lost_a_doubled_and_an_altered_record_are_found_counted_and_named(
     metrics = account.metrics
     assert (metrics.missing, metrics.duplicates, metrics.mismatched, metrics.unexpected) == (1, 1, 1, 1)
     assert metrics.found == true.metrics.found + 1
-    assert f"metrics: {names['lost']} is missing" in metrics.faults
-    assert f"metrics: {names['doubled']} is there twice" in metrics.faults
-    assert f"metrics: {names['wrong']} has other values than expected" in metrics.faults
+    said = "\n".join(metrics.faults)
+    assert f"metrics: {names['lost']} is missing; its snapshot is at offset " in said
+    assert f"metrics: {names['doubled']} is there twice; it is at offset " in said
+    assert f"metrics: {names['wrong']} has other values than expected; it is at offset " in said
     assert any("an unreadable record at" in fault and "is not expected" in fault for fault in metrics.faults)
     assert account.rows.balances, "the rows are those of the true records"
     told = labkit("ledger", LABKIT_METRICS_TOPIC=own.metrics_topic)
@@ -232,7 +233,7 @@ def test_a_lost_a_doubled_and_an_altered_row_are_found_counted_and_named(
     pq.write_table(pa.concat_tables([doubled, doubled, wrong, rest]), file)
     rows = measure(own_rows).rows
     assert (rows.missing, rows.duplicates, rows.mismatched, rows.unexpected) == (1, 1, 1, 0)
-    assert rows.faults == [
+    assert [fault.partition("; its snapshot is at offset ")[0] for fault in rows.faults] == [
         f"rows: {row_key(doubled, 0)} is there twice",
         f"rows: {row_key(wrong, 0)} has other values than expected",
         f"rows: {row_key(lost, 0)} is missing",

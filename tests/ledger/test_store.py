@@ -92,18 +92,21 @@ def test_missing_twice_altered_and_unexpected_are_counted_and_named(store: Recon
     assert store.balance(METRICS) == TableReport(
         "metrics", expected=3, found=5, unexpected=2, **counts,
         faults=[
-            f"metrics: ('web-1', {altered.timestamp}) has other values than expected",
-            f"metrics: ('web-1', {doubled.timestamp}) is there twice",
-            f"metrics: ('nobody', {doubled.timestamp}) is not expected",
-            "metrics: an unreadable record at topic (3, 17) is not expected",
-            f"metrics: ('web-1', {lost.timestamp}) is missing",
+            f"metrics: ('web-1', {altered.timestamp}) has other values than expected; it is at offset 1 of partition 0",
+            f"metrics: ('web-1', {doubled.timestamp}) is there twice; it is at offset 2 of partition 0",
+            f"metrics: ('nobody', {doubled.timestamp}) is not expected; it is at offset 3 of partition 0",
+            "metrics: an unreadable record at topic (3, 17) is not expected; it is at offset 17 of partition 3",
+            f"metrics: ('web-1', {lost.timestamp}) is missing; its snapshot is at offset 0 of partition 0",
         ],
     )  # fmt: skip
     rows = store.balance(store.rows)
     assert replace(rows, faults=[]) == TableReport(
         "rows", expected=12, found=16, missing=4, duplicates=4, mismatched=1, unexpected=4
     )
-    assert rows.faults[0] == f"rows: ('web-1', {altered.timestamp}, 'cpu') has other values than expected"
+    assert rows.faults[0] == (
+        f"rows: ('web-1', {altered.timestamp}, 'cpu') has other values than expected; "
+        "its snapshot is at offset 2 of partition 0"
+    )
     assert len(rows.faults) == 5
 
 

@@ -18,8 +18,6 @@ import pytest
 from confluent_kafka import Producer
 
 from labkit.flink.rest import FlinkRest
-from labkit.jobs.stop import stop_with_savepoint
-from labkit.jobs.submit import submit
 from labkit.kafka.avro import SnapshotCodec, read_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce, register_snapshot_schema
@@ -36,7 +34,7 @@ from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.rules import Verdict
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
-from tests.support.pipelines import finish, has_checkpoint_since, idle, rows_of, workers
+from tests.support.pipelines import both_jobs_of, finish, has_checkpoint_since, idle, rows_of, workers
 from tests.support.records import corrupt_values
 from tests.support.topics import ends, sent_since
 from tests.support.waiting import wait_for
@@ -54,10 +52,8 @@ def empty(lab: Settings) -> Settings:
 @pytest.fixture
 def both_jobs(empty: Settings) -> Iterator[Settings]:
     """Both jobs at work; a test that passes has ended them with `finish`."""
-    submit(empty, *JOBS)
-    yield empty
-    for job in JOBS:
-        stop_with_savepoint(empty, job)
+    with both_jobs_of(empty) as lab:
+        yield lab
 
 
 def test_run_takes_live_data_from_proc_stat_to_parquet_plot_and_a_balanced_ledger(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import pandas as pd
 import psutil
 
 from labkit.flink.rest import FlinkRest
-from labkit.jobs.stop import drain_and_stop
+from labkit.jobs.stop import drain_and_stop, stop_with_savepoint
+from labkit.jobs.submit import submit
 from labkit.lab import services
 from labkit.lab.account import measure
 from labkit.ledger.ledger import Ledger
@@ -24,6 +26,15 @@ def idle(lab: Settings) -> Settings:
     prepare(lab)
     assert not any(FlinkRest(lab.flink_url).running(job) for job in JOBS)
     return lab
+
+
+@contextlib.contextmanager
+def both_jobs_of(settings: Settings) -> Iterator[Settings]:
+    """Both jobs at work; a block that has ended them with `finish` leaves none."""
+    submit(settings, *JOBS)
+    yield settings
+    for job in JOBS:
+        stop_with_savepoint(settings, job)
 
 
 def balanced_account(settings: Settings) -> Ledger:
