@@ -86,17 +86,20 @@ def stream_picture(frame: pd.DataFrame, stream: Stream, hostname: str | None = N
     figure = Figure(figsize=(12, 1.6 + 2.9 * len(panels)), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
     all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     known: list[Band] = []
-    drawn: list[pd.DataFrame] = []
+    no_data = False
     lines = _lines(rows, stream)
     for axes, panel in zip(all_axes, panels, strict=True):
         bands, whole = _bands(rows, panel, stream.shape, lines)
         values = coarsen(whole)
+        # A part of a result may come and go; a line says so by itself.
+        is_empty = values.isna().any(axis=1) if panel.kind == "stacked" else values.isna().all(axis=1)
+        no_data |= bool(is_empty.any())
         if panel.kind == "stacked":
             _draw_stack(axes, values, bands)
         else:
             for band in bands:
                 axes.stairs(values[band.name], _edges(values), baseline=None, color=band.colour, linewidth=2)
-            for missing in values.index[values.isna().all(axis=1)]:
+            for missing in values.index[is_empty]:
                 left, right = (date2num(edge.tz_convert(None)) for edge in (missing.left, missing.right))
                 axes.axvspan(left, right, **NO_DATA)
         axes.set_ylim(0, panel.most if panel.most is not None else max(1e-9, 1.1 * float(np.nanmax(values.to_numpy()))))
@@ -105,11 +108,10 @@ def stream_picture(frame: pd.DataFrame, stream: Stream, hostname: str | None = N
             axes.patch.set(**NO_DATA)
         axes.tick_params(labelsize=TEXT_SIZE)
         known += [band for band in bands if band.name not in {other.name for other in known}]
-        drawn.append(values)
-    over = drawn[0].index
+    over = values.index
     _time_axis(all_axes[-1], over.left[0], over.right[-1])
     _titles(all_axes[0], _name(rows, frame), stream.plot.title, over, stream.plot.note + _coarse(whole, values))
-    _legend(figure, known, no_data=any(bool(values.isna().any(axis=None)) for values in drawn))
+    _legend(figure, known, no_data=no_data)
     return figure
 
 
@@ -125,12 +127,16 @@ def _part_names(rows: pd.DataFrame, shape: Shape) -> pd.Series[str] | None:
 
 
 def _lines(rows: pd.DataFrame, stream: Stream) -> dict[str, str]:
-    """{part: its colour}, of the parts that do most by the stream's own measure; {} where a result has none."""
+    """{part: its colour}, of the parts that do most by the stream's own measure; {} where a result has none.
+
+    Those that do nothing are left out, where others do something.
+    """
     label = _part_names(rows, stream.shape)
     if label is None:
         return {}
     means = _summed(rows, stream.plot.of)[_SUM].groupby(label).mean()
-    return dict(zip(means.nlargest(len(_LINES)).index, _LINES, strict=False))
+    at_work = means[means > 0]
+    return dict(zip((means if at_work.empty else at_work).nlargest(len(_LINES)).index, _LINES, strict=False))
 
 
 def _bands(rows: pd.DataFrame, panel: Panel, shape: Shape, lines: dict[str, str]) -> tuple[list[Band], pd.DataFrame]:

@@ -78,7 +78,7 @@ def record(
         with _rare_lines() as line:
             for number, reading in enumerate(readings, start=1):
                 yield reading
-                line(f"{number} readings of {reading.hostname}")
+                line(f"{number} reading{'' if number == 1 else 's'} of {reading.hostname}")
 
     with stop_signals("closing the recording") as stop:
         live = live_readings(settings.hostname, settings.interval_s, stop, seconds, settings.flow.stream)

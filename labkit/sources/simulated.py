@@ -16,7 +16,10 @@ __all__ = ["SimulatedHosts", "simulator"]
 def simulator(stream: Stream) -> Callable[[Random, str, int, Any], Any]:
     """What makes the next snapshot of a host: `Stream.simulate`. Raises `BadInput` for a stream without it."""
     if stream.simulate is None:
-        raise BadInput(f"Nobody has said what a simulated host of {stream.name} is like.", "Send it live instead.")
+        raise BadInput(
+            f"Nobody has said what a simulated host of {stream.name} is like (simulate, in docs/add-a-stream.md).",
+            "Send it live instead.",
+        )
     return stream.simulate
 
 

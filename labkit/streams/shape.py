@@ -81,6 +81,8 @@ def shape_of(result: type) -> Shape:
 
 
 def _columns(kind: type) -> tuple[tuple[Column, ...], dict[str, type]]:
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} is no dataclass, as a result and its parts have to be")
     hints = get_type_hints(kind)
     fields, parts = [], {}
     for field in dataclasses.fields(kind):

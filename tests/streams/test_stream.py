@@ -19,6 +19,7 @@ from labkit.settings import REPOSITORY
 from labkit.streams.records import from_record, missing_field, to_record
 from labkit.streams.registry import STREAMS
 from labkit.streams.rules import Comparison, Verdict
+from labkit.streams.shape import shape_of
 from labkit.streams.stream import Band, Panel, Plot, Stream
 
 
@@ -158,3 +159,37 @@ def test_a_panel_of_lines_for_parts_has_one_band() -> None:
         net(OfClassed, Panel("both", "B/s", "lines", (RX, TX)))
     one_each = replace(net(OfClassed), plot=Plot("network", RX, (Panel("received", "B/s", "lines", (RX,)),)))
     assert one_each.plot.panels[0].bands == (RX,)
+
+
+def test_a_part_that_comes_and_goes_hatches_nothing_and_idle_ones_take_no_place_in_the_legend() -> None:
+    stream = net(OfClassed, Panel("received", "B/s", "lines", (RX,)))
+    rows = []
+    for second in range(1, 10):
+        veth = [Rates("veth", 9.0, 1.0)] if 3 <= second <= 5 else []
+        parts = (Rates("idle", 0.0, 0.0), *veth, Rates("lo", 5.0, 1.0))
+        rows += stream.shape.rows(Result("vm", second * 1000, 1000, parts))
+    frame = pd.DataFrame(rows, columns=[column.name for column in stream.shape.columns])
+    frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
+    figure = stream_picture(frame, stream)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["veth", "lo"]
+    assert not [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+
+
+class NamedRate(NamedTuple):
+    """A part of a snapshot could be this; one of a result could not."""
+
+    name: str
+    rate: float
+
+
+@dataclass(frozen=True)
+class OfNamedRates:
+    hostname: str
+    timestamp: int
+    time_delta_ms: int
+    rates: tuple[NamedRate, ...]
+
+
+def test_a_result_whose_part_is_no_dataclass_is_named() -> None:
+    with pytest.raises(TypeError, match="NamedRate is no dataclass, as a result and its parts have to be"):
+        shape_of(OfNamedRates)
