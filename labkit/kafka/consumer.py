@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -74,23 +75,28 @@ def _until(consumer: Consumer, bootstrap: str, topic: str, end: Offsets, left: s
 def _by_time(consumer: Consumer, topic: str, records: Iterator[Message], left: set[int]) -> Iterator[Message]:
     """The same records, by time as far as the order of each partition leaves it open."""
     waiting: dict[int, deque[Message]] = {number: deque() for number in sorted(left)}
-    paused: set[int] = set()
+    heads: list[tuple[int, int]] = []  # (time of its next record, partition) of each that has one
+    starving, paused = set(left), set[int]()
     while True:
-        while any(number in left and not queue for number, queue in waiting.items()):
-            record = next(records, None)
-            if record is None:
-                break
+        while starving & left and (record := next(records, None)) is not None:
             number = record.partition()
+            if not waiting[number]:
+                heappush(heads, (record.timestamp()[1], number))
+                starving.discard(number)
             waiting[number].append(record)
             if len(waiting[number]) >= _AHEAD and number in left - paused:
                 paused.add(number)
                 consumer.pause([TopicPartition(topic, number)])
-        heads = [(queue[0].timestamp()[1], number) for number, queue in waiting.items() if queue]
         if not heads:
             return
-        number = min(heads)[1]
-        yield waiting[number].popleft()
-        if number in paused and len(waiting[number]) < _AHEAD // 2:
+        _, number = heappop(heads)
+        queue = waiting[number]
+        yield queue.popleft()
+        if queue:
+            heappush(heads, (queue[0].timestamp()[1], number))
+        else:
+            starving.add(number)
+        if number in paused and len(queue) < _AHEAD // 2:
             paused.discard(number)
             if number in left:
                 consumer.resume([TopicPartition(topic, number)])
