@@ -70,7 +70,7 @@ def status() -> None:
         with suppress(LabkitError):  # a cluster that does not answer stands in the table
             troubles = trouble(settings)
         for one in troubles:
-            out.print(f"{one.what} {one.todo}", markup=False)
+            out.print(str(one), markup=False)
         _print_left_behind(settings)
     if any(one.fails for one in troubles) or not all(row.healthy for row in rows):
         raise typer.Exit(1)

@@ -48,6 +48,9 @@ class Trouble:
     todo: str
     fails: bool
 
+    def __str__(self) -> str:
+        return f"{self.what} {self.todo}"
+
 
 def why_failing(rest: FlinkRest, job: Job) -> RootCause | None:
     """Why the job fails; None where it does not, or is over and was not ended by a failure.
@@ -162,7 +165,7 @@ def failing(settings: Settings) -> list[str]:
     """Each of this pipeline's jobs that fails, as a sentence and what to do; none where the cluster does not answer."""
     own = {settings.job_name(name) for name in JOBS}
     with suppress(LabkitError):
-        return [f"{one.what} {one.todo}" for one in trouble(settings) if one.fails and one.job in own]
+        return [str(one) for one in trouble(settings) if one.fails and one.job in own]
     return []
 
 

@@ -26,9 +26,8 @@ class NoAvroSchema(ValueError):
 def parsed_schema(schema: Any) -> Any:
     """A schema as fastavro takes it, without logical types. Raises `NoAvroSchema`."""
     try:
-        plain = _plain(schema)
-        found = fastavro.parse_schema(plain)
-        ends = _arrays_end(plain, {})
+        found = fastavro.parse_schema(_plain(schema))
+        ends = _arrays_end(found, {})
     except Exception:  # fastavro raises whatever the schema led it into
         raise NoAvroSchema("no Avro schema") from None
     if not ends:
@@ -60,13 +59,16 @@ def _kept(schema: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _arrays_end(schema: Any, named: dict[str, Any]) -> bool:
-    """Whether the items of each array in it take a byte at least, so that there are no more of them than bytes."""
+    """Whether the items of each array take a byte at least, so that there are no more of them than bytes.
+
+    Of a schema that is parsed: it goes by full names.
+    """
     if isinstance(schema, list):
         return all(_arrays_end(branch, named) for branch in schema)
     if not isinstance(schema, dict):
         return True
     if "name" in schema:
-        named[schema["name"]] = named[schema["name"].rpartition(".")[2]] = schema
+        named[schema["name"]] = schema
     match schema["type"]:
         case "record":
             return all(_arrays_end(field["type"], named) for field in schema["fields"])
@@ -80,7 +82,7 @@ def _arrays_end(schema: Any, named: dict[str, Any]) -> bool:
 
 def _takes_bytes(schema: Any, named: dict[str, Any], within: tuple[str, ...]) -> bool:
     if isinstance(schema, str):
-        schema = named.get(schema, named.get(schema.rpartition(".")[2], schema))
+        schema = named.get(schema, schema)
     if schema == "null":
         return False
     if not isinstance(schema, dict):

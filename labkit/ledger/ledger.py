@@ -13,7 +13,7 @@ its cause in what is read after it, and what came after the first step counts as
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
@@ -183,7 +183,7 @@ class _Expected:
         self._codec = SnapshotCodec(flow.stream, schema, Registry.of(flow).schema)
         self._store = store
         self._last_good: dict[str, Any] = {}
-        self._partitions: dict[str, set[int]] = {}
+        self._partitions: defaultdict[str, set[int]] = defaultdict(set)
         self.snapshots = 0
         self.verdicts: Counter[Verdict] = Counter()
         #: Where the job found a schema id that nobody had registered. Someone may have by now; it was right then.
@@ -200,7 +200,7 @@ class _Expected:
         except DeserializationError:
             self._store.add("expected_dead_letters", (str(position), digest(record.value()), *position))
             return
-        self._partitions.setdefault(now.hostname, set()).add(record.partition())
+        self._partitions[now.hostname].add(record.partition())
         state = self._last_good.get(now.hostname)
         verdict, self._last_good[now.hostname], result = self._stream.compare(state, now)
         self.verdicts[verdict] += 1

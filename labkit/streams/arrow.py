@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["body_lengths", "check_texts", "is_plain", "lengths", "numbers", "offsets", "sums", "texts"]
+from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
+
+__all__ = ["are_sound", "body_lengths", "check_texts", "is_plain", "numbers", "offsets", "sums", "texts"]
 
 #: IEEE 754, binary64: where the exponent is, how wide, and what it is for 1.0.
 _EXPONENT_AT, _EXPONENT, _EXPONENT_OF_ONE_BIT = 52, 0x7FF, 1023
@@ -47,9 +49,15 @@ def body_lengths(batch: pa.RecordBatch) -> Numbers:
     return sum((_lengths(column) for column in batch.columns), np.zeros(len(batch), dtype=np.int64))
 
 
-def lengths(bodies: Sequence[bytes]) -> Numbers:
-    """How long each is."""
-    return np.fromiter(map(len, bodies), dtype=np.int64, count=len(bodies))
+def are_sound(batch: pa.RecordBatch, bodies: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+    """Which bodies are, byte for byte, what was read, and have a time and a hostname within the bounds of any snapshot.
+
+    In bytes a name may be longer than in letters; then the codec counts.
+    """
+    timestamp, name_bytes = numbers(batch.column("timestamp")), np.diff(offsets(batch.column("hostname")))
+    lengths = np.fromiter(map(len, bodies), dtype=np.int64, count=len(bodies))
+    in_bounds = (timestamp >= 0) & (timestamp <= LAST_TIMESTAMP) & (name_bytes <= MAX_HOSTNAME)
+    return np.asarray(in_bounds & (body_lengths(batch) == lengths))
 
 
 def check_texts(batch: pa.RecordBatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit.errors import LabkitError
 
-__all__ = ["COUNT_END", "ReadingError", "count", "whole_lines"]
+__all__ = ["COUNT_END", "ReadingError", "count", "split_lines", "whole_lines"]
 
 #: Avro's long; the kernel's u64 counters take 2.9e9 years to get there at 100 Hz.
 COUNT_END = 2**63
@@ -20,11 +20,18 @@ class ReadingError(LabkitError):
         self.column = column
 
 
+def split_lines(reads: str, text: str) -> tuple[list[str], ReadingError | None]:
+    """The lines of a text as the kernel writes it, and what is wrong where it ends in the middle of one."""
+    *lines, rest = text.split("\n")
+    why = "the text ends in the middle of a line"
+    return lines, ReadingError(reads, why, len(lines) + 1, len(rest.split())) if rest else None
+
+
 def whole_lines(reads: str, text: str) -> list[str]:
     """The lines of a text as the kernel writes it. Raises `ReadingError` where it ends in the middle of one."""
-    *lines, rest = text.split("\n")
-    if rest:
-        raise ReadingError(reads, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
+    lines, cut = split_lines(reads, text)
+    if cut is not None:
+        raise cut
     return lines
 
 

@@ -95,7 +95,7 @@ def frames(
     """
     board = LatestByHost()
     how = how_it_reads(flow, committed, checkpoint_interval_s)
-    silence = _Silence(why_silent, _SILENT_S + (checkpoint_interval_s if committed else 0))
+    silence = _Silence(why_silent, checkpoint_interval_s if committed else 0)
     drawn = -every_s
     for news in follow(flow, stop, committed=committed, host=host, seconds=seconds):
         now_s = time.monotonic()
@@ -149,7 +149,7 @@ def watch(
     if not console.is_terminal:
         say(how_it_reads(flow, committed, checkpoint_interval_s))
         trouble = ""
-        silence = _Silence(why_silent, _SILENT_S + (checkpoint_interval_s if committed else 0))
+        silence = _Silence(why_silent, checkpoint_interval_s if committed else 0)
         for news in follow(flow, stop, committed=committed, host=host, seconds=seconds):
             for metrics in news.metrics:
                 console.print(
@@ -223,11 +223,14 @@ def _waiting(host: str | None, option: str, *, long: bool) -> str:
 
 
 class _Silence:
-    """How long nothing has come, and why: `why` is asked when that is long, and again every `_SILENT_S`."""
+    """How long nothing has come, and why: `why` is asked when that is long, and again every `_SILENT_S`.
 
-    def __init__(self, why: Callable[[], str], patience_s: float) -> None:
+    What comes at all comes `delay_s` late at most.
+    """
+
+    def __init__(self, why: Callable[[], str], delay_s: float) -> None:
         self._why = why
-        self._patience_s = patience_s
+        self._patience_s = _SILENT_S + delay_s
         self._since = time.monotonic()
         self._asked = float("-inf")
         self._cause = ""

@@ -20,7 +20,7 @@ from labkit.streams.meminfo import MEMINFO
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.rules import Comparison, by_time
 from labkit.streams.stream import Stream
-from tests.support.strategies import snapshots
+from tests.support.strategies import damaged, snapshots
 
 
 class Core(NamedTuple):
@@ -108,11 +108,8 @@ def values(draw: st.DrawFn, name: str) -> bytes | None:
     """A value of that stream: mostly as it was written, perhaps cut, longer, or with a byte changed."""
     stream, schema = STREAMS[name]
     value = SnapshotCodec(stream, schema, {1: schema}.get).encode(draw(ANY.get(name, READINGS)), 1)
-    place = draw(st.integers(0, len(value) - 1))
-    return draw(st.sampled_from([
-        value, value, value, value[:place], value + b"\0", None,
-        value[:place] + bytes([draw(st.integers(0, 255))]) + value[place + 1 :],
-    ]))  # fmt: skip
+    broken = draw(damaged(value))
+    return draw(st.sampled_from([value, value, value, broken, broken, broken, None]))
 
 
 def one_by_one(stream: Stream, schema: Schema, batch: list[bytes | None]) -> tuple[list[bytes], dict[int, str]]:

@@ -28,7 +28,7 @@ from labkit.streams.procstat.snapshot import Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.records import to_record
 from tests.support.avro_examples import SCHEMA, TINY, TWO_CPUS, varint
-from tests.support.strategies import snapshots
+from tests.support.strategies import damaged, snapshots
 
 #: What a writer may add: a field's type, and values of it. Kafka's clients and other languages write all of these.
 MORE: tuple[tuple[Any, Any], ...] = (
@@ -111,14 +111,6 @@ def _without(schema: Any, names: tuple[str, ...]) -> Any:
     if isinstance(schema, dict):
         return {name: _without(value, names) for name, value in schema.items() if name not in names}
     return [_without(value, names) for value in schema] if isinstance(schema, list) else schema
-
-
-@st.composite
-def damaged(draw: st.DrawFn, body: bytes) -> bytes:
-    """Cut, longer, or with a byte changed."""
-    place = draw(st.integers(0, max(0, len(body) - 1)))
-    changed = body[:place] + bytes([draw(st.integers(0, 255))]) + body[place + 1 :]
-    return draw(st.sampled_from([body[:place], body + b"\0", changed]))
 
 
 def said(read: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from labkit.analysis.plots import stream_picture
@@ -125,6 +126,12 @@ def test_a_field_that_lacks_in_a_part_is_named_too() -> None:
         assert missing_field(type(snapshot), without) == "interfaces.rx_bytes"
 
 
+def picture_of(stream: Stream, rows: list[tuple[Any, ...]]) -> Figure:
+    frame = pd.DataFrame(rows, columns=[column.name for column in stream.shape.columns])
+    frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
+    return stream_picture(frame, stream)
+
+
 def test_a_part_has_its_colour_in_every_panel_and_only_what_has_no_data_is_hatched() -> None:
     stream = net(OfClassed, Panel("received", "B/s", "lines", (RX,)), Panel("sent", "B/s", "lines", (TX,)))
     names = [f"eth{number}" for number in range(8)]
@@ -137,9 +144,7 @@ def test_a_part_has_its_colour_in_every_panel_and_only_what_has_no_data_is_hatch
             Result("vm", second * 1000, 1000, tuple(Rates(name, 100.0 - at, at) for at, name in enumerate(names)))
         )
     ]
-    frame = pd.DataFrame(rows, columns=[column.name for column in stream.shape.columns])
-    frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
-    figure = stream_picture(frame, stream)
+    figure = picture_of(stream, rows)
     panels = [[patch for patch in axes.patches if isinstance(patch, StepPatch)] for axes in figure.axes]
     legend = {text.get_text(): patch for text, patch in zip(
         figure.legends[0].get_texts(), figure.legends[0].get_patches(), strict=True)}  # fmt: skip
@@ -168,9 +173,7 @@ def test_a_part_that_comes_and_goes_hatches_nothing_and_idle_ones_take_no_place_
         veth = [Rates("veth", 9.0, 1.0)] if 3 <= second <= 5 else []
         parts = (Rates("idle", 0.0, 0.0), *veth, Rates("lo", 5.0, 1.0))
         rows += stream.shape.rows(Result("vm", second * 1000, 1000, parts))
-    frame = pd.DataFrame(rows, columns=[column.name for column in stream.shape.columns])
-    frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
-    figure = stream_picture(frame, stream)
+    figure = picture_of(stream, rows)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["veth", "lo"]
     assert not [patch for patch in figure.axes[0].patches if patch.get_hatch()]
 

@@ -18,6 +18,14 @@ def cpu_times(ticks: st.SearchStrategy[int], cpu_id: str = "cpu0") -> st.SearchS
 
 
 @st.composite
+def damaged(draw: st.DrawFn, data: bytes) -> bytes:
+    """Cut, longer, or with a byte changed."""
+    place = draw(st.integers(0, max(0, len(data) - 1)))
+    changed = data[:place] + bytes([draw(st.integers(0, 255))]) + data[place + 1 :]
+    return draw(st.sampled_from([data[:place], data + b"\0", changed]))
+
+
+@st.composite
 def snapshots(draw: st.DrawFn, *, timestamp: int = 1_000, btime: int = 1_000) -> Snapshot:
     """Any snapshot: the total line and CPUs of any number, in any order, with any counters."""
     ids = ["cpu", *(f"cpu{number}" for number in draw(CPU_NUMBERS))]

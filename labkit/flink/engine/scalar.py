@@ -15,9 +15,8 @@ import orjson
 import pyarrow as pa
 import pyruhvro
 
-from labkit.streams.arrow import body_lengths, is_plain, lengths, numbers, offsets, texts
+from labkit.streams.arrow import are_sound, is_plain, offsets, texts
 from labkit.streams.records import fields_of
-from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
 from labkit.streams.stream import Stream
 
 __all__ = ["Items", "Results", "ScalarRules"]
@@ -66,12 +65,10 @@ class ScalarRules:
 
     def of_arrow(self, batch: pa.RecordBatch, bodies: list[bytes]) -> tuple[Items, npt.NDArray[np.bool_]]:
         """Bodies as one batch -> those that are sound, still as bodies, and which these are."""
-        names, timestamp = batch.column("hostname"), numbers(batch.column("timestamp"))
-        good = (timestamp >= 0) & (timestamp <= LAST_TIMESTAMP) & (np.diff(offsets(names)) <= MAX_HOSTNAME)
-        good &= body_lengths(batch) == lengths(bodies)
+        good = are_sound(batch, bodies)
         snapshots = _instances(self._kind)(batch)
         good &= np.fromiter(map(self._is_sound, snapshots), dtype=bool, count=len(batch))
-        found = Items(texts(names), bodies)
+        found = Items(texts(batch.column("hostname")), bodies)
         return (found if good.all() else found.take(np.flatnonzero(good))), good
 
     def _is_sound(self, snapshot: Any) -> bool:

@@ -12,39 +12,32 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labkit.streams.arrow import body_lengths, lengths, numbers, offsets, sums, texts
+from labkit.streams.arrow import are_sound, numbers, offsets, sums, texts
 from labkit.streams.procstat.columns import COUNTERS, Columns, Pattern
-from labkit.streams.procstat.snapshot import CPU_COLUMNS, MAX_CPU_LINES, MAX_CPU_NAME
-from labkit.streams.rules import LAST_TIMESTAMP, MAX_HOSTNAME
+from labkit.streams.procstat.snapshot import CPU_COLUMNS, MAX_CPU_LINES, MAX_CPU_NAME, SINGLE_NUMBERS
 
 __all__ = ["of_arrow"]
-
-_SINGLES = ("ctxt", "btime", "processes", "procs_running", "procs_blocked")
 
 Numbers = npt.NDArray[np.int64]
 
 
 def of_arrow(batch: pa.RecordBatch, bodies: Sequence[bytes]) -> tuple[Columns, npt.NDArray[np.bool_]]:
     """Bodies, and the same as one batch -> the snapshots that are sound, and which bodies those are."""
-    names = batch.column("hostname")
-    timestamp = numbers(batch.column("timestamp"))
     cpus = batch.column("cpus")
     begins, lines = offsets(cpus), cpus.values
     counters = [numbers(lines.field(name)) for name in CPU_COLUMNS]
     pattern, patterns = _patterns(lines.field("id"), begins)
     good = np.array([_is_sound(names) for names in patterns], dtype=bool)[pattern]
-    # In bytes a name may be longer than in letters; then the codec counts.
-    good &= (timestamp >= 0) & (timestamp <= LAST_TIMESTAMP) & (np.diff(offsets(names)) <= MAX_HOSTNAME)
+    good &= are_sound(batch, bodies)
     good &= sums(begins, (np.bitwise_or.reduce(counters) < 0).astype(np.int64)) == 0
     for name in ("intr", "softirq"):
         column = batch.column(name)
         good &= sums(offsets(column), (numbers(column.values) < 0).astype(np.int64)) == 0
-    for name in _SINGLES:
+    for name in SINGLE_NUMBERS:
         good &= numbers(batch.column(name)) >= 0
-    good &= body_lengths(batch) == lengths(bodies)
     columns = Columns(
-        texts(names), timestamp, numbers(batch.column("btime")), pattern, patterns,
-        np.stack(counters[: len(COUNTERS)], axis=1),
+        texts(batch.column("hostname")), numbers(batch.column("timestamp")), numbers(batch.column("btime")),
+        pattern, patterns, np.stack(counters[: len(COUNTERS)], axis=1),
     )  # fmt: skip
     return (columns if good.all() else columns.take(np.flatnonzero(good))), good
 

@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from labkit.streams.parsing import COUNT_END, ReadingError, count
+from labkit.streams.parsing import COUNT_END, ReadingError, count, split_lines
 
 __all__ = [
-    "CPU_COLUMNS", "MAX_CPU_LINES", "MAX_CPU_NAME", "READS", "CpuTimes", "Snapshot", "check_snapshot", "mend_record",
-    "parse_stat", "passed_over", "shift_snapshot",
+    "CPU_COLUMNS", "MAX_CPU_LINES", "MAX_CPU_NAME", "READS", "SINGLE_NUMBERS", "CpuTimes", "Snapshot", "check_snapshot",
+    "mend_record", "parse_stat", "passed_over", "shift_snapshot",
 ]  # fmt: skip
 
 READS = "/proc/stat"
@@ -37,7 +37,7 @@ _OLDEST_KERNEL_COLUMNS = 4  # Linux 2.4: user nice system idle
 _CPU_NAME = re.compile(r"cpu[0-9]*")
 #: No rule goes by these.
 _UNUSED_NUMBERS = ("ctxt", "processes", "procs_running", "procs_blocked")
-_SINGLE_NUMBERS = ("btime", *_UNUSED_NUMBERS)
+SINGLE_NUMBERS = ("btime", *_UNUSED_NUMBERS)
 
 
 class CpuTimes(NamedTuple):
@@ -109,7 +109,7 @@ class _Problem(NamedTuple):
 
 
 def _read(text: str, hostname: str, timestamp: int, problems: list[_Problem]) -> Snapshot:
-    *lines, rest = text.split("\n")
+    lines, cut = split_lines(READS, text)
     cpus: list[CpuTimes] = []
     many: dict[str, tuple[int, ...]] = {"intr": (), "softirq": ()}
     single: dict[str, int] = {}
@@ -126,9 +126,8 @@ def _read(text: str, hostname: str, timestamp: int, problems: list[_Problem]) ->
             many[name] = tuple(_nearest(name, words, number, problems))
         elif name in _UNUSED_NUMBERS:
             single[name] = _nearest(name, words[:1], number, problems)[0]
-    if rest:
-        end = ReadingError(READS, "the text ends in the middle of a line", len(lines) + 1, len(rest.split()))
-        problems.append(_Problem(rest.split(" ")[0], end, "That line is left out."))
+    if cut is not None:
+        problems.append(_Problem(text.rpartition("\n")[2].split(" ")[0], cut, "That line is left out."))
     for wanted, is_there in (("cpu", bool(cpus)), ("btime", "btime" in single)):
         if not is_there:
             lost = (problem.error for problem in problems if problem.of.startswith(wanted))
@@ -170,7 +169,7 @@ def check_snapshot(snapshot: Snapshot) -> str:
     negative = next((cpu for cpu in snapshot.cpus if min(cpu[1:]) < 0), None)
     if negative is not None:
         return f"CPU {negative.id} has a negative counter"
-    single = (getattr(snapshot, name) for name in _SINGLE_NUMBERS)
+    single = (getattr(snapshot, name) for name in SINGLE_NUMBERS)
     return (
         "there is a negative counter beside the CPUs" if min([*snapshot.intr, *snapshot.softirq, *single]) < 0 else ""
     )
