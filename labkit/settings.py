@@ -40,7 +40,8 @@ _PORTS = (
 )  # fmt: skip
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
-_UNFIT = re.compile(r"""[\s"'$%;`\\]""")
+#: A class path is cut at colons, and a line of a configuration ends where the line ends.
+_UNFIT = re.compile(r"[:\\\x00-\x1f\x7f]")
 #: Read by set-up, before there are settings.
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
 #: supervisord reads it too; it is in no settings object, so that no print of one shows it.
@@ -132,9 +133,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         if _UNFIT.search(str(path)):
-            raise ValueError(
-                "the path has a space, a quote or another character that the services' scripts cannot take"
-            )
+            raise ValueError("the path has a colon, a backslash or a control character, which Java cannot take")
+        try:
+            os.fsencode(path).decode()
+        except UnicodeDecodeError:
+            raise ValueError("the path's bytes are no UTF-8, so Java could not name it") from None
         return path.expanduser().absolute()
 
     @model_validator(mode="after")

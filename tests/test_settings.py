@@ -167,7 +167,7 @@ def test_loading_settings_leaves_the_environment_as_it_is() -> None:
 
 @pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "a;b", "$HOME", "50%(here)s"])
 def test_a_folder_that_the_services_scripts_cannot_take_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"state_dir.*services' scripts cannot take"):
+    with pytest.raises(BadInput, match=r"state_dir.*which Java cannot take"):
         load_settings(state_dir=tmp_path / name)
 
 

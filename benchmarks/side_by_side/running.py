@@ -22,7 +22,7 @@ from labkit.flink.root_cause import root_cause
 from labkit.jobs import running_jobs
 from labkit.jobs.stop import stop_with_savepoint
 from labkit.lab import services
-from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
+from labkit.lab.supervisor.processes import children_of_supervisord, control_address
 from labkit.settings import REPOSITORY, Settings
 from labkit.streams.names import ENRICHMENT
 
@@ -118,8 +118,8 @@ class FlinkJob:
         self._settings, self._name = settings, name
         self._rest = FlinkRest(settings.flink_url)
         self._log = Path(environment["BENCH_STATE"]) / "log"
-        socket = str(control_socket(settings))
-        self._roots = [root for program in FLINK for root in _first(children_of_supervisord(socket, program))]
+        address = control_address(settings)
+        self._roots = [root for program in FLINK for root in _first(children_of_supervisord(address, program))]
         with self._log.open("ab") as log:
             own = {**os.environ, **environment}
             self._client = psutil.Popen(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import BadInput
-from labkit.flink.home import client_environment
+from labkit.flink.gateway import start_client
 
 __all__ = ["BUNDLE_MS", "Cluster", "Submitted", "newest_state", "remote_environment", "submit"]
 
@@ -45,7 +45,7 @@ def remote_environment(
     cluster: Cluster, job: str, *, parallelism: int, resume_from: Path | None, **options: str
 ) -> tuple[Any, Any]:
     """(StreamExecutionEnvironment, StreamTableEnvironment) that submit `job` to the cluster, with `options`."""
-    os.environ.update(client_environment(cluster.install_dir, cluster.state_dir))  # read when the client's JVM starts
+    start_client(cluster.install_dir, cluster.state_dir)
 
     from pyflink.common import Configuration
     from pyflink.datastream import CheckpointingMode, StreamExecutionEnvironment

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import glob
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-__all__ = ["close_client"]
+from labkit.flink.home import client_environment
+from labkit.system.environment import clean, replaced
+
+__all__ = ["close_client", "start_client"]
+
+
+def start_client(install_dir: Path, state_dir: Path) -> None:
+    """Start the client's JVM, where this process has none, with an environment of the lab's own making.
+
+    PyFlink hands it this process's environment, and looks for options of Java, Flink and Hadoop there. So this
+    process's own is another one for as long as that takes.
+    """
+    from pyflink.java_gateway import get_gateway
+
+    own = client_environment(install_dir, state_dir)
+    # PyFlink looks for jars with a pattern, in which a letter of a folder's name may mean something.
+    own |= {name: glob.escape(own[name]) for name in ("FLINK_LIB_DIR", "FLINK_OPT_DIR")}
+    Path(own["TMPDIR"]).mkdir(parents=True, exist_ok=True)
+    with replaced({**clean(), **own}):
+        get_gateway()
 
 
 def close_client() -> None:

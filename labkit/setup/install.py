@@ -22,6 +22,7 @@ from labkit.flink.home import flink_home, flink_lib, java
 from labkit.setup import artifacts, operators, origin_filter
 from labkit.setup.place import install_dir
 from labkit.system import disk_space
+from labkit.system.environment import clean
 from labkit.system.repository import REPOSITORY
 
 __all__ = ["install", "require_installed"]
@@ -69,7 +70,8 @@ def install(folder: Path, console: Console, jars: Path | None = None) -> None:
     _link_flink_lib(wanted, folder)
     console.print("making Java's class archive (later starts are faster)")
     (folder / "class-archives").mkdir(exist_ok=True)
-    subprocess.run([java(), "-Xshare:dump"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    subprocess.run([java(), "-Xshare:dump"], env=clean(), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                   text=True)  # fmt: skip
     part = done.with_name("installed.part")  # `installed` is seen whole or not at all
     part.write_text(made_of)
     part.replace(done)

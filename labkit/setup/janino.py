@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, java
+from labkit.system.environment import clean, replaced
 
 __all__ = ["compiled", "fingerprint", "write_jar"]
 
@@ -20,11 +21,12 @@ def compiled(*sources: Path) -> dict[str, bytes]:
     from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
     from py4j.protocol import Py4JError, Py4JJavaError
 
-    port, secret = launch_gateway(
-        classpath=":".join(map(str, sorted((flink_home() / "lib").glob("*.jar")))),
-        java_path=str(java()), javaopts=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], die_on_exit=True,
-        enable_auth=True,
-    )  # fmt: skip
+    with replaced(clean()):
+        port, secret = launch_gateway(
+            classpath=":".join(map(str, sorted((flink_home() / "lib").glob("*.jar")))),
+            java_path=str(java()), javaopts=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], die_on_exit=True,
+            enable_auth=True,
+        )  # fmt: skip
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=secret))
     classes: dict[str, bytes] = {}
     try:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "disk_space",
+    "environment",
     "exchange",
     "locks",
     "own_http",

@@ -16,8 +16,8 @@ from labkit.errors import BadInput, LabkitError
 from labkit.jobs import running_jobs
 from labkit.lab.services import format_kafka_storage
 from labkit.lab.supervisor.configuration import CONTAINERS, write_container_configuration
+from labkit.lab.supervisor.environment import for_services
 from labkit.settings import Settings, load_settings
-from labkit.system import own_http
 
 __all__ = ["main"]
 
@@ -37,8 +37,9 @@ def main(service: str) -> None:
         format_kafka_storage(settings)
     if service == "jobmanager":
         running_jobs.clear(settings)
-    environment = own_http.environment(os.environ, settings.own_hosts)
-    os.execve(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], environment)
+    os.chdir(settings.state_dir)
+    words = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)]
+    os.execve(sys.executable, words, for_services(settings))
 
 
 def _replica() -> str:

@@ -1,16 +1,21 @@
 """What supervisord is told: one program a service, its command, environment and log.
 
-`write_configuration(settings)` writes it, and the files of Kafka and Flink, below the state folder.
+`write_configuration(settings)` writes it, and the files of Kafka and Flink, below the state folder. supervisord and its
+programs are started in the state folder, and every path in these files that can be is relative to it: so none has a
+letter that its reader takes for something else.
 `write_container_configuration(settings, "kafka")` does so for the one service of a container.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+from labkit.lab.supervisor.environment import scratch_dir
 from labkit.lab.supervisor.flink import config_yaml, flink_programs, log4j
 from labkit.lab.supervisor.kafka import kafka_program, log4j2_yaml, server_properties
+from labkit.lab.supervisor.launch import PROGRAMS
 from labkit.lab.supervisor.processes import control_socket
 from labkit.lab.supervisor.program import Program
 from labkit.lab.supervisor.registry import registry_program
@@ -26,27 +31,32 @@ SERVICES = ("kafka", "registry", "jobmanager", "taskmanager")
 #: The services of the compose lab.
 CONTAINERS = (*SERVICES, "producer", "jupyterlab")
 CONTROL_PORT = 9001
+#: supervisord finds it by PATH, which begins with the folder of this Python (`environment.for_services`).
+_PYTHON = Path(sys.executable).name
 CONTROL_USER = "labkit"
 
 
 def write_configuration(settings: Settings) -> Path:
     """Write every configuration file below the state folder; returns supervisord's."""
-    text = _supervisord(settings) + "".join(_program(settings, program) for program in programs(settings))
-    return _write(settings, text + _submitter(f"{settings.state_dir}/log/submitter.log"))
+    wanted = programs(settings)
+    text = _supervisord(settings) + "".join(_program(program.name) for program in wanted)
+    return _write(settings, text + _submitter("log/submitter.log"), wanted)
 
 
 def write_container_configuration(settings: Settings, service: str, log_name: str) -> Path:
     """Write the configuration files of a container that runs `service` alone; returns supervisord's."""
-    (program,) = (program for program in [*programs(settings), *_client_programs(settings)] if program.name == service)
-    text = _supervisord_of_container(settings) + _program(settings, program, log_name=log_name, autostart=True)
+    wanted = [program for program in [*programs(settings), *_client_programs(settings)] if program.name == service]
+    text = _supervisord_of_container(settings) + _program(service, log_name=log_name, autostart=True)
     if service == "jobmanager":
         text += _submitter("/dev/fd/2")
-    return _write(settings, text + _console(settings, log_name))
+    return _write(settings, text + _console(log_name), wanted)
 
 
-def _write(settings: Settings, supervisord: str) -> Path:
+def _write(settings: Settings, supervisord: str, wanted: list[Program]) -> Path:
+    commands = {program.name: {"command": program.command, "environment": program.environment} for program in wanted}
     files = {
         "supervisord.conf": supervisord,  # the first: `labkit reset` knows a lab's folder by it
+        PROGRAMS: json.dumps(commands, indent=1),
         "kafka/server.properties": server_properties(settings),
         "kafka/log4j2.yaml": log4j2_yaml(),
         "flink/conf/config.yaml": config_yaml(settings),
@@ -56,9 +66,10 @@ def _write(settings: Settings, supervisord: str) -> Path:
     for name, text in files.items():
         path = settings.state_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     (settings.state_dir / "log").mkdir(exist_ok=True)
-    return settings.state_dir / "supervisord.conf"
+    scratch_dir(settings).mkdir(exist_ok=True)
+    return settings.state_dir.resolve() / "supervisord.conf"
 
 
 def programs(settings: Settings) -> list[Program]:
@@ -92,17 +103,15 @@ supervisor.rpcinterface_factory = labkit.lab.supervisor.rpc:make
 
 
 def _supervisord(settings: Settings) -> str:
-    state = settings.state_dir
     return f"""\
 [supervisord]
-logfile={state}/log/supervisord.log
-pidfile={state}/supervisord.pid
-childlogdir={state}/log
-directory={state}
+logfile=log/supervisord.log
+pidfile=supervisord.pid
+childlogdir=log
 strip_ansi=true
 
 [unix_http_server]
-file={control_socket(settings)}
+file={_socket(settings)}
 chmod=0700
 
 {_RPC_INTERFACES}"""
@@ -110,7 +119,6 @@ chmod=0700
 
 def _supervisord_of_container(settings: Settings) -> str:
     """In the foreground, on the compose network; the password stays in the environment."""
-    state = settings.state_dir
     login = f"username={CONTROL_USER}\npassword=%(ENV_LABKIT_CONTROL_PASSWORD)s"
     return f"""\
 [supervisord]
@@ -118,13 +126,12 @@ nodaemon=true
 logfile=/dev/null
 logfile_maxbytes=0
 loglevel=warn
-pidfile={state}/supervisord.pid
-directory={state}
+pidfile=supervisord.pid
 strip_ansi=true
 umask=002
 
 [unix_http_server]
-file={control_socket(settings)}
+file={_socket(settings)}
 chmod=0700
 {login}
 
@@ -135,13 +142,16 @@ port={settings.bind_host}:{CONTROL_PORT}
 {_RPC_INTERFACES}"""
 
 
-def _program(settings: Settings, program: Program, log_name: str | None = None, *, autostart: bool = False) -> str:
-    command = " ".join(f'"{word}"' for word in program.command)
-    environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
+def _socket(settings: Settings) -> str:
+    """As supervisord's file names it: in this folder, or the short one in /tmp, with no letter of anybody's in it."""
+    path = control_socket(settings)
+    return path.name if path.parent == settings.state_dir.resolve() else str(path)
+
+
+def _program(name: str, log_name: str | None = None, *, autostart: bool = False) -> str:
     return f"""
-[program:{program.name}]
-command={command}
-environment={environment}
+[program:{name}]
+command={_PYTHON} -m labkit.lab.supervisor.launch {name}
 autostart={str(autostart).lower()}
 autorestart=true
 startsecs=2
@@ -150,7 +160,7 @@ stopwaitsecs=20
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={settings.state_dir}/log/{log_name or program.name}.log
+stdout_logfile=log/{log_name or name}.log
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=2
 """
@@ -160,7 +170,7 @@ def _submitter(log: str) -> str:
     """Hears of every start of the JobManager, and brings back the jobs that were at work."""
     return f"""
 [eventlistener:submitter]
-command="{sys.executable}" -m labkit.jobs.recovery
+command={_PYTHON} -m labkit.jobs.recovery
 events=PROCESS_STATE_RUNNING
 stderr_logfile={log}
 stderr_logfile_maxbytes={0 if log.startswith("/dev/") else "1MB"}
@@ -170,11 +180,11 @@ killasgroup=true
 """
 
 
-def _console(settings: Settings, log_name: str) -> str:
+def _console(log_name: str) -> str:
     """Copies the log to the container's own output, where `docker compose logs` looks."""
     return f"""
 [program:console]
-command=tail -q -n 0 -F "{settings.state_dir}/log/{log_name}.log"
+command=tail -q -n 0 -F log/{log_name}.log
 priority=1
 autorestart=true
 stdout_logfile=/dev/fd/1

@@ -22,7 +22,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from labkit.lab.supervisor.configuration import CONTAINERS, CONTROL_PORT, CONTROL_USER, SERVICES
-from labkit.lab.supervisor.processes import control_socket
+from labkit.lab.supervisor.processes import control_address
 from labkit.settings import Settings
 
 __all__ = ["NOT_THERE", "Process", "each", "is_up", "processes", "services_of", "supervisor"]
@@ -116,7 +116,7 @@ def _process(row: dict[str, Any]) -> Process:
 
 
 def _local(settings: Settings) -> str:
-    return f"unix://{control_socket(settings)}"
+    return control_address(settings)
 
 
 def _host(settings: Settings, service: str) -> str:

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
-import sys
 
-from labkit.flink.home import flink_home, service_environment
-from labkit.lab.supervisor.processes import control_socket
-from labkit.lab.supervisor.program import Program, shared_archive
+from labkit.flink.home import flink_environment, java, open_modules, service_classpath
+from labkit.lab.supervisor.program import SCRATCH, Program, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["config_yaml", "flink_programs", "log4j"]
 
-#: Flink's scripts prefer these to config.yaml. A shell may have them, and a kernel that has submitted a job does.
-_FROM_CONFIG_YAML = ("JVM_ARGS", "FLINK_ENV_JAVA_OPTS", "FLINK_ENV_JAVA_OPTS_JM", "FLINK_ENV_JAVA_OPTS_TM")
+#: MiB outside the heap of each JVM, the same in both.
+_METASPACE_MIB = 192
+_JOBMANAGER_HEAP_MIB = 192
+_FRAMEWORK_HEAP_MIB = 96
+#: Memory outside the heap that the TaskManager's JVM may take: the framework's, the tasks' and the network's.
+_FRAMEWORK_OFF_HEAP_MIB, _TASK_OFF_HEAP_MIB, _NETWORK_MIB = 96, 32, 48
 
 
 def flink_programs(settings: Settings) -> list[Program]:
-    """JobManager and TaskManager."""
-    scripts = flink_home() / "bin"
-    environment = {
-        **service_environment(settings.install_dir, settings.state_dir),
-        **dict.fromkeys(_FROM_CONFIG_YAML, ""),
-    }
-    own_start = [sys.executable, "-m", "labkit.lab.supervisor.taskmanager", str(control_socket(settings))]
+    """JobManager and TaskManager, each a JVM of its own with the options that Flink's scripts would give it.
+
+    The scripts cannot: they put paths into words of the shell.
+    """
+    heap_mib = _FRAMEWORK_HEAP_MIB + settings.task_heap_mib
+    direct_mib = _FRAMEWORK_OFF_HEAP_MIB + _TASK_OFF_HEAP_MIB + _NETWORK_MIB
+    jobmanager = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{_JOBMANAGER_HEAP_MIB}m",
+                  f"-Xms{_JOBMANAGER_HEAP_MIB}m"]  # fmt: skip
+    taskmanager = ["-XX:+UseParallelGC", f"-Xmx{heap_mib}m", f"-Xms{heap_mib}m",
+                   f"-XX:MaxDirectMemorySize={direct_mib}m"]  # fmt: skip
     return [
-        Program("jobmanager", [str(scripts / "jobmanager.sh"), "start-foreground"], environment),
-        Program("taskmanager", [*own_start, str(scripts / "taskmanager.sh")], environment),
-    ]
+        _program(settings, "jobmanager", jobmanager,
+                 "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"),
+        _program(settings, "taskmanager", taskmanager, "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"),
+    ]  # fmt: skip
+
+
+def _program(settings: Settings, name: str, options: list[str], main_class: str) -> Program:
+    command = [
+        str(java()), *options, f"-XX:MaxMetaspaceSize={_METASPACE_MIB}m", "-XX:+IgnoreUnrecognizedVMOptions",
+        *open_modules(), *shared_archive(settings, name), SCRATCH,
+        f"-Dlog.file=log/{name}.log",  # Flink's page shows it
+        "-Dlog4j2.configurationFile=flink/conf/log4j-console.properties",
+        "-cp", service_classpath(settings.install_dir), main_class, "--configDir", "flink/conf",
+    ]  # fmt: skip
+    return Program(name, command, flink_environment(settings.install_dir, settings.state_dir))
 
 
 def config_yaml(settings: Settings) -> str:
-    """Flat keys; the wheel's own env.java.opts.all line is kept, Java 21 needs it."""
-    wheel = (flink_home() / "conf" / "config.yaml").read_text()
-    (opens,) = (line.split("all:", 1)[1].strip() for line in wheel.splitlines() if "add-exports" in line)
+    """Flat keys, sizes of every kind of memory among them: without Flink's scripts nobody works them out."""
     flink = settings.state_dir / "flink"
     return f"""\
-env.java.opts.all: {opens}
-env.java.opts.jobmanager: -XX:+UseSerialGC -XX:TieredStopAtLevel=1 {" ".join(shared_archive(settings, "jobmanager"))}
-env.java.opts.taskmanager: -XX:+UseParallelGC {" ".join(shared_archive(settings, "taskmanager"))}
+env.java.opts.all: {" ".join(open_modules())}
 
 jobmanager.rpc.address: {settings.flink_host}
 jobmanager.rpc.port: {settings.flink_rpc_port}
@@ -50,24 +65,28 @@ rest.bind-port: {settings.flink_port}
 taskmanager.host: {_own_address(settings)}
 taskmanager.bind-host: {settings.bind_host}
 
-jobmanager.memory.heap.size: 192m
-jobmanager.memory.jvm-metaspace.size: 192m
+jobmanager.memory.heap.size: {_JOBMANAGER_HEAP_MIB}m
+jobmanager.memory.jvm-metaspace.size: {_METASPACE_MIB}m
 jobmanager.memory.off-heap.size: 64m
+taskmanager.cpu.cores: {settings.task_slots}
+taskmanager.external-resources: none
 taskmanager.memory.task.heap.size: {settings.task_heap_mib}m
-taskmanager.memory.framework.heap.size: 96m
+taskmanager.memory.framework.heap.size: {_FRAMEWORK_HEAP_MIB}m
 taskmanager.memory.managed.size: 128m
-taskmanager.memory.network.min: 48m
-taskmanager.memory.network.max: 48m
-taskmanager.memory.framework.off-heap.size: 96m
-taskmanager.memory.task.off-heap.size: 32m
-taskmanager.memory.jvm-metaspace.size: 192m
+taskmanager.memory.network.min: {_NETWORK_MIB}m
+taskmanager.memory.network.max: {_NETWORK_MIB}m
+taskmanager.memory.framework.off-heap.size: {_FRAMEWORK_OFF_HEAP_MIB}m
+taskmanager.memory.task.off-heap.size: {_TASK_OFF_HEAP_MIB}m
+taskmanager.memory.jvm-metaspace.size: {_METASPACE_MIB}m
+taskmanager.memory.jvm-overhead.min: 192m
+taskmanager.memory.jvm-overhead.max: 192m
 taskmanager.numberOfTaskSlots: {settings.task_slots}
 
-execution.checkpointing.dir: file://{flink}/checkpoints
-execution.checkpointing.savepoint-dir: file://{flink}/savepoints
-io.tmp.dirs: {flink}/tmp
-web.tmpdir: {flink}/tmp
-web.upload.dir: {flink}/tmp
+execution.checkpointing.dir: {_text(f"file://{flink}/checkpoints")}
+execution.checkpointing.savepoint-dir: {_text(f"file://{flink}/savepoints")}
+io.tmp.dirs: flink/tmp
+web.tmpdir: flink/tmp
+web.upload.dir: flink/tmp
 web.submit.enable: false
 web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay
@@ -79,6 +98,11 @@ metrics.fetcher.update-interval: 1000
 heartbeat.timeout: 15000
 heartbeat.interval: 3000
 """
+
+
+def _text(value: str) -> str:
+    """In YAML, whatever letters it has: JSON's texts are YAML's, and these have ASCII only."""
+    return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08X}", json.dumps(value, ensure_ascii=False))
 
 
 def log4j(target: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit.flink.home import java
 from labkit.kafka.topics import MAX_MESSAGE_BYTES
-from labkit.lab.supervisor.program import Program, shared_archive
+from labkit.lab.supervisor.program import SCRATCH, Program, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["kafka_classpath", "kafka_program", "log4j2_yaml", "server_properties"]
@@ -17,8 +17,8 @@ def kafka_program(settings: Settings) -> Program:
     """The broker, with a heap fit for a laptop."""
     command = [
         str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *shared_archive(settings, "kafka"),
-        f"-Dlog4j2.configurationFile={settings.state_dir}/kafka/log4j2.yaml",
-        "-cp", kafka_classpath(settings), "kafka.Kafka", f"{settings.state_dir}/kafka/server.properties",
+        SCRATCH, "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
+        "-cp", kafka_classpath(settings), "kafka.Kafka", "kafka/server.properties",
     ]  # fmt: skip
     return Program("kafka", command)
 
@@ -44,7 +44,7 @@ advertised.listeners={",".join(advertised)}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
-log.dirs={settings.state_dir}/kafka/data
+log.dirs=kafka/data
 auto.create.topics.enable=false
 num.partitions={settings.partitions}
 offsets.topic.replication.factor=1

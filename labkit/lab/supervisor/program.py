@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from labkit.settings import Settings
 
-__all__ = ["Program", "shared_archive"]
+__all__ = ["SCRATCH", "Program", "shared_archive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,10 @@ class Program:
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+
+
+#: Java unpacks native libraries there (relative to the state folder), and runs them.
+SCRATCH = "-Djava.io.tmpdir=tmp"
 
 
 def shared_archive(settings: Settings, name: str) -> list[str]:

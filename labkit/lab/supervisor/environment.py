@@ -1,0 +1,40 @@
+"""The environment of the lab's services: made for them, with what `environment.clean` lets pass.
+
+for_services(settings)   ->  {"PATH": …, "LC_ALL": "C.UTF-8", "TMPDIR": "…/.lab/tmp", …}
+
+What other installations keep in a shell never gets there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from labkit.settings import Settings
+from labkit.system import own_http
+from labkit.system.environment import SYSTEM_PATH, clean
+from labkit.system.repository import REPOSITORY
+
+__all__ = ["for_services", "scratch_dir"]
+
+_FOLDERS = ("state_dir", "output_dir", "schema_dir", "install_dir", "work_dir")
+
+
+def for_services(settings: Settings, given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What supervisord and the services get, of `given` (this process's environment) and of the lab's own making."""
+    made = {
+        "PATH": f"{Path(sys.executable).parent}:{SYSTEM_PATH}",
+        # Python workers find this labkit and no other, also where it is a copy.
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONUNBUFFERED": "1",  # what a worker prints is in the log at once
+        "TMPDIR": str(scratch_dir(settings)),
+        # A service's working folder is not the shell's: a relative path would be another one there.
+        **{f"LABKIT_{name.upper()}": str(getattr(settings, name)) for name in _FOLDERS},
+    }
+    return own_http.environment({**clean(given), **made}, settings.own_hosts)
+
+
+def scratch_dir(settings: Settings) -> Path:
+    """Where services unpack libraries and run them: /tmp may be small, or mounted so that nothing in it can be run."""
+    return settings.state_dir / "tmp"
