@@ -85,8 +85,8 @@ taskmanager.numberOfTaskSlots: {settings.task_slots}
 execution.checkpointing.dir: {_text(f"file://{flink}/checkpoints")}
 execution.checkpointing.savepoint-dir: {_text(f"file://{flink}/savepoints")}
 io.tmp.dirs: flink/tmp
-web.tmpdir: flink/tmp
-web.upload.dir: flink/tmp
+web.tmpdir: {_text(f"{flink}/tmp")}
+web.upload.dir: {_text(f"{flink}/tmp")}
 web.submit.enable: false
 web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay
