@@ -126,7 +126,7 @@ def install(bundle: Any, dev: bool, packages_only: bool) -> None:
         return
     if dev:
         run([*uv, "--require-hashes", "-r", os.path.join(ROOT, "requirements-dev.txt")], environment)
-    run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", ROOT], environment)
+    run([*uv, "-q", "--no-deps", "--no-build-isolation", "-e", "."], environment)  # a path could be taken for more
     run([PYTHON, "-m", "labkit.setup.install", *([str(bundle.folder / "jars")] if bundle else [])])
     if bundle:
         say("installed in %d s, without a network" % (time.monotonic() - began))
@@ -271,7 +271,7 @@ def offline_environment() -> Dict[str, str]:
 
 def run(words: List[str], environment: Optional[Dict[str, str]] = None) -> None:
     """Run a step; its own output goes to the person."""
-    subprocess.run(words, check=True, env=environment)
+    subprocess.run(words, check=True, env=environment, cwd=ROOT)
 
 
 def say(text: str) -> None:
