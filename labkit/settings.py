@@ -41,7 +41,8 @@ _PORTS = (
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 #: A class path is cut at colons, and a line of a configuration ends where the line ends.
-_UNFIT = re.compile(r"[:\\\x00-\x1f\x7f]")
+#: Java's class loader mistakes a character that takes two of Java's own, an emoji say.
+_UNFIT = re.compile("[:\\\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]")
 #: Read by set-up, before there are settings.
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
 #: supervisord reads it too; it is in no settings object, so that no print of one shows it.
@@ -133,11 +134,10 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         if _UNFIT.search(str(path)):
-            raise ValueError("the path has a colon, a backslash or a control character, which Java cannot take")
-        try:
-            os.fsencode(path).decode()
-        except UnicodeDecodeError:
-            raise ValueError("the path's bytes are no UTF-8, so Java could not name it") from None
+            raise ValueError(
+                "Java cannot take the path: it has a colon, a backslash, a control character, a character beyond U+FFFF "
+                "(such as an emoji), or bytes that are no UTF-8"
+            )
         return path.expanduser().absolute()
 
     @model_validator(mode="after")

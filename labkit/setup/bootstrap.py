@@ -190,10 +190,11 @@ def machine_problem() -> Optional[str]:
             "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
             "docker compose runs the lab elsewhere. Nothing was changed."
         )
-    if re.search(r"[:\\\x00-\x1f\x7f]", ROOT) or not is_utf8(ROOT):
+    if re.search("[:\\\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]", ROOT):
         return (
-            "The path of this folder (%r) has a colon, a backslash, a control character or bytes that are no UTF-8, "
-            "which Java cannot take; nothing was changed. Clone into another folder." % ROOT
+            "Java cannot take the path of this folder (%r): it has a colon, a backslash, a control character, a character "
+            "beyond U+FFFF (such as an emoji), or bytes that are no UTF-8; nothing was changed. "
+            "Clone into another folder." % ROOT
         )
     free, needed = free_mb(VENV), room_needed()
     if free < needed:
@@ -203,15 +204,6 @@ def machine_problem() -> Optional[str]:
     if memory < NEEDED_MEMORY_MB:
         return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (memory, NEEDED_MEMORY_MB)
     return None
-
-
-def is_utf8(path: str) -> bool:
-    """Whether the bytes of a path are UTF-8."""
-    try:
-        os.fsencode(path).decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def fingerprint(names: Sequence[str]) -> str:
