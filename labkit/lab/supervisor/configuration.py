@@ -53,12 +53,7 @@ def write_container_configuration(settings: Settings, service: str, log_name: st
 
 
 def _write(settings: Settings, supervisord: str, wanted: list[Program]) -> Path:
-    commands = {
-        program.name: {
-            "command": program.command, "environment": program.environment, "folder": str(program.folder or "."),
-        }
-        for program in wanted
-    }  # fmt: skip
+    commands = {program.name: {"command": program.command, "environment": program.environment} for program in wanted}
     files = {
         "supervisord.conf": supervisord,  # the first: `labkit reset` knows a lab's folder by it
         PROGRAMS: json.dumps(commands, indent=1),

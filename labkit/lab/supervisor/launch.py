@@ -1,6 +1,6 @@
 """How supervisord starts a service: `python -m labkit.lab.supervisor.launch kafka`, in the state folder.
 
-programs.json there has its command, its folder and what is added to the environment; supervisord's own file could not hold every
+programs.json there has its command and what is added to the environment; supervisord's own file could not hold every
 path, for it gives a meaning to quotes, `%` and `;`. This process becomes the service, so that its pid is the one that
 supervisord watches. What an earlier one left behind is ended first: a Python worker whose TaskManager died by SIGKILL
 hears nothing of it and would stay for good, 200 MB each.
@@ -28,7 +28,6 @@ def main(name: str) -> None:
     program = json.loads(Path(PROGRAMS).read_text(encoding="utf-8"))[name]
     _end_left_behind(name)
     command = program["command"]
-    os.chdir(program["folder"])
     os.execve(command[0], command, {**os.environ, **program["environment"]})
 
 

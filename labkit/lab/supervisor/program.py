@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from labkit.settings import Settings
 
@@ -18,8 +17,6 @@ class Program:
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
-    #: Where it runs; unless told, in the state folder.
-    folder: Path | None = None
 
 
 #: Java unpacks native libraries there (relative to the state folder), and runs them.

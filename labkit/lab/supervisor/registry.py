@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from labkit.flink.home import java
-from labkit.lab.supervisor.environment import scratch_dir
-from labkit.lab.supervisor.program import Program, shared_archive
+from labkit.lab.supervisor.program import SCRATCH, Program, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["registry_program"]
@@ -14,13 +13,12 @@ def registry_program(settings: Settings) -> Program:
     """The registry, with a heap fit for a laptop."""
     command = [
         str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        f"-Djava.io.tmpdir={scratch_dir(settings)}", *shared_archive(settings, "registry"),
+        SCRATCH, *shared_archive(settings, "registry"),
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
         # It asks for its topics once. After a minute without the broker (Kafka's default) it would be up, and useless.
         *(f"-Dapicurio.kafkasql.{client}.default.api.timeout.ms=600000" for client in ("admin", "consumer")),
         "-Dapicurio.kafkasql.producer.max.block.ms=600000",
-        # By this name of its folder: Quarkus makes addresses of its jars' paths, and fails where one has a bracket.
-        "-jar", "/proc/self/cwd/quarkus-run.jar",
+        "-jar", f"{settings.install_dir}/registry/quarkus-run.jar",
     ]  # fmt: skip
     environment = {
         "QUARKUS_HTTP_HOST": settings.bind_host,
@@ -36,4 +34,4 @@ def registry_program(settings: Settings) -> Program:
         "QUARKUS_LOG_CONSOLE_COLOR": "false",
         "QUARKUS_LOG_LEVEL": "WARN",
     }
-    return Program("registry", command, environment, settings.install_dir / "registry")
+    return Program("registry", command, environment)
