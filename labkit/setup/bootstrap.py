@@ -192,9 +192,9 @@ def machine_problem() -> Optional[str]:
         )
     if re.search(r"[][:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]", ROOT):
         return (
-            "Java cannot take the path of this folder (%r): it has a colon, a backslash, a square bracket, a control character, "
-            "a character beyond U+FFFF (such as an emoji), or bytes that are no UTF-8; nothing was changed. "
-            "Clone into another folder." % ROOT
+            "Java cannot take the path of this folder (%r): it has a colon, a backslash, a square bracket, "
+            "a control character, a character beyond U+FFFF (such as an emoji), or bytes that are no UTF-8; "
+            "nothing was changed. Clone into another folder." % ROOT
         )
     free, needed = free_mb(VENV), room_needed()
     if free < needed:
