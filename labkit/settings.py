@@ -40,9 +40,9 @@ _PORTS = (
 )  # fmt: skip
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
-#: A class path is cut at colons, Flink takes a backslash for a slash, Quarkus cannot make an address of a bracket, and
-#: Java's class loader mistakes a character that takes two of Java's own, such as an emoji.
-_UNFIT = re.compile(r"[][:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]")
+#: A class path is cut at colons, Flink takes a backslash for a slash, Quarkus cannot make an address of a bracket, setuptools
+#: takes a brace for a variable, and Java's class loader mistakes a character beyond U+FFFF.
+_UNFIT = re.compile(r"[][{}:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]")
 #: Read by set-up, before there are settings.
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
 #: supervisord reads it too; it is in no settings object, so that no print of one shows it.
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         if _UNFIT.search(str(path)):
             raise ValueError(
-                "Java cannot take the path: it has a colon, a backslash, a square bracket, a control character, "
+                "Java cannot take the path: it has a colon, a backslash, a bracket, a brace, a control character, "
                 "a character beyond U+FFFF (such as an emoji), or bytes that are no UTF-8"
             )
         return path.expanduser().absolute()

@@ -165,14 +165,12 @@ def test_loading_settings_leaves_the_environment_as_it_is() -> None:
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize(
-    "name", ["a b", "it's", 'say "x"', "a;b", "$HOME", "50%(here)s", "Übung 日本", "#1,2", "{x}^|~`"]
-)
+@pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "a;b", "$HOME", "50%(here)s", "Übung 日本", "#1,2", "^|~`"])
 def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
     assert load_settings(state_dir=tmp_path / name).state_dir == tmp_path / name
 
 
-@pytest.mark.parametrize("name", ["a:b", "a[1]", "b]", "a\\b", "a\nb", "😀", "\udcff"])
+@pytest.mark.parametrize("name", ["a:b", "a[1]", "b]", "{c}", "a\\b", "a\nb", "😀", "\udcff"])
 def test_a_folder_that_java_cannot_take_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"state_dir.*Java cannot take the path"):
         load_settings(state_dir=tmp_path / name)

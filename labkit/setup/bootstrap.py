@@ -190,9 +190,9 @@ def machine_problem() -> Optional[str]:
             "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
             "docker compose runs the lab elsewhere. Nothing was changed."
         )
-    if re.search(r"[][:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]", ROOT):
+    if re.search(r"[][{}:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]", ROOT):
         return (
-            "Java cannot take the path of this folder (%r): it has a colon, a backslash, a square bracket, "
+            "Java cannot take the path of this folder (%r): it has a colon, a backslash, a bracket, a brace, "
             "a control character, a character beyond U+FFFF (such as an emoji), or bytes that are no UTF-8; "
             "nothing was changed. Clone into another folder." % ROOT
         )
