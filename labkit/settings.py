@@ -40,8 +40,8 @@ _PORTS = (
 )  # fmt: skip
 _TOPICS = ("snapshots_topic", "metrics_topic", "dead_letters_topic")
 _HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
-#: A class path is cut at colons, Flink takes a backslash for a slash, Quarkus cannot make an address of a bracket, setuptools
-#: takes a brace for a variable, and Java's class loader mistakes a character beyond U+FFFF.
+#: A class path is cut at colons, Flink takes a backslash for a slash, Quarkus cannot make an address of a bracket,
+#: setuptools takes a brace for a variable, and Java's class loader mistakes a character beyond U+FFFF.
 _UNFIT = re.compile(r"[][{}:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]")
 #: Read by set-up, before there are settings.
 _OTHER_VARIABLES = {"LABKIT_MAVEN_MIRROR", "LABKIT_VENV"}
