@@ -160,8 +160,13 @@ def python_options() -> dict[str, str]:
     """
     if find_libpython() is None:  # a batch need not wait for others
         return {"python.execution-mode": "process", "python.fn-execution.bundle.size": "1"}
-    path = os.pathsep.join((sysconfig.get_path("purelib"), str(REPOSITORY)))
+    path = os.pathsep.join(map(_between_quotes, (sysconfig.get_path("purelib"), str(REPOSITORY))))
     return {"python.execution-mode": "thread", "python.pythonpath": path}
+
+
+def _between_quotes(path: str) -> str:
+    """What PyFlink's interpreter inside the JVM makes that path of: it runs `sys.path.insert(0, r'…')` with it."""
+    return f"'+{path!r}+r'" if "'" in path else path
 
 
 def _wait(away: LabkitError) -> None:
