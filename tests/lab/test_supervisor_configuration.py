@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import shlex
 import socket
@@ -9,6 +11,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import yaml
 from supervisor.options import ServerOptions
 
 from labkit.lab import jupyter, services
@@ -29,16 +32,21 @@ def written(settings: Settings) -> dict[str, str]:
     return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
 
 
-def understood(settings: Settings) -> ServerOptions:
-    """The configuration as supervisord reads it."""
+def understood(conf: Path) -> ServerOptions:
+    """The configuration as supervisord reads it, which is started in the state folder."""
     options = ServerOptions()
-    options.realize(["-c", str(write_configuration(settings))])
+    with contextlib.chdir(conf.parent):
+        options.realize(["-c", str(conf)])
     return options
+
+
+#: Whatever a shell, an ini file, a properties file, YAML or an address gives a meaning to.
+NAMES = ("lab", "Übung 1", 'it\'s "a" $HOME 100% %(here)s', "#1; 日本, x=y", "-e `date` & | ~ * ? ! ^")
 
 
 def test_every_address_in_every_file_is_the_loopback(tmp_path: Path) -> None:
     texts = written(load_settings(state_dir=tmp_path))
-    assert len(texts) == 6
+    assert len(texts) == 7
     for name, text in texts.items():
         assert set(re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text)) <= {"127.0.0.1"}, name
         assert not re.search(r"localhost|\[::|//:\d|host=\*", text), name
@@ -50,28 +58,30 @@ def test_everything_that_listens_is_told_where(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"\w+://127\.0\.0\.1:\d+", one) for line in listeners for one in line.split(","))
     for key in ("jobmanager.bind-host", "taskmanager.bind-host", "rest.bind-address"):
         assert f"\n{key}: 127.0.0.1\n" in texts["flink/conf/config.yaml"]
+    registry = json.loads(texts["programs.json"])["registry"]["environment"]
     for name in ("QUARKUS_HTTP_HOST", "QUARKUS_MANAGEMENT_HOST"):
-        assert f'{name}="127.0.0.1"' in texts["supervisord.conf"]
+        assert registry[name] == "127.0.0.1"
     assert "[unix_http_server]" in texts["supervisord.conf"]
     assert "inet_http_server" not in texts["supervisord.conf"]
 
 
-@pytest.mark.parametrize("name", ["lab", "Übung"])
+@pytest.mark.parametrize("name", NAMES)
 def test_supervisord_understands_whatever_the_folder_is_called(name: str, tmp_path: Path) -> None:
     settings = load_settings(state_dir=tmp_path / name, install_dir=tmp_path / f"share-{name}")
     try:
-        options = understood(settings)
+        options = understood(write_configuration(settings))
     except SystemExit:
         pytest.fail("supervisord refuses the configuration")
     assert options.logfile == f"{settings.state_dir}/log/supervisord.log"
     assert options.pidfile == f"{settings.state_dir}/supervisord.pid"
     configs = {config.name: config for group in options.process_group_configs for config in group.process_configs}
     assert set(configs) == {*SERVICES, "submitter"}
+    told = json.loads((settings.state_dir / "programs.json").read_text())
     for program in programs(settings):
         config = configs[program.name]
-        assert shlex.split(config.command) == program.command
-        assert config.environment == program.environment
-        assert config.stdout_logfile == f"{settings.state_dir}/log/{program.name}.log"
+        assert shlex.split(config.command)[1:] == ["-m", "labkit.lab.supervisor.launch", program.name]
+        assert told[program.name] == {"command": program.command, "environment": program.environment}
+        assert config.stdout_logfile == f"log/{program.name}.log"
 
 
 def test_the_control_socket_is_short_enough_to_bind_however_long_the_folder_is(tmp_path: Path) -> None:
@@ -80,7 +90,7 @@ def test_the_control_socket_is_short_enough_to_bind_however_long_the_folder_is(t
     assert control_socket(short) == Path("/lab/supervisor.sock")
     assert control_socket(long[0]) != control_socket(long[1])
     for settings in long:
-        assert f"file={control_socket(settings)}\n" in written(settings)["supervisord.conf"]
+        assert f"\nfile={control_socket(settings)}\n" in written(settings)["supervisord.conf"]
         with socket.socket(socket.AF_UNIX) as probe:
             bound = Path(f"{control_socket(settings)}.12345678")  # the name that supervisord binds first
             probe.bind(str(bound))
@@ -114,13 +124,12 @@ def test_a_container_runs_one_service_in_the_foreground_and_asks_for_a_password(
     service: str, container: Settings
 ) -> None:
     conf = write_container_configuration(container, service, f"{service}-2")
-    options = ServerOptions()
-    options.realize(["-c", str(conf)])
+    options = understood(conf)
     assert options.nodaemon
     configs = {config.name: config for group in options.process_group_configs for config in group.process_configs}
     assert set(configs) == {service, "console", *(["submitter"] if service == "jobmanager" else [])}
     assert all(config.autostart for config in configs.values())
-    assert configs[service].stdout_logfile == f"{container.state_dir}/log/{service}-2.log"
+    assert configs[service].stdout_logfile == f"log/{service}-2.log"
     assert f"log/{service}-2.log" in configs["console"].command
     assert {server["password"] for server in options.server_configs} == {"never-in-a-file"}
     inet = [server for server in options.server_configs if server["family"] == socket.AF_INET]
@@ -144,3 +153,15 @@ def test_the_registry_waits_for_a_broker_that_is_late(settings: Settings) -> Non
     waits_ms = [word.split("=")[1] for word in registry.command if "timeout.ms" in word or "max.block.ms" in word]
     assert len(waits_ms) == 3
     assert all(int(wait_ms) / 1000 > services._READY_WITHIN_S for wait_ms in waits_ms)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flink_and_kafka_read_the_folders_as_they_are_called(name: str, tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path / name)
+    texts = written(settings)
+    flink = yaml.safe_load(texts["flink/conf/config.yaml"])
+    assert flink["execution.checkpointing.dir"] == f"file://{settings.checkpoints_dir}"
+    assert flink["web.upload.dir"] == f"{settings.state_dir}/flink/tmp"
+    for file, text in texts.items():  # whatever locale its reader has
+        assert text.isascii(), file
+    assert "\nlog.dirs=kafka/data\n" in texts["kafka/server.properties"]
