@@ -153,15 +153,19 @@ def waits(*readings: int) -> list[Snapshot]:
     ]
 
 
-def waited(recording: Iterable[Snapshot], cpu_id: str = "cpu0") -> list[int | None]:
-    """New ticks of iowait beside 100 ticks of user, in each interval; None where the CPU is not in it."""
-    found: list[int | None] = []
-    for comparison in stream(recording):
-        if comparison.result is not None:
-            cpus = {cpu.cpu_id: cpu for cpu in comparison.result.cpu_metrics}
-            cpu = cpus.get(cpu_id)
-            found.append(None if cpu is None else round(100 * cpu.iowait_pct / cpu.user_pct))
-    return found
+def on_columns(recording: Iterable[Snapshot]) -> list[bytes]:
+    """The same recording as one batch: the records that come of it."""
+    _, intervals = columnar.compare_all(empty(), of_snapshots(recording))
+    return columnar.json_lines(intervals).splitlines()
+
+
+def waited(recording: list[Snapshot]) -> list[int | None]:
+    """New ticks of cpu0's iowait beside 100 of user, in each interval; None where it is not in it. On columns, too."""
+    results = [comparison.result for comparison in stream(recording) if comparison.result]
+    assert on_columns(recording) == [orjson.dumps(result) for result in results]
+    by_name = [{cpu.cpu_id: cpu for cpu in result.cpu_metrics} for result in results]
+    found = [cpus.get("cpu0") for cpus in by_name]
+    return [None if cpu is None else round(100 * cpu.iowait_pct / cpu.user_pct) for cpu in found]
 
 
 @pytest.mark.parametrize(
@@ -355,36 +359,61 @@ def test_a_host_that_was_silent_for_longer_is_a_new_one() -> None:
 
 
 def by_pandas(recording: list[Snapshot]) -> list[dict]:
-    """The records of a well-behaved recording, calculated column by column over all of it."""
-    frame = pd.DataFrame(
-        {"reading": reading, "hostname": now.hostname, "timestamp": now.timestamp, **cpu._asdict()}
+    """The records of a recording in the order of its times, calculated column by column over all of it."""
+    readings = pd.DataFrame(
+        [(now.hostname, now.timestamp, now.btime) for now in recording], columns=["hostname", "timestamp", "btime"]
+    )
+    of_host = readings.groupby("hostname")
+    readings["number"] = of_host.cumcount()
+    readings["time_delta_ms"] = of_host["timestamp"].diff().where(of_host["btime"].diff().abs() <= 1)
+    cpus = pd.DataFrame(
+        {"reading": reading, "hostname": now.hostname, **cpu._asdict()}
         for reading, now in enumerate(recording)
         for cpu in now.cpus
-    )
-    frame["iowait"] = frame.groupby(["hostname", "id"])["iowait"].cummax()
-    steps = frame.groupby(["hostname", "id"])[["timestamp", *COLUMNS]].diff()
-    ticks = steps[list(COLUMNS)]
+    ).join(readings[["number", "time_delta_ms"]], on="reading")
+    of_cpu = cpus.groupby(["hostname", "id"])
+    begins = cpus["time_delta_ms"].isna() | (of_cpu["number"].diff() != 1) | (of_cpu["idle"].diff() <= -300)
+    cpus["run"] = begins.groupby([cpus["hostname"], cpus["id"]]).cumsum()
+    of_run = ["hostname", "id", "run"]
+    cpus["iowait"] = cpus.groupby(of_run)["iowait"].cummax()
+    ticks = cpus.groupby(of_run)[list(COLUMNS)].diff().clip(lower=0)
     total = ticks.sum(axis=1)
     shares = ticks.mul(100.0).div(total, axis=0).add_suffix("_pct")
-    shares.insert(0, "cpu_id", frame["id"])
+    shares.insert(0, "cpu_id", cpus["id"])
     shares["total_busy_pct"] = (total - ticks["idle"]).mul(100.0).div(total)
+    measured = {reading: tuple(rows.to_dict("records")) for reading, rows in shares[total > 0].groupby(cpus["reading"])}
     return [
         {
-            "hostname": frame.at[rows.index[0], "hostname"],
-            "timestamp": frame.at[rows.index[0], "timestamp"],
-            "time_delta_ms": steps.at[rows.index[0], "timestamp"],
-            "cpu_metrics": tuple(rows.to_dict("records")),
+            "hostname": reading.hostname,
+            "timestamp": reading.timestamp,
+            "time_delta_ms": reading.time_delta_ms,
+            "cpu_metrics": measured.get(reading.Index, ()),
         }
-        for _, rows in shares[total > 0].groupby(frame["reading"])
+        for reading in readings.dropna().itertuples()
     ]
 
 
-@settings(max_examples=50)
-@given(recordings())
+@st.composite
+def unsteady(draw: st.DrawFn) -> list[Snapshot]:
+    """Two hosts whose clocks go forward, and nothing else is certain: counters fall, CPUs go, hosts start anew."""
+    recording = []
+    for place in range(draw(st.integers(2, 15))):
+        ids = draw(st.lists(st.sampled_from(["cpu", "cpu0", "cpu1"]), unique=True, min_size=1))
+        ticks = [draw(st.lists(st.integers(0, 400), min_size=10, max_size=10)) for _ in ids]
+        cpus = tuple(CpuTimes(cpu_id, *counters) for cpu_id, counters in zip(ids, ticks, strict=True))
+        btime = draw(st.sampled_from([1_000] * 6 + [1_001, 1_002]))
+        recording.append(Snapshot(draw(st.sampled_from(["a", "b"])), place * 500, cpus, btime=btime))
+    return recording
+
+
+@settings(max_examples=100)
+@given(recordings() | unsteady())
 def test_the_result_equals_a_plain_pandas_calculation_record_for_record(recording) -> None:
     records = [got.result.as_record() for got in stream(recording) if got.result]
     assert records == by_pandas(recording)
-    _, intervals = columnar.compare_all(empty(), of_snapshots(recording))
-    assert columnar.json_lines(intervals).splitlines() == [orjson.dumps(record) for record in records]
+    assert on_columns(recording) == [orjson.dumps(record) for record in records]
     for record in records:
+        for cpu in record["cpu_metrics"]:
+            assert all(0 <= cpu[name] <= 100 for name in UTILIZATION_COLUMNS)
+            assert math.isclose(sum(cpu[name] for name in UTILIZATION_COLUMNS[:-1]), 100, rel_tol=0, abs_tol=1e-9)
         assert all(tuple(cpu) == ("cpu_id", *UTILIZATION_COLUMNS) for cpu in record["cpu_metrics"])
