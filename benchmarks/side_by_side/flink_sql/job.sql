@@ -1,7 +1,6 @@
 -- The same in Flink SQL. Names in capitals after a dollar sign are filled in by submit.py.
 -- LAG gives a host's previous snapshot, CPUs are matched by name, and a window of a second puts the lines together again.
--- MAX OVER is the highest iowait of a CPU before this snapshot. It lasts until the host starts over; that a CPU did so
--- alone it does not see.
+-- iowait is compared with the one before, not the highest: that takes rows keyed by CPU, and their order is lost then.
 CREATE TABLE snapshots (
     hostname STRING,
     `timestamp` BIGINT,
@@ -47,7 +46,7 @@ CREATE TABLE metrics (
 
 CREATE VIEW pairs AS
 SELECT
-    hostname, `timestamp`, taken_at, arrived_at, btime, cpus,
+    hostname, `timestamp`, taken_at, btime, cpus,
     LAG(CAST(
         ROW(`timestamp`, btime, cpus) AS ROW<`timestamp` BIGINT, btime BIGINT, cpus ARRAY<ROW<
             id STRING, `user` BIGINT, nice BIGINT, `system` BIGINT, idle BIGINT,
@@ -58,7 +57,7 @@ FROM snapshots;
 
 CREATE VIEW good_pairs AS
 SELECT
-    hostname, `timestamp`, taken_at, arrived_at, btime, `timestamp` - earlier.`timestamp` AS time_delta_ms, cpus,
+    hostname, `timestamp`, taken_at, `timestamp` - earlier.`timestamp` AS time_delta_ms, cpus,
     earlier.cpus AS earlier_cpus
 FROM pairs
 WHERE `timestamp` > earlier.`timestamp`
@@ -72,9 +71,7 @@ SELECT
     GREATEST(0, cpu.nice - was.nice) AS nice,
     GREATEST(0, cpu.`system` - was.`system`) AS `system`,
     GREATEST(0, cpu.idle - was.idle) AS idle,
-    GREATEST(0, cpu.iowait - MAX(was.iowait) OVER (
-        PARTITION BY hostname, cpu.id, btime ORDER BY arrived_at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    )) AS iowait,
+    GREATEST(0, cpu.iowait - was.iowait) AS iowait,
     GREATEST(0, cpu.irq - was.irq) AS irq,
     GREATEST(0, cpu.softirq - was.softirq) AS softirq,
     GREATEST(0, cpu.steal - was.steal) AS steal
