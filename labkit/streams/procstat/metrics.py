@@ -96,7 +96,8 @@ def compare(before: LastGood | None, now: Snapshot) -> Comparison[LastGood, Metr
 
     CPUs are matched by name. One that was not there before, that started over, or for which no
     tick passed is left out of the interval; the others are not touched. `next_state` has the CPUs
-    of `now`, each with the highest iowait since it started over: what was reached before is not new.
+    of `now`, each with the highest iowait since it started over, or came back: what was reached
+    before is not new.
     """
     next_state = LastGood(now.timestamp, now.btime, now.cpus)
     if before is not None and abs(now.btime - before.btime) > BTIME_SLACK_S:
