@@ -65,7 +65,11 @@ RULES: dict[str, list[Snapshot]] = {
         _at(10), _at(11), _at(2, ticks=-30_000, btime=2_000), _at(3, ticks=-29_900, btime=2_000)],
     "a host silent for more than 30 days is new": [_at(0), _at(1), _at(2 + _FORGOTTEN_S), _at(3 + _FORGOTTEN_S)],
     "a CPU whose idle falls starts over alone": [_at(0), _at(1), _with(_at(2), 1, idle=7), _with(_at(3), 1, idle=90)],
-    "a counter that steps back counts as 0": [_at(0), _at(1), _with(_at(2), 1, iowait=2), _at(3)],
+    "a counter that steps back counts as 0": [_at(0), _at(1), _with(_at(2), 1, softirq=0), _at(3)],
+    "iowait that falls and comes back is not new": [
+        _at(0), _at(1), _with(_at(2), 1, iowait=2), _at(3), _with(_at(4), 1, iowait=9)],
+    "a CPU whose idle falls begins anew with its iowait": [
+        _at(0), _at(1), _with(_at(2), 1, idle=7, iowait=1), _with(_at(3), 1, idle=90, iowait=4)],
     "a CPU that goes and comes back is matched by name": [_at(0), _at(1), _at(2, cpus=("cpu", "cpu1")), _at(3), _at(4)],
     "a CPU whose counters all stood still is left out": [
         _at(0), _at(1), replace(_at(2), cpus=(*_at(2).cpus[:2], _at(1).cpus[2])), _at(3)],

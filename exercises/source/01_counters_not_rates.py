@@ -65,7 +65,8 @@ check("01a", cpu_times)
 # - Here waiting is no work: a CPU works in all of its time but `idle` and `iowait`.
 # - The rules of the notebook hold: guest is inside user; the line `cpu` is not a CPU; CPUs are found by their
 #   names; a CPU that was not there before, that started over (its idle fell by 300 ticks or more), or
-#   that counted no tick has no share; any other counter that steps back counts as 0.
+#   that counted no tick has no share; any other counter that steps back counts as 0. (The highest iowait takes more
+#   than two snapshots. Leave it out here.)
 #
 # Two snapshots to try it with (the answer is cpu1 with 100 %):
 

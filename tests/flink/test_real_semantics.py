@@ -67,6 +67,8 @@ def cases() -> dict[str, list[Snapshot]]:
     for name in ("iowait", "steal", "nice", "softirq"):
         one = first(f"{name}-steps-back")
         found[one.hostname] = [one, later(one, **{name: -500}), later(one, 2, **{name: -500})]
+    one = first("iowait-falls-and-comes-back")
+    found[one.hostname] = [one, *(later(one, second, iowait=-fall) for second, fall in enumerate((54, 22, 0), 1))]
     for fall in (250, 350):  # 50 of them are made up for by the second that passed
         one = first(f"idle-falls-by-{fall - 50}")
         found[one.hostname] = [one, later(one, idle=-fall), later(one, 2, idle=-fall)]
@@ -175,6 +177,7 @@ def test_the_cases_are_what_their_names_say() -> None:
     all_three = ["cpu", "cpu0", "cpu1"]
     by_hand = {
         "iowait-steps-back": [all_three] * 2,
+        "iowait-falls-and-comes-back": [all_three] * 3,
         "idle-falls-by-200": [all_three] * 2,
         "idle-falls-by-300": [["cpu", "cpu1"], all_three],
         "cpu-goes-away-and-comes-back": [["cpu", "cpu0"], ["cpu", "cpu0"], all_three],
@@ -191,6 +194,8 @@ def test_the_cases_are_what_their_names_say() -> None:
         assert [[cpu.cpu_id for cpu in result.cpu_metrics] for result in found[host]] == intervals, host
     guests = {cpu.user_pct for result in found["guest-time-alone-grows"] for cpu in result.cpu_metrics}
     assert guests == {30.0}
+    waits = [result.cpu_metrics[1].iowait_pct for result in found["iowait-falls-and-comes-back"]]
+    assert waits == [0.0, 0.0, 100 * 12 / 108]  # read as 5000, 4950, 4986, 5012; the others make 96 a second
     assert [result.time_delta_ms for result in found["clock-set-back"]] == [10_000, 2_000]
     assert [result.time_delta_ms for result in found["a-pause-of-a-day"]] == [1_000, 86_399_000]
     lines = {len(file.read_text().splitlines()[0].split()) - 1 for file in FIXTURES}

@@ -24,8 +24,8 @@ from labkit.streams.procstat.json_lines import json_lines
 from labkit.streams.procstat.metrics import LastGood, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
-from labkit.streams.rules import FORGET_AFTER_MS, MAX_HOSTNAME, Verdict
-from tests.support.strategies import ANY_TICKS, cpu_times
+from labkit.streams.rules import FORGET_AFTER_MS, MAX_HOSTNAME
+from tests.support.strategies import ANY_TICKS, cpu_times, recordings
 
 SCHEMA = read_schema(REPOSITORY / "schemas", PROCSTAT)
 V2: dict[str, Any] = {**SCHEMA, "fields": [*SCHEMA["fields"], {"name": "kernel", "type": "string", "default": ""}]}
@@ -65,22 +65,30 @@ def in_batches(stream: list[Snapshot], cuts: list[int]) -> tuple[Columns, list[d
 @given(streams(), st.lists(st.integers(0, 25), max_size=3))
 def test_intervals_are_those_of_compare_however_the_stream_is_cut(stream: list[Snapshot], cuts: list[int]) -> None:
     states: dict[str, LastGood] = {}
-    kept: dict[str, Snapshot] = {}
     records = []
     for snapshot in stream:
-        verdict, states[snapshot.hostname], metrics = compare(states.get(snapshot.hostname), snapshot)
-        if verdict is not Verdict.REJECTED:
-            kept[snapshot.hostname] = snapshot
+        _, states[snapshot.hostname], metrics = compare(states.get(snapshot.hostname), snapshot)
         if metrics is not None:
             records.append(json.loads(json.dumps(metrics.as_record())))
     memory, found = in_batches(stream, cuts)
     assert found == records
-    assert memory.hostnames == list(kept)
-    wanted = of_snapshots(kept.values())
+    assert memory.hostnames == list(states)
+    wanted = of_snapshots(Snapshot(name, one.timestamp, one.cpus, btime=one.btime) for name, one in states.items())
     assert memory.timestamp.tolist() == wanted.timestamp.tolist()
     assert memory.btime.tolist() == wanted.btime.tolist()
     assert memory.counters.tolist() == wanted.counters.tolist()
     assert [memory.patterns[one] for one in memory.pattern] == [wanted.patterns[one] for one in wanted.pattern]
+
+
+@given(recordings())
+def test_a_batch_changes_none_of_the_columns_that_it_was_given(stream: list[Snapshot]) -> None:
+    """iowait falls in nearly every one of them, and the highest is kept in columns of the batch's own."""
+    batch = of_snapshots(stream)
+    given_state, _ = compare_all(empty(), batch)
+    before = given_state.counters.tolist()
+    compare_all(given_state, of_snapshots([replace(one, timestamp=one.timestamp + 10**6) for one in stream[::-1]]))
+    assert given_state.counters.tolist() == before
+    assert batch.counters.tolist() == of_snapshots(stream).counters.tolist()
 
 
 def test_patterns_that_nobody_has_any_more_are_forgotten() -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, replace
 from fractions import Fraction
 
+import orjson
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labkit.flink.engine.batch import enrich
+from labkit.settings import REPOSITORY
+from labkit.streams.procstat import columnar
+from labkit.streams.procstat.columns import empty, of_snapshots
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS, CpuUtilization, LastGood, compare, cpu_utilization
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.streams.rules import FORGET_AFTER_MS, Comparison, Verdict
@@ -135,6 +141,114 @@ def test_a_cpu_whose_total_is_0_is_left_out_of_that_interval(after: CpuTimes) ->
     assert ids_of(compare(snapshot(1_000, START, other), snapshot(2_000, after, other_later))) == ["cpu1"]
 
 
+def waits(*readings: int) -> list[Snapshot]:
+    """Once a second, the iowait of cpu0 as read, beside 100 ticks of user; cpu1 works as it did in `SECOND`."""
+    return [
+        snapshot(
+            second * 1_000,
+            ZERO._replace(user=100 * second, iowait=iowait),
+            grown(START, [60 * second, 0, 20 * second, 120 * second, 0, 0, 0, 0, 0, 0])._replace(id="cpu1"),
+        )
+        for second, iowait in enumerate(readings)
+    ]
+
+
+def on_columns(recording: Iterable[Snapshot]) -> list[bytes]:
+    """The same recording as one batch: the records that come of it."""
+    _, intervals = columnar.compare_all(empty(), of_snapshots(recording))
+    return columnar.json_lines(intervals).splitlines()
+
+
+def waited(recording: list[Snapshot]) -> list[int | None]:
+    """New ticks of cpu0's iowait beside 100 of user, in each interval; None where it is not in it. On columns, too."""
+    results = [comparison.result for comparison in stream(recording) if comparison.result]
+    assert on_columns(recording) == [orjson.dumps(result) for result in results]
+    by_name = [{cpu.cpu_id: cpu for cpu in result.cpu_metrics} for result in results]
+    found = [cpus.get("cpu0") for cpus in by_name]
+    return [None if cpu is None else round(100 * cpu.iowait_pct / cpu.user_pct) for cpu in found]
+
+
+@pytest.mark.parametrize(
+    ("readings", "new"),
+    [
+        ((100, 90, 100, 110), [0, 0, 10]),
+        ((100, 90, 95, 105), [0, 0, 5]),
+        ((100, 90, 80, 99, 100, 101), [0, 0, 0, 0, 1]),
+        ((100, 0, 100, 200, 150, 210), [0, 0, 100, 0, 10]),
+        ((100, 110, 110, 130), [10, 0, 20]),
+    ],
+)
+def test_iowait_that_falls_and_comes_back_is_not_new(readings: tuple[int, ...], new: list[int]) -> None:
+    assert waited(waits(*readings)) == new
+
+
+def test_iowait_that_falls_leaves_the_other_cpus_untouched() -> None:
+    usual = cpu_utilization(START, SECOND)
+    shares = [one.result.cpu_metrics[1] for one in stream(waits(100, 90, 100, 110)) if one.result]
+    assert {replace(share, cpu_id="cpu0") for share in shares} == {usual}
+
+
+def test_only_of_iowait_the_highest_is_kept() -> None:
+    for column in COLUMNS:
+        first, low, back = (
+            snapshot(at, ZERO._replace(**{column: ticks})) for at, ticks in ((1, 100), (2, 90), (3, 97))
+        )
+        kept_of = compare(compare(first, low).next_state, back).next_state.cpus[0]
+        assert getattr(kept_of, column) == (100 if column == "iowait" else 97), column
+
+
+def test_iowait_of_a_rejected_snapshot_does_not_raise_the_highest() -> None:
+    first, second, third, fourth = waits(100, 90, 105, 108)
+    late = replace(first, cpus=(first.cpus[0]._replace(iowait=5_000), first.cpus[1]))
+    assert waited([first, second, late, second, late, third, fourth]) == [0, 5, 3]
+
+
+@pytest.mark.parametrize("fall", [300, 5_000])
+def test_a_cpu_that_starts_over_begins_with_the_iowait_that_it_has_then(fall: int) -> None:
+    recording = waits(400, 350, 10, 25)
+    idle = [fall, fall, 0, 0]
+    recording = [
+        replace(one, cpus=(one.cpus[0]._replace(idle=ticks), one.cpus[1]))
+        for one, ticks in zip(recording, idle, strict=True)
+    ]
+    assert waited(recording) == [0, None, 15]
+
+
+def test_after_a_reboot_a_long_silence_or_its_own_absence_iowait_begins_anew() -> None:
+    before, low, now, after = waits(400, 350, 10, 25)
+    rebooted = [before, low, replace(now, btime=5_000), replace(after, btime=5_000)]
+    later = FORGET_AFTER_MS + 60_000
+    silent = [before, low, replace(now, timestamp=later), replace(after, timestamp=later + 1_000)]
+    assert waited(rebooted) == waited(silent) == [0, 15]
+    away = [before, low, replace(low, timestamp=1_500, cpus=low.cpus[1:]), now, after]
+    assert waited(away) == [0, None, None, 15]
+
+
+def test_a_clock_adjustment_keeps_the_highest_iowait() -> None:
+    recording = [replace(one, btime=1_000 + second % 2) for second, one in enumerate(waits(100, 90, 100, 110))]
+    assert waited(recording) == [0, 0, 10]
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=12))
+def test_new_iowait_adds_up_to_what_was_reached_above_the_first_reading(readings: list[int]) -> None:
+    assert sum(new or 0 for new in waited(waits(*readings))) == max(readings) - readings[0]
+
+
+@pytest.mark.parametrize("saved", ["columns", "last_good"])
+def test_state_that_was_saved_before_the_highest_was_kept_is_gone_on_from(saved: str) -> None:
+    """It was read as 100, then 90; the 90 was kept."""
+    state = pickle.loads((REPOSITORY / "tests" / "fixtures" / "host_state" / f"{saved}.pickle").read_bytes())
+    cpus = tuple(CpuTimes(name, 300, 0, 0, 1_300, 95) for name in ("cpu", "cpu0"))
+    now = Snapshot("web", 1_764_000_003_000, cpus, btime=1_763_000_000)
+    if saved == "columns":
+        _, intervals = enrich(columnar, state, of_snapshots([now]), 1_764_000_003.0, 60)
+        (metrics,) = (orjson.loads(line) for line in columnar.json_lines(intervals).splitlines())
+    else:
+        metrics = orjson.loads(orjson.dumps(compare(state, now).result))
+    assert metrics["time_delta_ms"] == 1_000
+    assert [cpu["iowait_pct"] for cpu in metrics["cpu_metrics"]] == [100 * 5 / 205] * 2
+
+
 # 4. Reboots
 
 
@@ -245,33 +359,61 @@ def test_a_host_that_was_silent_for_longer_is_a_new_one() -> None:
 
 
 def by_pandas(recording: list[Snapshot]) -> list[dict]:
-    """The records of a well-behaved recording, calculated column by column over all of it."""
-    frame = pd.DataFrame(
-        {"reading": reading, "hostname": now.hostname, "timestamp": now.timestamp, **cpu._asdict()}
+    """The records of a recording in the order of its times, calculated column by column over all of it."""
+    readings = pd.DataFrame(
+        [(now.hostname, now.timestamp, now.btime) for now in recording], columns=["hostname", "timestamp", "btime"]
+    )
+    of_host = readings.groupby("hostname")
+    readings["number"] = of_host.cumcount()
+    readings["time_delta_ms"] = of_host["timestamp"].diff().where(of_host["btime"].diff().abs() <= 1)
+    cpus = pd.DataFrame(
+        {"reading": reading, "hostname": now.hostname, **cpu._asdict()}
         for reading, now in enumerate(recording)
         for cpu in now.cpus
-    )
-    steps = frame.groupby(["hostname", "id"])[["timestamp", *COLUMNS]].diff()
-    ticks = steps[list(COLUMNS)]
+    ).join(readings[["number", "time_delta_ms"]], on="reading")
+    of_cpu = cpus.groupby(["hostname", "id"])
+    begins = cpus["time_delta_ms"].isna() | (of_cpu["number"].diff() != 1) | (of_cpu["idle"].diff() <= -300)
+    cpus["run"] = begins.groupby([cpus["hostname"], cpus["id"]]).cumsum()
+    of_run = ["hostname", "id", "run"]
+    cpus["iowait"] = cpus.groupby(of_run)["iowait"].cummax()
+    ticks = cpus.groupby(of_run)[list(COLUMNS)].diff().clip(lower=0)
     total = ticks.sum(axis=1)
     shares = ticks.mul(100.0).div(total, axis=0).add_suffix("_pct")
-    shares.insert(0, "cpu_id", frame["id"])
+    shares.insert(0, "cpu_id", cpus["id"])
     shares["total_busy_pct"] = (total - ticks["idle"]).mul(100.0).div(total)
+    measured = {reading: tuple(rows.to_dict("records")) for reading, rows in shares[total > 0].groupby(cpus["reading"])}
     return [
         {
-            "hostname": frame.at[rows.index[0], "hostname"],
-            "timestamp": frame.at[rows.index[0], "timestamp"],
-            "time_delta_ms": steps.at[rows.index[0], "timestamp"],
-            "cpu_metrics": tuple(rows.to_dict("records")),
+            "hostname": reading.hostname,
+            "timestamp": reading.timestamp,
+            "time_delta_ms": reading.time_delta_ms,
+            "cpu_metrics": measured.get(reading.Index, ()),
         }
-        for _, rows in shares[total > 0].groupby(frame["reading"])
+        for reading in readings.dropna().itertuples()
     ]
 
 
-@settings(max_examples=50)
-@given(recordings())
+@st.composite
+def unsteady(draw: st.DrawFn) -> list[Snapshot]:
+    """Two hosts whose clocks go forward, and nothing else is certain: counters fall, CPUs go, hosts start anew."""
+    recording = []
+    for place in range(draw(st.integers(2, 15))):
+        ids = draw(st.lists(st.sampled_from(["cpu", "cpu0", "cpu1"]), unique=True, min_size=1))
+        ticks = [draw(st.lists(st.integers(0, 400), min_size=10, max_size=10)) for _ in ids]
+        cpus = tuple(CpuTimes(cpu_id, *counters) for cpu_id, counters in zip(ids, ticks, strict=True))
+        btime = draw(st.sampled_from([1_000] * 6 + [1_001, 1_002]))
+        recording.append(Snapshot(draw(st.sampled_from(["a", "b"])), place * 500, cpus, btime=btime))
+    return recording
+
+
+@settings(max_examples=100)
+@given(recordings() | unsteady())
 def test_the_result_equals_a_plain_pandas_calculation_record_for_record(recording) -> None:
     records = [got.result.as_record() for got in stream(recording) if got.result]
     assert records == by_pandas(recording)
+    assert on_columns(recording) == [orjson.dumps(record) for record in records]
     for record in records:
+        for cpu in record["cpu_metrics"]:
+            assert all(0 <= cpu[name] <= 100 for name in UTILIZATION_COLUMNS)
+            assert math.isclose(sum(cpu[name] for name in UTILIZATION_COLUMNS[:-1]), 100, rel_tol=0, abs_tol=1e-9)
         assert all(tuple(cpu) == ("cpu_id", *UTILIZATION_COLUMNS) for cpu in record["cpu_metrics"])

@@ -38,7 +38,10 @@ def _grow(counters: list[int], rng: random.Random) -> list[int]:
 
 
 def shares_by_pandas(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
-    """The shares of each host, CPU and interval, worked out column by column instead of pair by pair."""
+    """The shares of each host, CPU and interval, worked out column by column instead of pair by pair.
+
+    No host starts over. iowait counts where it is higher than it ever was; any other step back counts as 0.
+    """
     rows = [
         {"hostname": snapshot.hostname, "ts": snapshot.timestamp, **cpu._asdict()}
         for snapshot in snapshots
@@ -46,7 +49,8 @@ def shares_by_pandas(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows).rename(columns={"id": "cpu_id"})
     by_cpu = frame.groupby(["hostname", "cpu_id"], sort=False)
-    deltas = by_cpu[TICKS].diff()
+    frame["iowait"] = by_cpu["iowait"].cummax()
+    deltas = by_cpu[TICKS].diff().clip(lower=0)
     total = deltas.sum(axis=1)
     shares = deltas.mul(100.0).div(total, axis=0)
     shares.columns = [f"{name}_pct" for name in TICKS]

@@ -37,7 +37,7 @@ def snapshots(draw: st.DrawFn, *, timestamp: int = 1_000, btime: int = 1_000) ->
 
 @st.composite
 def recordings(draw: st.DrawFn) -> list[Snapshot]:
-    """Some hosts, well-behaved: clocks and counters only grow, CPUs stay, their order may differ."""
+    """Some hosts, well-behaved: clocks and counters grow, but for iowait; CPUs stay, their order may differ."""
     recording = []
     for host in range(draw(st.integers(1, 3))):
         ids = ["cpu", *(f"cpu{number}" for number in draw(CPU_NUMBERS))]
@@ -47,16 +47,23 @@ def recordings(draw: st.DrawFn) -> list[Snapshot]:
             cpus = tuple(now[cpu_id] for cpu_id in draw(st.permutations(ids)))
             recording.append(Snapshot(f"host{host}", timestamp, cpus, btime=1_000))
             timestamp += draw(st.integers(1, 5_000))
-            now = {cpu_id: grown(times, draw(steps)) for cpu_id, times in now.items()}
+            now = {cpu_id: waited(grown(times, draw(steps)), draw(waits)) for cpu_id, times in now.items()}
     return sorted(recording, key=lambda snapshot: snapshot.timestamp)
 
 
+#: iowait falls as often as it grows, and comes back.
+waits = st.integers(-10_000, 10_000)
 steps = st.lists(st.integers(1, 10_000), min_size=len(CPU_COLUMNS), max_size=len(CPU_COLUMNS))
 
 
 def grown(cpu: CpuTimes, ticks: list[int]) -> CpuTimes:
     """`cpu` after some more ticks in each column."""
     return CpuTimes(cpu.id, *(old + new for old, new in zip(cpu[1:], ticks, strict=True)))
+
+
+def waited(cpu: CpuTimes, ticks: int) -> CpuTimes:
+    """`cpu` with an iowait that has moved by `ticks`, though not below 0."""
+    return cpu._replace(iowait=max(0, cpu.iowait + ticks))
 
 
 def stat_text(snapshot: Snapshot, columns: int = len(CPU_COLUMNS), more: str = "") -> str:

@@ -87,7 +87,16 @@ def compare(before: Snapshot | None, now: Snapshot) -> tuple[Snapshot, dict[str,
     earlier = before[3]
     shares = [_shares(name, earlier[name], counters) for name, counters in cpus.items() if name in earlier]
     measured = [share for share in shares if share]
-    return now, {"hostname": host, "timestamp": at, "time_delta_ms": at - before[1], "cpu_metrics": measured}
+    kept = {name: _kept(earlier.get(name), counters) for name, counters in cpus.items()}
+    record = {"hostname": host, "timestamp": at, "time_delta_ms": at - before[1], "cpu_metrics": measured}
+    return (host, at, booted, kept), record
+
+
+def _kept(before: tuple[int, ...] | None, after: tuple[int, ...]) -> tuple[int, ...]:
+    """`after` with the highest iowait since the CPU started over: what was reached before is not new."""
+    if before is None or after[4] >= before[4] or before[3] - after[3] >= IDLE_RESET_TICKS:
+        return after
+    return *after[:4], before[4], *after[5:]
 
 
 def _shares(name: str, before: tuple[int, ...], after: tuple[int, ...]) -> dict[str, Any] | None:

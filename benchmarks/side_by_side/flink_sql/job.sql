@@ -1,5 +1,6 @@
 -- The same in Flink SQL. Names in capitals after a dollar sign are filled in by submit.py.
 -- LAG gives a host's previous snapshot, CPUs are matched by name, and a window of a second puts the lines together again.
+-- iowait is compared with the one before, not the highest: that takes rows keyed by CPU, and their order is lost then.
 CREATE TABLE snapshots (
     hostname STRING,
     `timestamp` BIGINT,

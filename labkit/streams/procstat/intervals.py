@@ -16,7 +16,7 @@ from labkit.streams.rules import FORGET_AFTER_MS
 
 __all__ = ["Intervals", "compare_all"]
 
-_IDLE = COUNTERS.index("idle")
+_IDLE, _IOWAIT = COUNTERS.index("idle"), COUNTERS.index("iowait")
 #: Eight numbers below this add up within an int64.
 _LARGEST = 2**60
 
@@ -48,7 +48,14 @@ def compare_all(state: Columns, now: Columns) -> tuple[Columns, Intervals]:
     both = join(state, now)
     befores, afters, newest = _pairs(both, len(state))
     names, rows_before, rows_after, lengths = _lines(both, befores, afters)
-    shares, measured = _shares(both.counters[rows_before], both.counters[rows_after])
+    passed = both.counters[rows_after] - both.counters[rows_before]
+    started_over = passed[:, _IDLE] <= -IDLE_RESET_TICKS
+    fell = (passed[:, _IOWAIT] < 0) & ~started_over
+    if fell.any():
+        goes_on = ~started_over
+        _keep_highest_iowait(both.counters, rows_before[goes_on], rows_after[goes_on], fell[goes_on])
+        passed[:, _IOWAIT] = both.counters[rows_after, _IOWAIT] - both.counters[rows_before, _IOWAIT]
+    shares, measured = _shares(passed, started_over)
     of_pair = np.repeat(np.arange(len(afters)), lengths)[measured]
     counts = np.bincount(of_pair, minlength=len(afters))
     taken = np.array(afters, dtype=np.int64)
@@ -115,16 +122,32 @@ def _match(before: Pattern, after: Pattern) -> tuple[list[str], Numbers, Numbers
     return names, np.array([there[name] for name in names], dtype=np.int64), np.array(here, dtype=np.int64)
 
 
-def _shares(before: Numbers, after: Numbers) -> tuple[Shares, npt.NDArray[np.bool_]]:
-    """int64[m, 8] twice -> float64[m, 9], and which rows are measured; see `cpu_utilization`."""
-    passed = np.maximum(after - before, 0)
+def _keep_highest_iowait(counters: Numbers, before: Numbers, after: Numbers, fell: npt.NDArray[np.bool_]) -> None:
+    """Make iowait in `counters` the highest that there was so far, where it is lower: 100, 90, 110 -> 100, 100, 110.
+
+    Row `after[i]` follows row `before[i]`, pairs in the order of time; it is lower in the pairs that `fell`. Each such
+    row is gone through once, and no other.
+    """
+    following = np.full(len(counters), -1, dtype=np.int64)
+    following[before] = after
+    follows, iowait = following.tolist(), counters[:, _IOWAIT].tolist()
+    for row in before[fell].tolist():
+        highest, lower = iowait[row], follows[row]
+        while lower >= 0 and iowait[lower] < highest:
+            iowait[lower] = counters[lower, _IOWAIT] = highest
+            lower = follows[lower]
+
+
+def _shares(passed: Numbers, started_over: npt.NDArray[np.bool_]) -> tuple[Shares, npt.NDArray[np.bool_]]:
+    """Ticks that passed, int64[m, 8] -> float64[m, 9], and which rows are measured; see `cpu_utilization`."""
+    np.maximum(passed, 0, out=passed)
     whole = passed.sum(axis=1)
     total, busy = whole.astype(np.float64), (whole - passed[:, _IDLE]).astype(np.float64)
     large = (passed >= _LARGEST).any(axis=1)
     if large.any():  # where an int64 overflows, Python's numbers do not
         total[large] = [float(sum(row)) for row in passed[large].tolist()]
         busy[large] = [float(sum(row) - row[_IDLE]) for row in passed[large].tolist()]
-    measured = (before[:, _IDLE] - after[:, _IDLE] < IDLE_RESET_TICKS) & (total > 0)
+    measured = ~started_over & (total > 0)
     divisor = np.where(total > 0, total, 1.0)[:, None]
     shares = np.empty((len(passed), len(UTILIZATION_COLUMNS)))
     shares[:, :-1] = passed * 100.0 / divisor

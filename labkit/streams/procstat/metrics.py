@@ -7,7 +7,14 @@
 
 The rules for counters that step back, reboots and late snapshots are those of `compare`; the
 Flink job, the tests and the ledger all call it. Counter semantics: proc_stat(5) and the kernel's
-Documentation/filesystems/proc.rst ("iowait … may decrease", guest inside user).
+Documentation/filesystems/proc.rst (iowait "will decrease in certain conditions", guest inside user).
+
+iowait falls while nothing starts over: an idle CPU is read as waiting, the task that waited wakes up on another CPU,
+and the next reading calls the same time idle. It was counted once; when the counter comes back to where it was, it is
+not counted again. node_exporter goes by that, too: it keeps the higher value of each counter until the CPU is gone or
+its idle falls by three seconds. psutil and Telegraf compare with the last reading, and count the return as new. Only
+iowait is kept here: of no other counter does the kernel say that it falls. One that does has as a rule started over
+(steal, where a virtual machine moves to another host), and the higher value would hide it until it has caught up.
 """
 
 from __future__ import annotations
@@ -70,7 +77,10 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class LastGood:
-    """What the next snapshot of a host is compared with: no more of a snapshot than that."""
+    """What the next snapshot of a host is compared with: no more of a snapshot than that.
+
+    `iowait` of each CPU is the highest seen since the host, or that CPU alone, started over.
+    """
 
     timestamp: int
     btime: int
@@ -85,7 +95,9 @@ def compare(before: LastGood | None, now: Snapshot) -> Comparison[LastGood, Metr
     - GOOD: one interval, its CPUs in the order of `now`.
 
     CPUs are matched by name. One that was not there before, that started over, or for which no
-    tick passed is left out of the interval; the others are not touched.
+    tick passed is left out of the interval; the others are not touched. `next_state` has the CPUs
+    of `now`, each with the highest iowait since it started over, or came back: what was reached
+    before is not new.
     """
     next_state = LastGood(now.timestamp, now.btime, now.cpus)
     if before is not None and abs(now.btime - before.btime) > BTIME_SLACK_S:
@@ -99,6 +111,7 @@ def compare(before: LastGood | None, now: Snapshot) -> Comparison[LastGood, Metr
     shares = (cpu_utilization(earlier[cpu.id], cpu) for cpu in now.cpus if cpu.id in earlier)
     measured = tuple(share for share in shares if share is not None)
     interval_ms = now.timestamp - before.timestamp
+    next_state = LastGood(now.timestamp, now.btime, tuple(_kept(earlier.get(cpu.id), cpu) for cpu in now.cpus))
     return Comparison(Verdict.GOOD, next_state, Metrics(now.hostname, now.timestamp, interval_ms, measured))
 
 
@@ -106,9 +119,9 @@ def cpu_utilization(before: CpuTimes, after: CpuTimes) -> CpuUtilization | None:
     """Two readings of one CPU -> its shares, or None where the CPU started over or no tick passed.
 
     A counter that steps back counts as 0. guest and guest_nice are inside user and nice and are
-    not added again.
+    not added again. The shares are of the ticks that count: they sum to 100 whatever stepped back.
     """
-    if before.idle - after.idle >= IDLE_RESET_TICKS:
+    if _started_over(before, after):
         return None
     user, nice, system, idle, iowait, irq, softirq, steal = [
         new - old if new > old else 0 for old, new in zip(before[1:9], after[1:9], strict=True)
@@ -128,3 +141,13 @@ def cpu_utilization(before: CpuTimes, after: CpuTimes) -> CpuUtilization | None:
         steal_pct=steal * 100.0 / total,
         total_busy_pct=(total - idle) * 100.0 / total,
     )
+
+
+def _kept(before: CpuTimes | None, now: CpuTimes) -> CpuTimes:
+    if before is None or now.iowait >= before.iowait or _started_over(before, now):
+        return now
+    return now._replace(iowait=before.iowait)
+
+
+def _started_over(before: CpuTimes, after: CpuTimes) -> bool:
+    return before.idle - after.idle >= IDLE_RESET_TICKS

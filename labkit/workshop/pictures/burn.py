@@ -6,13 +6,12 @@ counters_and_rates(list(ReplaySource(RECORDING)))
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from labkit.errors import LabkitError
-from labkit.streams.procstat.metrics import cpu_utilization
+from labkit.streams.procstat.metrics import LastGood, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 
 __all__ = ["counters_and_rates"]
@@ -20,6 +19,7 @@ __all__ = ["counters_and_rates"]
 TEXT_SIZE = 13
 MOST_CPUS = 4
 TOTAL = "cpu"
+NAN = float("nan")
 #: A colour (Okabe and Ito) and a kind of line for each CPU: either alone tells them apart.
 LOOKS = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
 #: The first eight columns without idle; guest is inside user.
@@ -42,10 +42,11 @@ def counters_and_rates(snapshots: Sequence[Snapshot]) -> Figure:
     shown = [name for name in counts if name in by_work]
 
     figure = Figure(figsize=(12, 4.2 + 1.25 * len(shown)), layout="constrained")
+    intervals = _intervals(snapshots)
     top, *panels = figure.subplots(1 + len(shown), 1, sharex=True, height_ratios=[2.6, *[1] * len(shown)])
     for name, panel, (colour, line) in zip(shown, panels, LOOKS, strict=False):
         top.plot(seconds, counts[name], line, color=colour, linewidth=2.5, label=name)
-        panel.stairs(_busy_shares(snapshots, name), seconds, fill=True, color=colour)
+        panel.stairs([shares.get(name, NAN) for shares in intervals], seconds, fill=True, color=colour)
         _percent_axis(panel, name)
     top.set_ylabel("busy ticks\nsince the first", size=TEXT_SIZE)
     top.legend(fontsize=TEXT_SIZE, loc="upper left", frameon=False, handlelength=3.5)
@@ -64,16 +65,17 @@ def _ticks_since(snapshots: Sequence[Snapshot], first: CpuTimes) -> list[float]:
     """The busy ticks of a CPU since `first`, one number a snapshot; NaN where the CPU is not there."""
     start = _busy_ticks(first)
     found = (_by_name(snapshot).get(first.id) for snapshot in snapshots)
-    return [float("nan") if cpu is None else _busy_ticks(cpu) - start for cpu in found]
+    return [NAN if cpu is None else _busy_ticks(cpu) - start for cpu in found]
 
 
-def _busy_shares(snapshots: Sequence[Snapshot], name: str) -> list[float]:
-    """The busy share of a CPU, one number an interval; NaN where there is none."""
+def _intervals(snapshots: Sequence[Snapshot]) -> list[dict[str, float]]:
+    """The busy share of each CPU that has one, a dict for each interval."""
     found = []
-    for before, after in pairwise(map(_by_name, snapshots)):
-        share = cpu_utilization(before[name], after[name]) if name in before and name in after else None
-        found.append(float("nan") if share is None else share.total_busy_pct)
-    return found
+    kept: LastGood | None = None
+    for now in snapshots:
+        _, kept, metrics = compare(kept, now)
+        found.append({cpu.cpu_id: cpu.total_busy_pct for cpu in metrics.cpu_metrics} if metrics else {})
+    return found[1:]
 
 
 def _by_name(snapshot: Snapshot) -> dict[str, CpuTimes]:
