@@ -24,7 +24,7 @@ from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
-from labkit.lab import ownership, run_state
+from labkit.lab import ownership, room, run_state
 from labkit.lab.status import ServiceStatus, log_file, log_files, status, status_of
 from labkit.lab.supervisor.configuration import SERVICES, write_configuration
 from labkit.lab.supervisor.control import NOT_THERE, each, is_up, services_of, supervisor
@@ -70,6 +70,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
         with ports.claimed(_service_ports(settings)):
             _require_free_ports(settings)
             disk_space.require_room(settings.state_dir, disk_space.STATE_MIB)
+            room.require(settings)
             conf = write_configuration(settings)
             ownership.write_ports(settings, _service_ports(settings))
             format_kafka_storage(settings)

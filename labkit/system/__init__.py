@@ -1,8 +1,9 @@
-"""What several packages need and none has for itself: locks, ports, disk space, signals, folders, HTTP, waiting."""
+"""What several packages need and none has for itself: locks, ports, limits, disk space, signals, folders, HTTP, waiting."""
 
 __all__ = [
     "disk_space",
     "exchange",
+    "limits",
     "locks",
     "own_http",
     "ports",
