@@ -7,6 +7,8 @@ from typing import Any
 
 import psutil
 
+from labkit.system.waiting import patience
+
 __all__ = ["close_client"]
 
 
@@ -20,4 +22,4 @@ def close_client() -> None:
     gateway._gateway = None
     for jvm in jvms:
         jvm.terminate()
-    psutil.wait_procs(jvms, timeout=10)
+    psutil.wait_procs(jvms, timeout=patience(10))

@@ -17,7 +17,8 @@ from find_libpython import find_libpython
 
 from labkit.errors import LabkitError
 from labkit.jobs.failure import trouble
-from labkit.lab import room, run_state, services
+from labkit.lab import run_state, services
+from labkit.lab.start import room
 from labkit.settings import Settings
 from labkit.setup import install
 from labkit.sources.live import read_snapshot

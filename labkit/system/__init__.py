@@ -1,4 +1,4 @@
-"""What several packages need and none has for itself: locks, ports, limits, disk space, signals, folders, HTTP, waiting."""
+"""What several packages need and none has for itself: locks, limits, disks, ports, signals, HTTP, waiting."""
 
 __all__ = [
     "disk_space",

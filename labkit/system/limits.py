@@ -7,7 +7,7 @@ threads()     Count(most=4096, left=3871, set_by="pids.max of this container's c
 
 A cgroup's limit holds for all groups below it, so every group from this process's own up to the root is asked. A
 container sees its own group as the root. Sources: the kernel's "Control Group v2" and "cgroup-v1/memory", cgroups(7),
-proc_meminfo(5), getrlimit(2), sched_setaffinity(2). Nothing here needs more than the standard library: set-up asks, too.
+proc_meminfo(5), getrlimit(2), sched_setaffinity(2). Only the standard library is needed: set-up asks here, too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Cpus:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Of something counted: how many at most, and how many can still be had; both infinite where nothing sets a limit."""
+    """Of something counted: how many at most, and how many can still be had; infinite where nothing sets a limit."""
 
     most: float
     left: float
@@ -93,18 +93,11 @@ def cpus(root: Path = _ROOT) -> Cpus:
     machine = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0))
     found = Cpus(allowed, machine, "this process's set of CPUs (taskset or a cpuset)" if allowed < machine else "")
-    unified, cpu_v1 = (groups(root).get(name, []) for name in ("", "cpu"))
-    quotas = [(folder, *_text(folder / "cpu.max").split()[:2]) for folder in unified]
-    quotas += [
-        (folder, _text(folder / "cpu.cfs_quota_us").strip(), _text(folder / "cpu.cfs_period_us").strip())
-        for folder in cpu_v1
-    ]
-    for folder, *given in quotas:
-        if len(given) == 2 and all(word.isdigit() for word in given) and int(given[1]):
-            share = int(given[0]) / int(given[1])
-            if share < found.usable:
-                whose = _named(cpu_v1 if folder in cpu_v1 else unified, folder)
-                found = Cpus(share, machine, f"the quota of {whose}")
+    known = groups(root)
+    for above, read in ((known.get("", []), _quota_v2), (known.get("cpu", []), _quota_v1)):
+        for folder in above:
+            if (share := read(folder)) < found.usable:
+                found = Cpus(share, machine, f"the quota of {_named(above, folder)}")
     return found
 
 
@@ -193,6 +186,21 @@ def _lower(found: Memory, most: float, used: float, swap: float, whose: str) -> 
     if limit >= found.machine_mib or left + swap_mib >= found.available_mib + found.swap_mib:
         return found
     return Memory(limit, left, found.machine_mib, swap_mib, f"the limit of {whose}")
+
+
+def _quota_v2(folder: Path) -> float:
+    return _share(_text(folder / "cpu.max").split())
+
+
+def _quota_v1(folder: Path) -> float:
+    return _share([_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")])
+
+
+def _share(words: list[str]) -> float:
+    """["50000", "100000"] -> 0.5 of a CPU; infinite for ["max", "100000"], ["-1", "100000"] and for nothing."""
+    if len(words) != 2 or not all(word.isdigit() for word in words) or not int(words[1]):
+        return math.inf
+    return int(words[0]) / int(words[1])
 
 
 def _named(above: list[Path], folder: Path) -> str:
