@@ -250,9 +250,10 @@ def _start_supervisord(settings: Settings, conf: Path) -> None:
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)], env=environment,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
     )  # fmt: skip
-    said = (done.stdout + done.stderr)[-300:].strip()
     if done.returncode:
-        raise LabkitError(f"supervisord did not start: {said}")
+        said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("For help, use ")]
+        why = " ".join(" ".join(said).split())[:600] or f"exit status {done.returncode}, and it said nothing"
+        raise LabkitError(f"supervisord did not start: {why}.", f"Its log: {log_file(settings, 'supervisord')}")
     wait_for_supervisord(settings, lambda: bool(_supervisords(settings)))
     for process in _supervisords(settings):
         limits.raise_open_files(process.pid)

@@ -1,7 +1,7 @@
 """A busy machine: so many programs at work beside, each a process of its own; they end with the one that began them.
 
-    with load(25): …                                         25 of them, at the usual priority, while the block runs
-    python -m tests.support.load 25 labkit up                the same, while a command runs; its exit status
+with load(25): …                                         25 of them, at the usual priority, while the block runs
+python -m tests.support.load 25 labkit up                the same, while a command runs; its exit status
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _PR_SET_PDEATHSIG = 1
 def load(programs: int) -> Iterator[list[int]]:
     """Keep so many programs busy, and yield their process ids; all are gone after the block, and after a SIGKILL."""
     words = [sys.executable, "-m", "tests.support.load", str(os.getpid())]
-    started = [subprocess.Popen(words, stdin=subprocess.DEVNULL) for _ in range(programs)]
+    # A session each: where the kernel shares the CPUs out by session (sched(7), autogroup), they would count as one.
+    started = [subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True) for _ in range(programs)]
     try:
         yield [process.pid for process in started]
     finally:
