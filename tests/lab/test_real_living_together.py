@@ -21,6 +21,7 @@ from labkit.lab.supervisor.control import processes
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.streams.names import JOBS
 from labkit.system import ports
+from labkit.system.waiting import patience
 from tests.support.labs import Labkit, free_ports
 from tests.support.waiting import wait_for
 
@@ -137,7 +138,7 @@ def test_an_up_whose_terminal_is_closed_leaves_no_process(second_lab: Settings) 
     with at_work(second_lab, "up") as process:
         wait_for(lambda: len(services.processes(second_lab)) > 1)
         process.send_signal(signal.SIGHUP)
-        process.wait(60)
+        process.wait(patience(60))
     assert services.processes(second_lab) == []
     assert all(ports.is_free(port) for port in second_lab.ports.values())
 

@@ -19,6 +19,7 @@ from labkit.lab.start.supervisord import wait_for_supervisord
 from labkit.lab.supervisor import control
 from labkit.lab.supervisor.configuration import write_configuration
 from labkit.settings import Settings
+from labkit.system.waiting import patience
 from tests.support.labs import lab_environment, settings_of
 
 
@@ -40,7 +41,7 @@ def process(own: Settings) -> Iterator[subprocess.Popen[bytes]]:
     yield started
     for number in (signal.SIGTERM, signal.SIGCONT):
         started.send_signal(number)
-    started.wait(60)
+    started.wait(patience(60))
 
 
 def test_a_supervisord_that_takes_twelve_seconds_is_waited_for(own: Settings, process: subprocess.Popen[bytes]) -> None:
