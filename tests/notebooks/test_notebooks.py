@@ -31,15 +31,8 @@ def code_cells(notebook: Path) -> list[nbformat.NotebookNode]:
 
 def run(notebook: Path) -> subprocess.CompletedProcess[str]:
     """nbval in a pytest of its own: this one's fixtures are not for notebooks."""
-    words = [
-        "--nbval-lax",
-        f"--nbval-cell-timeout={patience(180):.0f}",
-        "-x",
-        "-q",
-        "--noconftest",
-        "-p",
-        "no:cacheprovider",
-    ]
+    within = f"--nbval-cell-timeout={patience(180):.0f}"
+    words = ["--nbval-lax", within, "-x", "-q", "--noconftest", "-p", "no:cacheprovider"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", notebook.parent, *words, notebook],
         capture_output=True, text=True, check=False, timeout=patience(600),
