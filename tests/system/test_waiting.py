@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +80,34 @@ def test_the_load_of_tests_ends_also_where_its_parent_was_killed() -> None:
     parent.kill()
     parent.communicate()
     wait_for(lambda: not _is_there(pid))
+
+
+TREES = {file.relative_to(REPOSITORY): ast.parse(file.read_text()) for file in (REPOSITORY / "labkit").rglob("*.py")}
+#: A download, which no load of this machine slows; and a health check without labkit, which docker asks again.
+OTHER = {Path("labkit/setup/artifacts.py"), Path("labkit/lab/containers/health.py")}
+
+
+def _calls() -> Iterator[tuple[str, ast.Call, dict[str | None, ast.expr]]]:
+    """Every call in labkit: where it is, the call, and its keywords."""
+    for file, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and file not in OTHER:
+                yield f"{file}:{node.lineno}", node, {word.arg: word.value for word in node.keywords}
+
+
+def test_every_deadline_of_labkit_says_what_was_seen_last() -> None:
+    waits = [(at, words) for at, call, words in _calls() if ast.unparse(call.func) == "wait_until"]
+    assert len(waits) > 15
+    assert [at for at, words in waits if "seen" not in words] == []
+
+
+def test_no_time_to_answer_in_labkit_is_a_bare_number() -> None:
+    """What is given on to a library has gone through `patience`; labkit's own functions call it `timeout_s`."""
+    bare = [
+        at for at, _, words in _calls()
+        for name in ("timeout", "request_timeout") if isinstance(words.get(name), ast.Constant)
+    ]  # fmt: skip
+    assert bare == []
 
 
 def _ticks(pid: int) -> int:
