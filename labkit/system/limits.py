@@ -29,8 +29,8 @@ _ROOT = Path("/")
 _MIB = 2**20
 #: cgroup v1 writes "no limit" as the largest number of whole pages.
 _NO_LIMIT = 2**60
-#: CAP_SYS_RESOURCE, of capabilities(7): who has it may raise a hard limit, and RLIMIT_NPROC does not hold.
-_SYS_RESOURCE = 24
+#: Of capabilities(7): who has the second may raise a hard limit, and RLIMIT_NPROC holds for neither, nor for root.
+_SYS_ADMIN, _SYS_RESOURCE = 21, 24
 #: More than any service opens; who closes all that may be open would be long at it with a hard limit of 10^9.
 _ENOUGH_FILES = 65_536
 
@@ -104,13 +104,14 @@ def cpus(root: Path = _ROOT) -> Cpus:
 def open_files(root: Path = _ROOT) -> Count:
     """Files that a service may have open: the hard limit, since `raise_open_files` takes the soft one up to it."""
     hard = own_limit(resource.RLIMIT_NOFILE)
-    return Count(math.inf, math.inf) if _may_raise(root) else Count(hard, hard, "ulimit -n")
+    return Count(math.inf, math.inf) if _may(root, _SYS_RESOURCE) else Count(hard, hard, "ulimit -n")
 
 
 def threads(root: Path = _ROOT) -> Count:
     """Processes and threads (Linux counts both alike): this user's limit, and the pids.max of each group above."""
-    hard = math.inf if _may_raise(root) else own_limit(resource.RLIMIT_NPROC)
-    found = Count(hard, hard if hard == math.inf else hard - _threads_of_user(root), "ulimit -u")
+    free = _may(root, _SYS_RESOURCE, _SYS_ADMIN) or (os.getuid() == 0 and _sees_all_users(root))
+    hard = own_limit(resource.RLIMIT_NPROC)
+    found = Count(math.inf, math.inf) if free else Count(hard, hard - _threads_of_user(root), "ulimit -u")
     unified, pids_v1 = (groups(root).get(name, []) for name in ("", "pids"))
     for above in (unified, pids_v1):
         for folder in above:
@@ -213,11 +214,16 @@ def _cached(folder: Path, name: str) -> float:
     return _table(_text(folder / "memory.stat")).get(name, 0)
 
 
-def _may_raise(root: Path) -> bool:
-    """Whether no hard limit holds: the capability counts only outside user namespaces, whose uid_map is not whole."""
+def _may(root: Path, *capabilities: int) -> bool:
+    """Whether this process has one of these capabilities; those of a user namespace count for no limit."""
     line = next((line for line in _text(root / "proc/self/status").splitlines() if line.startswith("CapEff:")), "")
-    whole = _text(root / "proc/self/uid_map").split() == ["0", "0", str(2**32 - 1)]
-    return bool(line) and whole and bool(int(line.split()[1], 16) >> _SYS_RESOURCE & 1)
+    own = int(line.split()[1], 16) if line else 0
+    return _sees_all_users(root) and any(own >> one & 1 for one in capabilities)
+
+
+def _sees_all_users(root: Path) -> bool:
+    """Whether this process is in no user namespace of its own, by user_namespaces(7)."""
+    return _text(root / "proc/self/uid_map").split() == ["0", "0", str(2**32 - 1)]
 
 
 def _threads_of_user(root: Path) -> int:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,12 @@ LABKIT = [str(Path(sys.executable).with_name("labkit"))]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    return {**os.environ, **lab_environment(tmp_path)}
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A lab of the test's own, which is not to come up; where it did, it is taken down."""
+    own = {**os.environ, **lab_environment(tmp_path)}
+    yield own
+    if (tmp_path / "state" / "supervisord.conf").exists():
+        run([*LABKIT, "down"], own)
 
 
 def run(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -87,6 +92,8 @@ def test_up_under_a_limit_of_the_shell_starts_nothing_and_names_it(
 ) -> None:
     if limits.open_files().most == math.inf:
         pytest.skip("no limit holds for this user (CAP_SYS_RESOURCE)")
+    if limit == "RLIMIT_NPROC" and limits.threads().set_by != "ulimit -u":
+        pytest.skip("the kernel counts no processes of root")
     assert re.match(says, refused(run(limited(limit, most, "up"), environment), tmp_path))
     told = " ".join(run(limited(limit, most, "doctor"), environment).stdout.split())
     assert re.search("✗ " + says.split(r", ")[0], told)
@@ -94,7 +101,7 @@ def test_up_under_a_limit_of_the_shell_starts_nothing_and_names_it(
 
 def test_a_soft_limit_of_open_files_is_no_limit_for_services(environment: dict[str, str]) -> None:
     done = run(limited("RLIMIT_NOFILE", 256, "doctor", hard=False), environment)
-    assert re.search(r"✓ ([\d,]+|Any number of) files may be open in a program", done.stdout)
+    assert re.search(r"✓ ([\d,]+ files may be open in a program|Open files have no limit), ", done.stdout)
 
 
 def test_doctor_says_how_many_cpus_a_process_has(environment: dict[str, str]) -> None:

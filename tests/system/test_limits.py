@@ -176,6 +176,18 @@ def test_a_hard_limit_holds_for_all_who_may_not_raise_it(
     assert limits.open_files(tree(tmp_path, files)).most == (hard if holds else math.inf)
 
 
+@pytest.mark.parametrize(("uid", "uid_map", "holds"), [
+    (0, "0 0 4294967295", False), (0, "0 100000 65536", True), (1000, "0 0 4294967295", True),
+])  # fmt: skip
+def test_the_kernel_counts_no_processes_of_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, uid_map: str, holds: bool
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(limits, "own_limit", lambda _: 500)
+    root = tree(tmp_path, {"proc/self/uid_map": uid_map, "proc/self/status": "CapEff:\t00000000a80425fb\n"})
+    assert limits.threads(root).most == (500 if holds else math.inf)
+
+
 def test_what_is_started_may_open_as_many_files_as_the_hard_limit_says() -> None:
     words = "import resource, subprocess; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 512)); input(); "
     words += "subprocess.run(['sh', '-c', 'ulimit -Sn'])"

@@ -79,6 +79,8 @@ def cpus() -> Room:
 def open_files() -> Room:
     """Files that a service may have open."""
     found = limits.open_files()
+    if found.most == math.inf:
+        return Room(True, f"Open files have no limit, the lab wants {NEEDED_FILES:,} in a program.")
     what = f"{_counted(found.most)} files may be open in a program, the lab wants {NEEDED_FILES:,}."
     if found.most >= NEEDED_FILES:
         return Room(True, what)
@@ -89,6 +91,8 @@ def open_files() -> Room:
 def threads(needed: int = NEEDED_THREADS) -> Room:
     """Processes and threads that may still be started."""
     found = limits.threads()
+    if found.left == math.inf:
+        return Room(True, f"Processes and threads have no limit, the lab takes about {needed:,}.")
     what = f"{_counted(found.left)} more processes and threads may be started"
     if found.left >= needed:
         return Room(True, f"{what}, the lab takes about {needed:,}.")
@@ -102,6 +106,8 @@ def threads(needed: int = NEEDED_THREADS) -> Room:
 def address_space() -> Room:
     """Addresses that a program may have; a shared machine sometimes sets a limit."""
     most = limits.address_space_mib()
+    if most == math.inf:
+        return Room(True, f"Addresses have no limit, Java wants {NEEDED_ADDRESSES_MIB:,} MiB of them.")
     what = f"{_counted(most)} MiB of addresses may be taken by a program, Java wants {NEEDED_ADDRESSES_MIB:,}."
     return Room(most >= NEEDED_ADDRESSES_MIB, what, "Type: ulimit -v unlimited; where that is refused, open a new "
                 "terminal, or ask who runs this machine.")  # fmt: skip
@@ -125,4 +131,4 @@ def _more_heap(settings: Settings) -> int:
 
 
 def _counted(number: float) -> str:
-    return "Any number of" if number == math.inf else f"{max(0, int(number)):,}"
+    return f"{max(0, int(number)):,}"
