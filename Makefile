@@ -10,7 +10,7 @@ export LAB_IMAGE ?= streaming-lab
 # Tests run on that many labs side by side, 2 GB of memory each.
 TEST_LABS ?= 3
 
-.PHONY: help install bundle install-dev run test test-lab lab format setup create-kafka-topic create-metrics-topic register-schema
+.PHONY: help install bundle install-dev run test test-lab test-loaded lab format setup create-kafka-topic create-metrics-topic register-schema
 .PHONY: bench drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
@@ -33,6 +33,9 @@ format: install-dev    ## ruff mends what it can, the order of imports too, and 
 
 test-lab: install-dev  ## keeps services up for tests, until Ctrl-C; says how pytest attaches to them
 	@$(BIN)/python -m tests.support.kept_lab
+
+test-loaded: install-dev   ## up, run, a lesson, starting and stopping, with 25 programs at work beside; 40 minutes, by hand
+	@$(BIN)/python -m tests.support.loaded
 
 install:               ## what the lab needs, into .venv; a second call does nothing; BUNDLE=file: with no network
 	@$(or $(PYTHON),python3) labkit/setup/bootstrap.py $(if $(BUNDLE),--bundle "$(BUNDLE)")

@@ -20,6 +20,7 @@ from labkit.errors import BadInput
 from labkit.lab import services
 from labkit.lab.code import take_new_code
 from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.system.waiting import patience
 from tests.support.kept_lab import KeptLab, attach
 from tests.support.labs import Labkit, keep_ports, lab_environment, settings_of
 
@@ -191,7 +192,8 @@ def labkit() -> Labkit:
         return subprocess.run(
             [sys.executable, "-m", "labkit.cli", *words],
             env={**os.environ, **environment},
-            cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
+            cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=patience(timeout),
         )  # fmt: skip
 
     return run

@@ -161,13 +161,17 @@ def _stop_parquet(settings: Settings, rest: FlinkRest, before: _Before) -> None:
     except LabkitError:
         running_jobs.remove(settings, PARQUET)
 
+        state = ""
+
         def is_over() -> bool:
+            nonlocal state
             job = rest.running(settings.job_name(PARQUET))
             if job is not None:
+                state = job.state
                 rest.cancel(job.id)
             return job is None
 
-        wait_until(is_over, "The Parquet job has ended, cancelled", _BACK_WITHIN_S)
+        wait_until(is_over, "The Parquet job has ended, cancelled", _BACK_WITHIN_S, seen=lambda: f"it is {state}")
 
 
 def _fill(settings: Settings, rest: FlinkRest, before: _Before, seconds: float, say: Say) -> Fault:

@@ -35,6 +35,7 @@ from labkit.settings import Settings
 from labkit.streams.rules import Verdict
 from labkit.streams.stream import Stream
 from labkit.system.locks import exclusive
+from labkit.system.waiting import patience
 
 __all__ = [
     "CAME_FROM", "REPAIRED_FROM", "Outcome", "identity", "resend", "send_files", "send_repairs", "sent_again",
@@ -196,7 +197,8 @@ def _read_history(settings: Settings, hosts: set[str]) -> _History:
 
 def _send(settings: Settings, repairs: list[Repair]) -> dict[int, str]:
     """{number of the letter: the position that its repair has now}."""
-    config = producer_config(settings.kafka_bootstrap, {"message.timeout.ms": int(_FLUSH_S * 1000)})
+    within_s = patience(_FLUSH_S)
+    config = producer_config(settings.kafka_bootstrap, {"message.timeout.ms": int(within_s * 1000)})
     producer = Producer(config, logger=quiet())
     where: dict[int, str] = {}
     for repair in repairs:
@@ -215,7 +217,7 @@ def _send(settings: Settings, repairs: list[Repair]) -> dict[int, str]:
             headers=headers,
             on_delivery=on_delivery,
         )
-    producer.flush(_FLUSH_S + 1)
+    producer.flush(within_s + 1)
     left = [repair.number for repair in repairs if repair.number not in where]
     if left:
         raise LabkitError(

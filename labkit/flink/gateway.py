@@ -11,6 +11,7 @@ import psutil
 
 from labkit.flink.home import client_environment
 from labkit.system.environment import clean, replaced
+from labkit.system.waiting import patience
 
 __all__ = ["close_client", "start_client"]
 
@@ -41,4 +42,4 @@ def close_client() -> None:
     gateway._gateway = None
     for jvm in jvms:
         jvm.terminate()
-    psutil.wait_procs(jvms, timeout=10)
+    psutil.wait_procs(jvms, timeout=patience(10))

@@ -125,7 +125,10 @@ def stop_or_cancel(settings: Settings, job: str) -> Stopped | None:
     running_jobs.remove(settings, job)
     with suppress(LabkitError):  # it is over by now
         rest.cancel(running.id)
-    wait_until(lambda: rest.running(name) is None, f"The job {job} has ended")
+    wait_until(
+        lambda: rest.running(name) is None, f"The job {job} has ended, cancelled",
+        seen=lambda: f"it is {rest.state(running.id)}", todo="Look at: labkit logs taskmanager",
+    )  # fmt: skip
     more = whole_trace(settings, replace(running, state="CANCELED")) if cause else ""
     return Stopped(job, None, cause, newest_state(settings.cluster, name), more)
 

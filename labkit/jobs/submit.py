@@ -160,8 +160,10 @@ def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
     Raises `BadInput` where its saved state does not fit it, else `LabkitError`.
     """
     rest = FlinkRest(settings.flink_url)
+    state, tasks = "", dict[str, int]()
 
     def runs() -> bool:
+        nonlocal state, tasks
         state, tasks = rest.state(submitted.job_id), rest.tasks(submitted.job_id)
         if state == "RUNNING" and set(tasks) == {"RUNNING"}:
             return True
@@ -170,11 +172,13 @@ def _wait_until_running(settings: Settings, submitted: Submitted) -> None:
             raise job_failure(settings, submitted, trace)
         return False
 
-    def slots() -> str:
+    def seen() -> str:
         overview = rest.overview()
-        return f"{overview['slots-available']} of {overview['slots-total']} slots are free, and it was cancelled"
+        slots = f"{overview['slots-available']} of {overview['slots-total']} slots are free"
+        of_tasks = ", ".join(f"{count} tasks {word}" for word, count in tasks.items()) or "no task yet"
+        return f"it is {state} ({of_tasks}), {slots}, and it was cancelled"
 
-    wait_until(runs, f"The job {submitted.name} runs", seen=slots, todo="Look at: labkit logs taskmanager")
+    wait_until(runs, f"The job {submitted.name} runs", seen=seen, todo="Look at: labkit logs taskmanager")
 
 
 def _set_rows_aside(settings: Settings) -> Path | None:

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka.quiet import quiet
 from labkit.kafka.topics import kafka_unavailable, topic_partitions
-from labkit.system.waiting import retry
+from labkit.system.waiting import patience, retry
 
 __all__ = ["POLL_S", "Offsets", "Reader", "partitions_of", "read_topic"]
 
@@ -58,7 +58,7 @@ def read_topic(
 def _until(consumer: Consumer, bootstrap: str, topic: str, end: Offsets, left: set[int]) -> Iterator[Message]:
     """What comes of the partitions in `left`; one that is at its end is taken out of it."""
     while left:
-        record = consumer.poll(POLL_S)
+        record = consumer.poll(patience(POLL_S))
         if record is None:
             raise kafka_unavailable(bootstrap)
         error, number = record.error(), record.partition()
@@ -148,7 +148,7 @@ def _watermarks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
     """First offset and end. A topic that was made just now is asked again: its broker is told a little later."""
 
     def asked() -> tuple[int, int]:
-        return cast(tuple[int, int], consumer.get_watermark_offsets(place, timeout=POLL_S))
+        return cast(tuple[int, int], consumer.get_watermark_offsets(place, timeout=patience(POLL_S)))
 
     return retry(asked, KafkaException, _has_a_new_leader, POLL_S, poll_s=0.05)
 

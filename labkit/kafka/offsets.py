@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_INVALID, KafkaException, TopicPartition
 from labkit.errors import LabkitError
 from labkit.kafka.consumer import POLL_S, Reader, partitions_of, read_topic
 from labkit.kafka.topics import kafka_unavailable
-from labkit.system.waiting import retry
+from labkit.system.waiting import patience, retry
 
 __all__ = ["commit_offsets", "committed_offsets", "furthest", "unread"]
 
@@ -21,7 +21,7 @@ def committed_offsets(bootstrap: str, topic: str, group: str) -> dict[int, int]:
     """{partition: offset} up to which `group` has committed; 0 where it has committed nothing."""
     partitions = [TopicPartition(topic, number) for number in partitions_of(bootstrap, topic)]
     with Reader(bootstrap, group) as consumer:
-        ask = partial(consumer.committed, partitions, timeout=POLL_S)
+        ask = partial(consumer.committed, partitions, timeout=patience(POLL_S))
         try:  # a broker that has just started has to read first who committed what
             found = retry(ask, KafkaException, lambda _: True, POLL_S)
         except KafkaException:

@@ -21,6 +21,7 @@ from labkit.kafka.quiet import quiet
 from labkit.kafka.registry import Registry, retry_until_available
 from labkit.kafka.topics import MAX_MESSAGE_BYTES, topic_partitions
 from labkit.streams.names import stream_option
+from labkit.system.waiting import patience
 
 __all__ = ["Counts", "SnapshotProducer", "hand_over", "produce", "producer_config", "register_snapshot_schema"]
 
@@ -108,11 +109,16 @@ class SnapshotProducer:
         self._producer.poll(0)
 
     def flush(self) -> None:
-        """Wait until the broker has acknowledged everything; no longer than 25 s once it is to stop, then it raises."""
+        """Wait until the broker has acknowledged everything.
+
+        Once it is to stop, it waits 25 s (`patience`) at most, and then raises `LabkitError`.
+        """
         while self._producer.flush(_WAIT_S) and not self._stop.is_set():
             pass
-        if left := self._producer.flush(_FLUSH_S):  # at once where nothing is left
-            raise LabkitError(f"{left} snapshots were not acknowledged by Kafka within {_FLUSH_S:.0f} s.")
+        within_s = patience(_FLUSH_S)
+        if left := self._producer.flush(within_s):  # at once where nothing is left
+            away = f"; it does not answer at {self._flow.kafka_bootstrap}" if self._broker_away else ""
+            raise LabkitError(f"{left} snapshots were not acknowledged by Kafka within {within_s:.0f} s{away}.")
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

@@ -10,7 +10,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from labkit.kafka.consumer import partitions_of
 from labkit.kafka.topics import admin_client
-from labkit.system.waiting import retry
+from labkit.system.waiting import patience, retry
 
 __all__ = ["Ends"]
 
@@ -32,7 +32,7 @@ class Ends:
 
     def _total(self) -> int:
         level = IsolationLevel.READ_UNCOMMITTED
-        answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=10)
+        answers = self._admin.list_offsets(self._asked, isolation_level=level, request_timeout=patience(10))
         return sum(answer.result().offset for answer in answers.values())
 
 

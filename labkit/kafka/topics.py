@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka.flow import Flow
 from labkit.kafka.quiet import quiet
+from labkit.system.waiting import patience
 
 __all__ = [
     "MAX_DEAD_LETTER_BYTES", "MAX_MESSAGE_BYTES", "Topic", "admin_client", "create_topics", "kafka_unavailable",
@@ -54,6 +55,7 @@ def pipeline_topics(flow: Flow) -> list[Topic]:
 def topic_partitions(bootstrap: str, timeout_s: float = 10) -> dict[str, int]:
     """{topic: number of partitions}, asked of the broker; raises `LabkitError` where it does not answer."""
     host, port = bootstrap.rsplit(":", 1)
+    timeout_s = patience(timeout_s)
     try:
         socket.create_connection((host, int(port)), timeout=timeout_s).close()
         metadata = admin_client(bootstrap).list_topics(timeout=timeout_s)
@@ -97,4 +99,4 @@ def create_topics(bootstrap: str, topics: list[Topic]) -> list[str]:
 
 def admin_client(bootstrap: str) -> AdminClient:
     """Kafka's own administration client. It has to outlive the futures that it gives."""
-    return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000}, logger=quiet())
+    return AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": int(patience(10) * 1000)}, logger=quiet())

@@ -12,6 +12,7 @@ __all__ = [
     "reset",
     "run_state",
     "services",
+    "start",
     "status",
     "supervisor",
 ]

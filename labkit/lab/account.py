@@ -9,6 +9,7 @@ from labkit.flink.rest import FlinkRest
 from labkit.ledger.ledger import Ledger, OnProgress, reconcile
 from labkit.settings import Settings
 from labkit.streams.names import JOBS
+from labkit.system.waiting import patience
 
 __all__ = ["measure"]
 
@@ -16,7 +17,7 @@ _SETTLE_S = 5.0
 
 
 def measure(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Ledger:
-    """`reconcile` what this lab's settings name. A pipeline at work has 5 s and a checkpoint to settle."""
+    """`reconcile` what this lab's settings name. A pipeline at work has 5 s and a checkpoint to settle (`patience`)."""
 
     def is_at_work() -> bool:
         rest = FlinkRest(settings.flink_url)
@@ -28,7 +29,7 @@ def measure(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Le
         settings.flow,
         settings.parquet_dir,
         settings.state_dir,
-        settle_s=_SETTLE_S + settings.checkpoint_interval_s,
+        settle_s=patience(_SETTLE_S + settings.checkpoint_interval_s),
         is_at_work=is_at_work,
         on_progress=on_progress,
     )

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 from find_libpython import find_libpython
 
 from labkit.errors import LabkitError
 from labkit.jobs.failure import trouble
 from labkit.lab import run_state, services
+from labkit.lab.start import room
 from labkit.settings import Settings
 from labkit.setup import install
 from labkit.sources.live import read_snapshot
@@ -27,7 +27,6 @@ from labkit.system.disk_space import existing, free_mib
 
 __all__ = ["Finding", "examine"]
 
-NEEDED_MEMORY_MIB = 3_000
 NEEDED_DISK_MIB = 1_000
 _PACKAGES = ("apache-flink", "confluent-kafka", "fastavro", "pyarrow", "pandas", "jupyterlab")
 
@@ -48,7 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         _shared_library(),
         _installed(settings),
         _reading(settings),
-        _memory(settings),
+        *_rooms(settings),
         _disk(settings.state_dir, "state_dir"),
         _disk(settings.output_dir, "output_dir"),
         _writable(settings.state_dir, "LABKIT_STATE_DIR"),
@@ -86,11 +85,16 @@ def _reading(settings: Settings) -> Finding:
     return Finding(True, f"{stream.reads} can be read: {stream.describe(snapshot)} of {settings.hostname}.")
 
 
-def _memory(settings: Settings) -> Finding:
-    available = psutil.virtual_memory().available / 2**20
+def _rooms(settings: Settings) -> Iterator[Finding]:
     running = services.is_up(settings)
-    what = f"{available:,.0f} MiB of memory are available, the lab takes about {NEEDED_MEMORY_MIB:,}."
-    return Finding(running or available >= NEEDED_MEMORY_MIB, what, "Close other programs.")
+    yield _of(room.memory(settings, running=running))
+    yield _of(room.cpus())
+    if not running:  # what they need, they have
+        yield from map(_of, (room.open_files(), room.threads(), room.address_space()))
+
+
+def _of(one: room.Room) -> Finding:
+    return Finding(one.ok, one.what, one.todo)
 
 
 def _disk(folder: Path, name: str) -> Finding:

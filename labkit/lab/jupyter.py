@@ -19,7 +19,7 @@ import httpx2
 from labkit.errors import BadInput
 from labkit.settings import LOOPBACK, REPOSITORY, Settings
 from labkit.system import own_http, ports
-from labkit.system.waiting import wait_until
+from labkit.system.waiting import patience, wait_until
 
 __all__ = ["address", "command", "require_free_port", "serve", "token"]
 
@@ -110,7 +110,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Kernels may keep JupyterLab from its end for a while; not for ever."""
     process.terminate()
     try:
-        process.wait(_END_WITHIN_S)
+        process.wait(patience(_END_WITHIN_S))
     except subprocess.TimeoutExpired:
         process.kill()  # kernels see that it is gone, and end
         process.wait()
@@ -154,13 +154,20 @@ def _folder(settings: Settings) -> Path:
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    last = ""
+
     def answers() -> bool:
         if process.poll() is not None:
             raise BadInput(f"JupyterLab did not start (exit status {process.returncode}).")
+        nonlocal last
         try:
             own_http.request("GET", f"http://{LOOPBACK}:{port}/api", timeout_s=1)
-        except httpx2.HTTPError:
+        except httpx2.HTTPError as error:
+            last = str(error) or type(error).__name__
             return False
         return True
 
-    wait_until(answers, "JupyterLab answers", _ANSWERS_WITHIN_S, todo="Its words are above.")
+    wait_until(
+        answers, "JupyterLab answers", _ANSWERS_WITHIN_S,
+        seen=lambda: f"it runs (pid {process.pid}), and the last answer was: {last}", todo="Its words are above.",
+    )  # fmt: skip

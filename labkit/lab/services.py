@@ -25,6 +25,8 @@ from labkit.flink.home import java
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.lab import ownership, run_state
+from labkit.lab.start import room
+from labkit.lab.start.supervisord import wait_for_supervisord
 from labkit.lab.status import ServiceStatus, log_file, log_files, status, status_of
 from labkit.lab.supervisor.configuration import SERVICES, write_configuration
 from labkit.lab.supervisor.control import NOT_THERE, each, is_up, services_of, supervisor
@@ -35,9 +37,9 @@ from labkit.lab.supervisor.processes import children_of_supervisord, control_add
 from labkit.lab.supervisor.program import SCRATCH
 from labkit.settings import Settings
 from labkit.setup import install
-from labkit.system import disk_space, ports
+from labkit.system import disk_space, limits, ports
 from labkit.system.locks import exclusive
-from labkit.system.waiting import NotInTime, wait_until
+from labkit.system.waiting import NotInTime, patience, wait_until
 
 __all__ = [
     "ServiceStatus", "down", "format_kafka_storage", "is_up", "log_file", "log_files", "no_run", "processes", "restart",
@@ -47,8 +49,7 @@ __all__ = [
 _READY_WITHIN_S = 300
 #: The registry begins with the broker's help. Where that goes wrong once, it stays up and never answers.
 _REGISTRY_WITHIN_S = 90
-_STOPPED_WITHIN_S = 60
-_ANSWERS_WITHIN_S = 10
+_STOPPED_WITHIN_S = 90
 _POLL_S = 0.2
 
 
@@ -72,6 +73,7 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
         with ports.claimed(_service_ports(settings)):
             _require_free_ports(settings)
             disk_space.require_room(settings.state_dir, disk_space.STATE_MIB)
+            room.require(settings)
             conf = write_configuration(settings)
             ownership.write_ports(settings, _service_ports(settings))
             format_kafka_storage(settings)
@@ -95,7 +97,10 @@ def _start_all(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]]
 def _let_a_broken_off_down_end(settings: Settings) -> None:
     """A `down` that was killed may have told services, or supervisord itself, to stop: that is waited for."""
     try:
-        wait_until(lambda: not _is_stopping(settings), "The services have stopped", _STOPPED_WITHIN_S)
+        wait_until(
+            lambda: not _is_stopping(settings), "The services have stopped", _STOPPED_WITHIN_S,
+            seen=lambda: "an earlier labkit down has told them to, and they are at it",
+        )  # fmt: skip
     except NotInTime:
         _down(settings)
 
@@ -139,8 +144,10 @@ def restart(settings: Settings, name: str) -> None:
         _start_all(settings, None)
         if name == "taskmanager":  # the JobManager counts the slots of the old one until it has missed it
             wait_until(
-                lambda: FlinkRest(settings.flink_url).taskmanagers() - known, "The TaskManager is back", _READY_WITHIN_S
-            )
+                lambda: FlinkRest(settings.flink_url).taskmanagers() - known,
+                "The TaskManager is back", _READY_WITHIN_S,
+                seen=lambda: "Flink knows only the one before", todo="Look at: labkit logs taskmanager",
+            )  # fmt: skip
 
 
 def processes(settings: Settings) -> list[psutil.Process]:
@@ -244,27 +251,31 @@ def _start_supervisord(settings: Settings, conf: Path) -> None:
         cwd=settings.state_dir, env=for_services(settings), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, start_new_session=True, check=False,
     )  # fmt: skip
-    said = (done.stdout + done.stderr)[-300:].strip()
     if done.returncode:
-        raise LabkitError(f"supervisord did not start: {said}")
-    wait_until(lambda: is_up(settings), "supervisord answers", _ANSWERS_WITHIN_S, seen=lambda: f"it said: {said!r}")
+        said = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("For help, use ")]
+        why = " ".join(" ".join(said).split())[:600] or f"exit status {done.returncode}, and it said nothing"
+        raise LabkitError(f"supervisord did not start: {why}.", f"Its log: {log_file(settings, 'supervisord')}")
+    wait_for_supervisord(settings, lambda: bool(_supervisords(settings)))
+    for process in _supervisords(settings):
+        limits.raise_open_files(process.pid)
 
 
 def _wait_until_ready(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None]) -> None:
-    begin_again = float("inf")
+    waited_since, begun_again = float("inf"), 0
     ready: dict[str, ServiceStatus] = {}
     rows: list[ServiceStatus] = []
 
     def are_ready() -> bool:
-        nonlocal begin_again, rows
+        nonlocal waited_since, begun_again, rows
         found = controlled(settings)
         rows = [ready.get(name) or status_of(name, found[name], settings) for name in found]
         ready.update({row.name: row for row in rows if row.healthy})
         on_status(rows)
         if "kafka" in ready and "registry" not in ready and not settings.in_containers:
-            begin_again = min(begin_again, time.monotonic() + _REGISTRY_WITHIN_S)
-            if time.monotonic() > begin_again:
-                begin_again = float("inf")
+            waited_since = min(waited_since, time.monotonic())
+            # Each time for twice as long: where it was only slow, a new start would be so again.
+            if time.monotonic() - waited_since > patience(_REGISTRY_WITHIN_S * 2**begun_again):
+                waited_since, begun_again = float("inf"), begun_again + 1
                 _stop(settings, ["registry"])
                 _start_stopped(settings)
                 return False
@@ -307,7 +318,7 @@ def _down(settings: Settings) -> bool:
         supervisor(control_address(settings)) as proxy,
     ):
         proxy.supervisor.shutdown()
-    _wait_gone(found, within_s=30)
+    _wait_gone(found, within_s=60)
     _stop_left_behind(settings)
     return bool(found)
 
@@ -322,8 +333,8 @@ def _stop_left_behind(settings: Settings) -> None:
 
 
 def _wait_gone(found: list[psutil.Process], within_s: float) -> None:
-    _, alive = psutil.wait_procs(found, timeout=within_s)
+    _, alive = psutil.wait_procs(found, timeout=patience(within_s))
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    psutil.wait_procs(alive, timeout=patience(5))

@@ -23,6 +23,7 @@ from labkit.lab.supervisor.control import processes as controlled
 from labkit.settings import LOOPBACK, Settings
 from labkit.streams.registry import STREAMS
 from labkit.system import own_http
+from labkit.system.waiting import patience
 
 __all__ = ["ServiceStatus", "log_file", "log_files", "status", "status_of"]
 
@@ -147,7 +148,7 @@ def _newest_timestamp(settings: Settings, topic: str, partitions: int) -> int:
     admin = admin_client(settings.kafka_bootstrap)
     ends = {TopicPartition(topic, n): OffsetSpec.max_timestamp() for n in range(partitions)}
     try:
-        asked = admin.list_offsets(ends, request_timeout=4)
+        asked = admin.list_offsets(ends, request_timeout=patience(4))
         return max(int(future.result().timestamp) for future in asked.values())
     except KafkaException:
         raise kafka_unavailable(settings.kafka_bootstrap) from None

@@ -200,10 +200,25 @@ def machine_problem() -> Optional[str]:
     if free < needed:
         words = (free, VENV, needed)
         return "%d MB are free on the disk of %s, set-up needs %d there; nothing was changed. Make room first." % words
-    memory = int(read("/proc/meminfo").split("MemTotal:")[1].split()[0]) // 1000
-    if memory < NEEDED_MEMORY_MB:
-        return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (memory, NEEDED_MEMORY_MB)
-    return None
+    return memory_problem()
+
+
+def memory_problem() -> Optional[str]:
+    """A sentence about too little memory, by the machine or by a limit that holds here; or None."""
+    sys.path.insert(0, ROOT)
+    from labkit.system import limits
+
+    memory = limits.memory()
+    usable = memory.limit_mib * 2**20 // 10**6
+    if usable >= NEEDED_MEMORY_MB:
+        return None
+    if memory.set_by:
+        words = (usable, memory.set_by, memory.machine_mib * 2**20 // 10**6, NEEDED_MEMORY_MB)
+        return (
+            "%d MB of memory may be used, %s (the machine has %d MB); the lab needs %d. Nothing was changed. "
+            "Raise that limit: of a container --memory or mem_limit, of systemd MemoryMax." % words
+        )
+    return "This machine has %d MB of memory, the lab needs %d; nothing was changed." % (usable, NEEDED_MEMORY_MB)
 
 
 def fingerprint(names: Sequence[str]) -> str:

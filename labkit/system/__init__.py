@@ -1,9 +1,10 @@
-"""What several packages need and none has for itself: locks, ports, disk space, signals, folders, HTTP, waiting."""
+"""What several packages need and none has for itself: locks, limits, disks, ports, signals, HTTP, waiting."""
 
 __all__ = [
     "disk_space",
     "environment",
     "exchange",
+    "limits",
     "locks",
     "own_http",
     "ports",

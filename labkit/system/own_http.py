@@ -15,14 +15,19 @@ from typing import Any
 
 import httpx2
 
+from labkit.system.waiting import patience
+
 __all__ = ["client", "environment", "request"]
 
 _ANSWER_S = 10.0
 
 
 def client(timeout_s: float = _ANSWER_S) -> httpx2.Client:
-    """A client that does not read HTTP_PROXY and the like. The caller closes it."""
-    return httpx2.Client(trust_env=False, timeout=timeout_s, verify=_tls())
+    """A client that does not read HTTP_PROXY and the like. The caller closes it.
+
+    It waits `timeout_s` for an answer, and on a busy machine for longer (`patience`).
+    """
+    return httpx2.Client(trust_env=False, timeout=patience(timeout_s), verify=_tls())
 
 
 def request(method: str, url: str, timeout_s: float = _ANSWER_S, **options: Any) -> httpx2.Response:

@@ -29,6 +29,7 @@ from labkit.kafka.flow import Flow
 from labkit.kafka.quiet import quiet
 from labkit.kafka.topics import kafka_unavailable, topic_partitions
 from labkit.streams.names import stream_option
+from labkit.system.waiting import patience
 from labkit.watch.latest import LatestByHost, parse
 from labkit.watch.view import Frame, plain_line
 
@@ -303,7 +304,7 @@ class _Tail:
         parts = [TopicPartition(self._topic, number) for number in range(partitions)]
         try:
             for part in parts:
-                part.offset = self._consumer.get_watermark_offsets(part, timeout=5)[1]
+                part.offset = self._consumer.get_watermark_offsets(part, timeout=patience(5))[1]
         except KafkaException:
             raise kafka_unavailable(self._flow.kafka_bootstrap) from None
         self._consumer.assign(parts)

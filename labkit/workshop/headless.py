@@ -18,6 +18,7 @@ from traitlets.config import Config
 from labkit.errors import BadInput
 from labkit.settings import load_settings
 from labkit.system import own_http
+from labkit.system.waiting import patience
 from labkit.workshop.check import VERDICT, Verdict
 from labkit.workshop.course.contents import Lesson
 
@@ -39,8 +40,9 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
         raise BadInput(f"There is no {notebook}.", "To get it back: labkit restore NUMBER") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):
         raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore NUMBER") from None
+    within_s = int(patience(_CELL_WITHIN_S))
     client = NotebookClient(
-        read, timeout=_CELL_WITHIN_S, allow_errors=go_on, resources={"metadata": {"path": folder}}, config=_KERNELS
+        read, timeout=within_s, allow_errors=go_on, resources={"metadata": {"path": folder}}, config=_KERNELS
     )
     # What the kernel itself writes there is for its developers; what a cell writes comes as its output.
     own = own_http.environment(os.environ, load_settings().own_hosts)

@@ -37,7 +37,7 @@ from labkit.sources.simulated import SimulatedHosts
 from labkit.streams.names import ENRICHMENT, PARQUET
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system import own_http
-from labkit.system.waiting import wait_until
+from labkit.system.waiting import patience, wait_until
 from labkit.workshop.course.contents import Lesson, Start, lesson
 from labkit.workshop.jvm_threads import keep_threads_apart
 
@@ -141,7 +141,7 @@ def clear(settings: Settings) -> None:
 def _groups(settings: Settings) -> list[str]:
     """The jobs' consumer groups whose names end with the suffix: of _nb12, that of enrichment_none_nb12 too."""
     admin = admin_client(settings.kafka_bootstrap)
-    names = [group.group_id for group in admin.list_consumer_groups(request_timeout=10).result().valid]
+    names = [group.group_id for group in admin.list_consumer_groups(request_timeout=patience(10)).result().valid]
     return [name for name in names if name.startswith((ENRICHMENT, PARQUET)) and name.endswith(settings.suffix)]
 
 

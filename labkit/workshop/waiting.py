@@ -22,13 +22,17 @@ _READ_AGAIN_S = 0.3
 def wait_for_start(rest: FlinkRest, job_id: str, within_s: float = WITHIN_S) -> None:
     """Wait until every task of the job runs. Raises `LabkitError` where one fails, with the cause."""
 
+    state, tasks = "", dict[str, int]()
+
     def runs() -> bool:
+        nonlocal state, tasks
         trace = rest.root_exception(job_id)
         if trace:
             raise LabkitError(f"The job fails: {root_cause(trace)}.", "Its page has the whole trace, under Exceptions.")
-        return rest.state(job_id) == "RUNNING" and set(rest.tasks(job_id)) == {"RUNNING"}
+        state, tasks = rest.state(job_id), rest.tasks(job_id)
+        return state == "RUNNING" and set(tasks) == {"RUNNING"}
 
-    wait_until(runs, f"Job {job_id} is running", within_s)
+    wait_until(runs, f"Job {job_id} is running", within_s, seen=lambda: f"it is {state}, its tasks are {tasks}")
 
 
 def wait_for_records(settings: Settings, topic: str, count: int, within_s: float = WITHIN_S) -> list[Message]:

@@ -18,9 +18,11 @@ from labkit.flink.rest import FlinkRest
 from labkit.lab import ownership, run_state, services
 from labkit.lab.account import measure
 from labkit.lab.supervisor.control import processes
+from labkit.lab.supervisor.processes import control_address
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.streams.names import JOBS
 from labkit.system import ports
+from labkit.system.waiting import patience
 from tests.support.labs import Labkit, free_ports
 from tests.support.waiting import wait_for
 
@@ -137,7 +139,7 @@ def test_an_up_whose_terminal_is_closed_leaves_no_process(second_lab: Settings) 
     with at_work(second_lab, "up") as process:
         wait_for(lambda: len(services.processes(second_lab)) > 1)
         process.send_signal(signal.SIGHUP)
-        process.wait(60)
+        process.wait(patience(60))
     assert services.processes(second_lab) == []
     assert all(ports.is_free(port) for port in second_lab.ports.values())
 
@@ -158,7 +160,7 @@ def ending(second_lab: Settings) -> list[psutil.Process]:
     slow = "\n[program:slow]\ncommand=sh -c \"trap 'sleep 2; exit' TERM; echo; while :; do sleep 0.1; done\"\n"
     conf.write_text(conf.read_text() + slow)
     services._start_supervisord(second_lab, conf)
-    with services.supervisor(f"unix://{services.control_socket(second_lab)}") as proxy:
+    with services.supervisor(control_address(second_lab)) as proxy:
         wait_for(lambda: proxy.supervisor.getProcessInfo("slow")["statename"] == "RUNNING")
         (boss,) = [psutil.Process(proxy.supervisor.getPID())]
         proxy.supervisor.shutdown()

@@ -18,6 +18,7 @@ from labkit.lab import services
 from labkit.lab.containers import health
 from labkit.settings import REPOSITORY, Settings
 from labkit.system import ports
+from labkit.system.waiting import patience
 from tests.support.labs import Labkit, set_proxy
 from tests.support.sockets import listening
 from tests.support.waiting import wait_for
@@ -159,7 +160,7 @@ def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(
         assert (given["HTTP_PROXY"], given["NO_PROXY"]) == (proxy, "127.0.0.1,localhost")
         (boss,) = [p for p in services.processes(second_lab) if "supervisor.supervisord" in p.cmdline()]
         boss.kill()
-        boss.wait(10)
+        boss.wait(patience(10))
         orphans = services.processes(second_lab)
         assert len(orphans) >= len(services.SERVICES)
         (second_lab.state_dir / "supervisord.pid").write_text(str(os.getpid()))  # a stale pid, of somebody else

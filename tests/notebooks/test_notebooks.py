@@ -16,6 +16,7 @@ import pytest
 from labkit.flink.rest import FlinkRest
 from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings
+from labkit.system.waiting import patience
 from labkit.workshop.course.contents import lesson
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -30,10 +31,11 @@ def code_cells(notebook: Path) -> list[nbformat.NotebookNode]:
 
 def run(notebook: Path) -> subprocess.CompletedProcess[str]:
     """nbval in a pytest of its own: this one's fixtures are not for notebooks."""
-    words = ["--nbval-lax", "--nbval-cell-timeout=180", "-x", "-q", "--noconftest", "-p", "no:cacheprovider"]
+    within = f"--nbval-cell-timeout={patience(180):.0f}"
+    words = ["--nbval-lax", within, "-x", "-q", "--noconftest", "-p", "no:cacheprovider"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", notebook.parent, *words, notebook],
-        capture_output=True, text=True, check=False, timeout=600,
+        capture_output=True, text=True, check=False, timeout=patience(600),
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.rules import Verdict
+from labkit.system.waiting import patience
 from tests.support.feeds import hosts, shares_by_pandas
 from tests.support.labs import Labkit
 from tests.support.pipelines import both_jobs_of, finish, has_checkpoint_since, idle, rows_of, workers
@@ -271,7 +272,7 @@ def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledge
     assert process.stderr.readline() == "\n"
     assert "Stopping (SIGINT)" in process.stderr.readline()
     acknowledged_s = time.monotonic() - begin
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=patience(120))
     assert process.returncode == 0, out + err
     assert acknowledged_s < 1
     assert not any(FlinkRest(empty.flink_url).running(job) for job in JOBS)
@@ -281,7 +282,7 @@ def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledge
 def test_ctrl_c_before_the_jobs_run_ends_at_once_and_leaves_no_job(empty: Settings) -> None:
     process = run_up_to("topics and schema")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=patience(30))
     assert process.returncode == 130, out + err
     assert "Stopping at once" in err
     wait_for(lambda: not any(FlinkRest(empty.flink_url).running(job) for job in JOBS))
@@ -292,7 +293,7 @@ def test_ctrl_c_while_the_services_start_takes_down_what_was_started(second_lab:
     given = {f"LABKIT_{name.upper()}": str(getattr(second_lab, name)) for name in second_lab.model_fields_set}
     process = run_up_to("ready after", {**os.environ, **given})
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=patience(90))
     assert process.returncode == 130, out + err
     assert "Stopping at once" in err
     assert services.processes(second_lab) == []

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from labkit.settings import REPOSITORY
+from tests.support.cgroups import own_group
 
 SCRIPT = REPOSITORY / "labkit" / "setup" / "bootstrap.py"
 PYENV = Path.home() / ".pyenv" / "versions"
@@ -94,6 +95,18 @@ def test_a_machine_that_is_too_small_is_told_so_and_nothing_is_made(
     (sentence,) = capsys.readouterr().err.splitlines()
     assert word in sentence
     assert "nothing was changed" in sentence
+    assert not venv.exists()
+
+
+def test_set_up_goes_by_the_memory_of_a_cgroup_and_names_it(venv: Path) -> None:
+    with own_group({"memory.max": "1000M"}) as enter:
+        done = subprocess.run([*enter, sys.executable, str(SCRIPT)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert re.match(
+        r"1048 MB of memory may be used, the limit of the cgroup .* \(the machine has \d+ MB\); the lab needs 3000\. "
+        r"Nothing was changed\. Raise that limit", sentence,
+    )  # fmt: skip
     assert not venv.exists()
 
 

@@ -24,11 +24,14 @@ from supervisor.xmlrpc import SupervisorTransport
 from labkit.lab.supervisor.configuration import CONTAINERS, CONTROL_PORT, CONTROL_USER, SERVICES
 from labkit.lab.supervisor.processes import control_address
 from labkit.settings import Settings
+from labkit.system.waiting import patience
 
 __all__ = ["NOT_THERE", "Process", "each", "is_up", "processes", "services_of", "supervisor"]
 
 NOT_THERE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
 _ANSWER_S = 5
+#: On this machine: one that is slow for so long is frozen, and counts as not there.
+_OWN_ANSWER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def supervisor(address: str) -> Iterator[Any]:
     """The XML-RPC calls of the supervisord at `address`. Source: http://supervisord.org/api.html"""
     transport: xmlrpc.client.Transport
     if address.startswith("unix:"):
-        transport, url = SupervisorTransport(None, None, address), "http://supervisor"
+        transport, url = _ByFile(address), "http://supervisor"
     else:
         transport, url = _Impatient(headers=[_login()]), address
     with xmlrpc.client.ServerProxy(url, transport=transport) as proxy:
@@ -88,12 +91,31 @@ def _login() -> tuple[str, str]:
     return "Authorization", f"Basic {b64encode(f'{CONTROL_USER}:{password}'.encode()).decode()}"
 
 
+class _ByFile(SupervisorTransport):
+    """supervisor's own would wait for a frozen supervisord without an end."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(None, None, address)
+        self._get_connection = lambda: _Connection(address.removeprefix("unix://"), patience(_OWN_ANSWER_S))
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, file: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._file = file
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._file)
+
+
 class _Impatient(xmlrpc.client.Transport):
     """A container that was paused or is gone must not be waited for without an end."""
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
         connection = super().make_connection(host)
-        connection.timeout = _ANSWER_S
+        connection.timeout = patience(_ANSWER_S)
         return connection
 
 

@@ -222,7 +222,10 @@ def committed(settings: Settings, job_id: str, topic: str, count: int) -> list[M
         return len(found) >= count
 
     with suppress(NotInTime):  # what is missing, the check of what came says better
-        wait_until(are_there, f"{topic} has {count} committed records", WITHIN_S, _POLL_S)
+        wait_until(
+            are_there, f"{topic} has {count} committed records", WITHIN_S, _POLL_S,
+            seen=lambda: f"there are {len(found)}",
+        )  # fmt: skip
     return found
 
 

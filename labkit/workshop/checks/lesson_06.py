@@ -24,7 +24,7 @@ from labkit.jobs.reset import delete_topics
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
-from labkit.system.waiting import NotInTime, wait_until
+from labkit.system.waiting import NotInTime, patience, wait_until
 from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import shown
 from labkit.workshop.explain import explained
@@ -264,17 +264,19 @@ def _run(own: Settings, statements: list[str], folder: Path, enough: int) -> lis
         raise NotYet("No job came of the statements.", "The third one is the INSERT INTO … SELECT ….")
     begun = still_since = time.time()
     read: dict[int, int] = {}
+    rows = 0
 
     def is_done() -> bool:
-        nonlocal still_since, read
+        nonlocal still_since, read, rows
         files = _visible(folder) if folder.is_dir() else []
-        if sum(pq.read_metadata(file).num_rows for file in files) >= enough:
+        rows = sum(pq.read_metadata(file).num_rows for file in files)
+        if rows >= enough:
             return True
         read, before = rest.read_offsets(running.id, own.metrics_topic), read
         if read != before:
             still_since = time.time()
         since = sum(moment > still_since for moment in checkpoint_times(own, running.id))
-        if since > _CHECKPOINTS and (read or time.time() > begun + _FIRST_READ_S):
+        if since > _CHECKPOINTS and (read or time.time() > begun + patience(_FIRST_READ_S)):
             return True
         trace = rest.root_exception(running.id)
         if trace:
@@ -283,7 +285,10 @@ def _run(own: Settings, statements: list[str], folder: Path, enough: int) -> lis
         return False
 
     try:
-        wait_until(is_done, "The job has made its checkpoints", _WITHIN_S)
+        wait_until(
+            is_done, "The job has made its checkpoints", _WITHIN_S,
+            seen=lambda: f"{rows} of {enough} rows are visible, and it has read up to {read}",
+        )  # fmt: skip
     except NotInTime as late:
         raise NotYet(late.what, "Look at: labkit logs taskmanager") from None
     return _visible(folder) if folder.is_dir() else []

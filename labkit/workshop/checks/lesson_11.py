@@ -14,6 +14,7 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 
 from labkit.settings import Settings
+from labkit.system.waiting import patience
 from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal import EVERY
@@ -124,12 +125,13 @@ def _on_trial(answer: Any) -> dict[str, Any]:
         words = [sys.executable, "-m", "labkit.workshop.checks.mortal", str(folder)]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        within_s = patience(_WITHIN_S)
         try:
-            process.wait(_WITHIN_S)
+            process.wait(within_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # and the child in which the answer runs
             process.wait()
-            raise NotYet(f"It was not done after {_WITHIN_S} s.", "Does your loop end where the log ends?") from None
+            raise NotYet(f"It was not done after {within_s:.0f} s.", "Does your loop end where the log ends?") from None
         file = folder / "verdict.json"
         if not file.exists():
             raise NotYet("Your function ended the process that ran it.", "It returns the sums, and ends nothing.")

@@ -23,6 +23,7 @@ from labkit.kafka.offsets import committed_offsets
 from labkit.kafka.topics import Topic, create_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
+from labkit.system.waiting import patience
 from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal_relay import CALLS
@@ -168,13 +169,14 @@ class _Relay:
         words = [sys.executable, "-m", "labkit.workshop.checks.mortal_relay", str(self._folder)]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet)
+        within_s = patience(_WITHIN_S)
         try:
-            process.wait(_WITHIN_S)
+            process.wait(within_s)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             raise NotYet(
-                f"The relay was still at work after {_WITHIN_S} s.",
+                f"The relay was still at work after {within_s:.0f} s.",
                 "It returns when next_batch gives [], and not before.",
             ) from None
         error = self._folder / "error"

@@ -13,6 +13,7 @@ from labkit.kafka.producer import produce
 from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.system.waiting import patience
 from labkit.workshop.check import NotYet
 from labkit.workshop.course.contents import Start
 from labkit.workshop.lesson import begin, tidy
@@ -166,13 +167,14 @@ def judge_20b(statements: Any, settings: Settings) -> str:
 
 
 def _wait_for(result: Any, topic: str) -> None:
+    within_ms = int(patience(_WITHIN_MS))
     try:
-        result.wait(_WITHIN_MS)
+        result.wait(within_ms)
     except Exception as error:
         if "TimeoutException" not in str(error):
             raise
         raise NotYet(
-            f"The job did not end within {_WITHIN_MS // 1000} s.", f"It can where its topic is there: is it {topic}?"
+            f"The job did not end within {within_ms // 1000} s.", f"It can where its topic is there: is it {topic}?"
         ) from None
 
 

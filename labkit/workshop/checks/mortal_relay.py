@@ -21,6 +21,8 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from labkit.system.waiting import patience
+
 __all__ = ["CALLS", "main"]
 
 #: Calls after which a relay may be killed, in the order in which they are worth trying.
@@ -56,7 +58,7 @@ def main(folder: Path) -> None:
         {"bootstrap.servers": life["bootstrap"], "transactional.id": life["id"], "linger.ms": 0, **_QUIET}
     )
     # First this: it ends what a life before left open. Until then nobody can say where the group stands (KIP-447).
-    producer.init_transactions(_WITHIN_S)
+    producer.init_transactions(patience(_WITHIN_S))
     consumer = _consumer(life)
     counts: Counter[str] = Counter()
     with (folder / "calls").open("a", buffering=1) as calls:
@@ -66,7 +68,7 @@ def main(folder: Path) -> None:
             calls.write(f"{name}\n")
             if life["kill"] == [name, counts[name]]:
                 if name == "produce":
-                    producer.flush(_WITHIN_S)  # what was produced is in the log, whatever becomes of it
+                    producer.flush(patience(_WITHIN_S))  # what was produced is in the log, whatever becomes of it
                 os.kill(os.getpid(), signal.SIGKILL)
 
         try:
@@ -82,7 +84,7 @@ def _consumer(life: dict[str, Any]) -> Consumer:
         {"bootstrap.servers": life["bootstrap"], "group.id": life["group"], "enable.auto.commit": False,
          "enable.partition.eof": True, "isolation.level": "read_committed", **_QUIET}
     )  # fmt: skip
-    (place,) = consumer.committed([TopicPartition(life["source"], 0)], timeout=_WITHIN_S)
+    (place,) = consumer.committed([TopicPartition(life["source"], 0)], timeout=patience(_WITHIN_S))
     if place.offset < 0:
         place.offset = OFFSET_BEGINNING
     consumer.assign([place])

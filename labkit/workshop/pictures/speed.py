@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from labkit.errors import LabkitError
 from labkit.kafka.topic_ends import Ends
 from labkit.settings import Settings
+from labkit.system.waiting import patience
 
 __all__ = ["STEADY", "Moment", "speeds", "steady", "timed", "watched_while"]
 
@@ -74,9 +75,9 @@ def _watch(ends: Ends, topic: str, records: int, begun: float, given_up: threadi
     while moments[-1][1] < records and not given_up.wait(_POLL_S):
         there = ends.total()  # before the clock: a busy broker takes its time to answer
         moments.append((time.monotonic() - begun, there))
-        if moments[-1][0] > _WITHIN_S:
+        if moments[-1][0] > patience(_WITHIN_S):
             raise LabkitError(
-                f"{topic} holds {moments[-1][1]} records after {_WITHIN_S:.0f} s; {records} were waited for.",
+                f"{topic} holds {moments[-1][1]} records after {moments[-1][0]:.0f} s; {records} were waited for.",
                 "Look at the job on Flink's page: is it running?",
             )
     return moments
