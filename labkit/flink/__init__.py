@@ -6,6 +6,7 @@ __all__ = [
     "environment",
     "gateway",
     "home",
+    "jvm",
     "parquet_job",
     "rest",
     "root_cause",

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 from labkit.flink.home import client_environment
-from labkit.system.environment import clean, replaced
+from labkit.flink.jvm import clean, replaced
 from labkit.system.waiting import patience
 
 __all__ = ["close_client", "start_client"]

@@ -62,7 +62,7 @@ def client_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
     options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     return {
         "JVM_ARGS": " ".join(options),
-        "LC_ALL": "C.UTF-8",  # see labkit.system.environment
+        "LC_ALL": "C.UTF-8",  # see labkit.flink.jvm
         # The one variable in which a path may have any letter. JVM_ARGS is cut at spaces.
         "JDK_JAVA_OPTIONS": shlex.quote(f"-Djava.io.tmpdir={state_dir / 'tmp'}"),
         "TMPDIR": str(state_dir / "tmp"),

@@ -9,9 +9,9 @@ import os
 import sys
 
 from labkit.flink.home import java
+from labkit.flink.jvm import clean
 from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.settings import load_settings
-from labkit.system.environment import clean
 
 __all__ = ["console_consumer", "topics"]
 

@@ -19,10 +19,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, flink_lib, java
+from labkit.flink.jvm import clean
 from labkit.setup import artifacts, operators, origin_filter
 from labkit.setup.place import install_dir
 from labkit.system import disk_space
-from labkit.system.environment import clean
 from labkit.system.repository import REPOSITORY
 
 __all__ = ["install", "require_installed"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labkit.errors import LabkitError
 from labkit.flink.home import flink_home, java
-from labkit.system.environment import clean, replaced
+from labkit.flink.jvm import clean, replaced
 
 __all__ = ["compiled", "fingerprint", "write_jar"]
 

@@ -2,7 +2,6 @@
 
 __all__ = [
     "disk_space",
-    "environment",
     "exchange",
     "limits",
     "locks",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from labkit.flink.home import client_environment, java
+from labkit.flink.jvm import clean, replaced
 from labkit.lab.supervisor.environment import for_services, scratch_dir
 from labkit.settings import REPOSITORY, Settings
-from labkit.system.environment import clean, replaced
 
 #: As installations of these leave them in a shell.
 FOREIGN = {

@@ -1,4 +1,4 @@
-"""The environment of the lab's services: made for them, with what `environment.clean` lets pass.
+"""The environment of the lab's services: made for them, with what `jvm.clean` lets pass.
 
 for_services(settings)   ->  {"PATH": …, "LC_ALL": "C.UTF-8", "TMPDIR": "…/.lab/tmp", …}
 
@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from labkit.flink.jvm import SYSTEM_PATH, clean
 from labkit.settings import Settings
 from labkit.system import own_http
-from labkit.system.environment import SYSTEM_PATH, clean
 from labkit.system.repository import REPOSITORY
 
 __all__ = ["for_services", "scratch_dir"]

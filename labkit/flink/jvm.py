@@ -1,4 +1,4 @@
-"""The environment of the programs that the lab starts: from a list of what may pass, not of what may not.
+"""The environment in which a JVM is started: made from a list of what may pass, not of what may not.
 
     clean({"HOME": "/home/me", "JAVA_TOOL_OPTIONS": "-Xmx1g"})   {"HOME": "/home/me", "LC_ALL": "C.UTF-8", "PATH": …}
 
