@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from labkit.settings import Settings
+from labkit.settings import REPOSITORY, Settings
 from labkit.workshop.course.contents import LESSONS, Lesson, Start
 from labkit.workshop.course.exercises import answered, notebook_text, source_of, stub
 from tests.exercises.bench import Benches
@@ -80,6 +81,18 @@ def test_an_answer(request: pytest.FixtureRequest, benches: Benches, answer: Ans
         assert verdict.hint
     assert bool(bench.spoilt) == (answer.what in spoiling(answer.lesson)), bench.spoilt or "it spoils nothing"
     assert bench.kernels <= 1 + len(spoiling(answer.lesson)), "a lesson's answers share a kernel"
+
+
+def test_a_check_waits_for_what_it_looks_for_and_never_for_a_time() -> None:
+    """Each of some sixty exercises is tried eight times: a second that is slept is eight minutes of every run."""
+    found = {
+        file.name
+        for file in (REPOSITORY / "labkit" / "workshop" / "checks").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute | ast.Name)
+        and "sleep" in (getattr(node, "attr", ""), getattr(node, "id", ""))
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)
