@@ -10,7 +10,7 @@ export LAB_IMAGE ?= streaming-lab
 # Tests run on that many labs side by side, 2 GB of memory each.
 TEST_LABS ?= 3
 
-.PHONY: help install bundle install-dev run test test-lab test-loaded lab format setup create-kafka-topic create-metrics-topic register-schema
+.PHONY: help install bundle install-dev run test test-all test-lab test-loaded lab format setup create-kafka-topic create-metrics-topic register-schema
 .PHONY: bench drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
@@ -22,7 +22,10 @@ run: install           ## everything: install, start, a minute of live /proc/sta
 lab:                   ## JupyterLab with the services up; says its address, also that of the compose lab
 	@docker/labkit.sh lab
 
-test: check            ## installs what it needs, then all the tests
+test: check            ## installs what it needs, then the quick tests: each package on its real services at least once
+	@$(BIN)/python -m pytest -n $(TEST_LABS) --quick
+
+test-all: check        ## the same, and all the other tests; what CI runs
 	@$(BIN)/python -m pytest -n $(TEST_LABS) --durations=40
 
 check: install-dev     ## ruff and mypy

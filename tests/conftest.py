@@ -15,12 +15,14 @@ import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from labkit.errors import BadInput
 from labkit.lab import services
 from labkit.lab.code import take_new_code
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.system.waiting import patience
+from tests.support import plan
 from tests.support.kept_lab import KeptLab, attach
 from tests.support.labs import Labkit, keep_ports, lab_environment, settings_of
 
@@ -38,48 +40,29 @@ hypothesis.settings.load_profile("unit")
 _LAST_LINES = 25
 
 
-#: Tests that need services wait most of the time. Each group has services of its own, beside the others, and runs in
-#: this order: what looks at a lab that is new comes before what fills it.
-GROUPS = {
-    "services": ("browser", "lab/test_real_kept_lab", "lab/test_real_living_together", "lab/test_real_services",
-                 "kafka/test_real_topics_and_schema", "kafka/test_real_producer", "pipeline/test_real_run",
-                 "streams/test_real_add_a_stream", "lab/test_real_doors", "lab/test_real_jupyterlab"),
-    "numbers": ("ledger/test_real_ledger", "dead_letters/test_real_dead_letters", "chaos/test_real_faults",
-                "parquet/test_real_compact", "flink/test_real_take_a_part", "flink/test_real_enrichment",
-                "streams/test_real_meminfo", "watch/test_real_watch",
-                "flink/test_real_semantics"),
-    "workshop": ("exercises", "workshop/test_real_explain", "workshop/test_real_lessons", "notebooks"),
-}  # fmt: skip
-#: Each place's group, and its turn in it.
-_TURNS = {place: (name, turn) for name, places in GROUPS.items() for turn, place in enumerate(places)}
-
-
-class Groups(LoadScopeScheduling):
-    """`pytest -n 3`: a group stays on one worker, in its order; of the other tests a file does."""
+class Units(LoadScopeScheduling):
+    """`pytest -n 3`: a unit of the plan stays on one worker, in its order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::")[0]
-        return _turn(file)[0] or file
-
-
-def _turn(file: str) -> tuple[str, int]:
-    """("services", 3) of a file in a group; ("", 0) of another."""
-    place = file.removeprefix("tests/")
-    return next((turn for start, turn in _TURNS.items() if place.startswith(start)), ("", 0))
+        return plan.unit(nodeid)
 
 
 #: The lab that this run is attached to, if it is.
 _KEPT = pytest.StashKey[KeptLab | None]()
+#: Tests that a quick run leaves out.
+_LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`pytest --lab=FOLDER`: the services of a lab that `make test-lab` keeps up."""
+    """`--lab=FOLDER`: the services of a lab that `make test-lab` keeps up. `--quick`: what `make test` runs."""
     parser.addoption("--lab", metavar="FOLDER", type=Path, help="a lab that `make test-lab` keeps up; none is started")
+    parser.addoption("--quick", action="store_true", help="of the tests on real services some of each package only")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Attach before any test runs, or say in a sentence why not (exit status 4)."""
     config.stash[_KEPT] = None
+    config.stash[_LEFT_OUT] = []
     folder = config.getoption("lab")
     if folder is None:
         return
@@ -92,10 +75,34 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups in their order; what is in none keeps its place before them."""
-    order = ["", *GROUPS]
-    items.sort(key=lambda item: (order.index((turn := _turn(item.nodeid))[0]), turn[1]))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The order of the plan; a quick run leaves out what the plan says."""
+    shared_out = hasattr(config, "workerinput")
+    items.sort(key=lambda item: plan.turn(item.nodeid, shared_out=shared_out))
+    if config.getoption("quick"):
+        out = [item for item in items if not plan.is_quick(item.nodeid)]
+        config.stash[_LEFT_OUT] += [item.nodeid for item in out]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if plan.is_quick(item.nodeid)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist collects, and its controller does not: tell it what was left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[_LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Each worker left out the same."""
+    if told := getattr(node, "workeroutput", {}).get("left_out"):
+        node.config.stash[_LEFT_OUT] = told
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What a quick run left out, and how to run it."""
+    for line in plan.left_out_in_words(config.stash[_LEFT_OUT]):
+        terminalreporter.write_line(line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -114,10 +121,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         print(f"\n── {report.nodeid} ({report.when})\n{words}", file=sys.__stdout__, flush=True)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
-    """Hand out the tests by group, in the order of their files. (The mark xdist_group does nothing in pytest 9.2.)"""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Units:
+    """Hand out the tests by unit, in the order of the plan. (The mark xdist_group does nothing in pytest 9.2.)"""
     config.option.loadscopereorder = False
-    return Groups(config, log)
+    return Units(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -2,49 +2,97 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from labkit.settings import Settings
+from labkit.settings import REPOSITORY, Settings
 from labkit.workshop.course.contents import LESSONS, Lesson, Start
 from labkit.workshop.course.exercises import answered, notebook_text, source_of, stub
-from tests.exercises.bench import Bench
+from tests.exercises.bench import Benches
 from tests.support.labs import Labkit
 
 WITH_EXERCISES = [lesson for lesson in LESSONS if lesson.exercises]
-Wrong = list[tuple[str, str, str]]
+NOT_SOLVED, SOLVED = "not solved", "solved"
 
 
-def wrong_answers(lesson: Lesson) -> dict[str, Wrong]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One that is tried: of which lesson and exercise, what is wrong with it, its code, what it has to hear."""
+
+    lesson: Lesson
+    exercise: str
+    what: str
+    code: str = ""
+    words: str = ""
+
+
+def wrong_answers(lesson: Lesson) -> dict[str, list[tuple[str, str, str]]]:
     """{exercise: [(what is wrong, code, what the verdict has to say)]}"""
     return importlib.import_module(f"tests.exercises.wrong.lesson_{lesson.no}").WRONG
 
 
-@pytest.fixture(scope="module", params=WITH_EXERCISES, ids=lambda lesson: lesson.no)
-def bench(request: pytest.FixtureRequest) -> Iterator[tuple[Lesson, Bench]]:
-    if request.param.start > Start.NOTHING:
-        request.getfixturevalue("lab")
-    with Bench(request.param) as bench:
-        yield request.param, bench
+def spoiling(lesson: Lesson) -> list[str]:
+    """Those of a lesson's wrong answers that are meant to end or change their kernel: each costs a kernel."""
+    return list(getattr(importlib.import_module(f"tests.exercises.wrong.lesson_{lesson.no}"), "SPOILS", ()))
 
 
-def test_the_stub_fails_the_solution_passes_and_wrong_answers_hear_what_is_wrong(bench: tuple[Lesson, Bench]) -> None:
-    lesson, on_trial = bench
-    source = source_of(lesson).read_text()
+def answers(lesson: Lesson) -> Iterator[Answer]:
+    """Of each exercise the stub, the wrong answers, the solution."""
     for exercise in lesson.exercises:
-        unsolved = on_trial.verdict(exercise, stub(source))
-        assert not unsolved.passed
-        assert "not solved" in unsolved.reason
-        for what, code, words in wrong_answers(lesson)[exercise]:
-            verdict = on_trial.verdict(exercise, answered(source, {exercise: code}))
-            assert not verdict.passed, f"{exercise}, {what}: passed"
-            assert re.search(words, f"{verdict.reason} {verdict.hint}"), f"{exercise}, {what}: {verdict}"
-            assert verdict.hint, f"{exercise}, {what}: no hint"
-        solved = on_trial.verdict(exercise, answered(source))
-        assert solved.passed, f"{exercise}: {solved}"
+        yield Answer(lesson, exercise, NOT_SOLVED)
+        for wrong in wrong_answers(lesson)[exercise]:
+            yield Answer(lesson, exercise, *wrong)
+        yield Answer(lesson, exercise, SOLVED)
+
+
+ANSWERS = [answer for lesson in WITH_EXERCISES for answer in answers(lesson)]
+
+
+@pytest.fixture(scope="module")
+def benches() -> Iterator[Benches]:
+    """A bench for the lesson whose answers are on trial; that of the lesson before is taken down."""
+    with Benches() as benches:
+        yield benches
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.exercise}-{answer.what}")
+def test_an_answer(request: pytest.FixtureRequest, benches: Benches, answer: Answer) -> None:
+    """The stub is not solved, the solution passes, a wrong answer hears what is wrong, and a hint."""
+    if answer.lesson.start > Start.NOTHING:
+        request.getfixturevalue("lab")
+    bench = benches.of(answer.lesson)
+    source = source_of(answer.lesson).read_text()
+    if answer.what == NOT_SOLVED:
+        verdict = bench.verdict(answer.exercise, stub(source))
+        assert not verdict.passed
+        assert "not solved" in verdict.reason
+    elif answer.what == SOLVED:
+        verdict = bench.verdict(answer.exercise, answered(source))
+        assert verdict.passed, str(verdict)
+    else:
+        verdict = bench.verdict(answer.exercise, answered(source, {answer.exercise: answer.code}))
+        assert not verdict.passed, "it passed"
+        assert re.search(answer.words, f"{verdict.reason} {verdict.hint}"), str(verdict)
+        assert verdict.hint
+    assert bool(bench.spoilt) == (answer.what in spoiling(answer.lesson)), bench.spoilt or "it spoils nothing"
+    assert bench.kernels <= 1 + len(spoiling(answer.lesson)), "a lesson's answers share a kernel"
+
+
+def test_a_check_waits_for_what_it_looks_for_and_never_for_a_time() -> None:
+    """Each of some sixty exercises is tried eight times: a second that is slept is eight minutes of every run."""
+    found = {
+        file.name
+        for file in (REPOSITORY / "labkit" / "workshop" / "checks").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute | ast.Name)
+        and "sleep" in (getattr(node, "attr", ""), getattr(node, "id", ""))
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)

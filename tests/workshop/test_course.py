@@ -15,6 +15,7 @@ from labkit.jobs import running_jobs
 from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT
 from labkit.workshop import check as checks
+from labkit.workshop import headless
 from labkit.workshop.check import VERDICT, NotSolved, NotYet, Verdict
 from labkit.workshop.course import folder, index, progress
 from labkit.workshop.course.contents import EXERCISES, LESSONS, NOTEBOOKS, lesson
@@ -209,3 +210,22 @@ def test_a_run_without_a_browser_says_why_there_is_no_verdict(tmp_path: Path) ->
         False, "It was not checked: a cell before it raised ZeroDivisionError: division by zero.",
     )  # fmt: skip
     assert verdicts(notebook) == {}
+
+
+@pytest.mark.parametrize(("ends", "said"), [
+    ("import os; os._exit(3)", "It was not checked: Python ended while it ran."),
+    ("import time; time.sleep(600)", "It was not checked: a cell was still at work after 4 s."),
+])  # fmt: skip
+def test_an_answer_that_ends_python_or_never_ends_is_a_verdict_and_what_was_said_before_it_holds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: str, said: str
+) -> None:
+    monkeypatch.setattr(headless, "_CELL_WITHIN_S", 4)
+    seen, old = (Verdict(name, True, "seen")._repr_mimebundle_() for name in ("01a", "01b"))
+    show = f"from IPython.display import publish_display_data\npublish_display_data({seen!r})"
+    cells = [nbformat.v4.new_code_cell(source) for source in (show, ends, "'never run'")]
+    cells[-1].outputs = [nbformat.v4.new_output("display_data", data=old)]  # of a run before
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "one.ipynb")
+    first, second = judged(tmp_path / "one.ipynb", lesson("01"))
+    assert (first.passed, first.reason) == (True, "seen")
+    assert (second.passed, second.reason) == (False, said)
+    assert second.hint

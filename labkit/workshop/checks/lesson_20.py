@@ -10,7 +10,7 @@ from typing import Any
 
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce
-from labkit.kafka.topics import Topic, create_topics
+from labkit.kafka.topics import Topic, create_topics, topic_partitions
 from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.system.waiting import patience
@@ -155,6 +155,7 @@ def judge_20b(statements: Any, settings: Settings) -> str:
     create_topics(own.kafka_bootstrap, [Topic(topic, 1)])
     try:
         tables.execute_sql(texts[0])
+        _require_topics(own, tables, topic)
         result = tables.execute_sql(texts[1])
         if result.get_job_client() is None:
             raise NotYet("No job came of the second statement.", "It is INSERT INTO … SELECT ….")
@@ -164,6 +165,23 @@ def judge_20b(statements: Any, settings: Settings) -> str:
     messages = [(record.key(), record.value()) for record in read_topic(own.kafka_bootstrap, topic)]
     _judge_table(messages)
     return f"{len(messages)} messages, and the last of each of {len(_HOSTS)} keys is right."
+
+
+def _require_topics(own: Settings, tables: Any, wanted: str) -> None:
+    """Raise `NotYet` for a table whose topic is not there: its job would wait for it, and never end."""
+    from pyflink.table.catalog import ObjectPath
+
+    there = topic_partitions(own.kafka_bootstrap)
+    catalog = tables.get_catalog(tables.get_current_catalog())
+    for name in tables.list_tables():
+        place = ObjectPath(tables.get_current_database(), name)
+        if not catalog.table_exists(place):
+            continue  # a temporary one
+        named = catalog.get_table(place).get_options().get("topic", "")
+        if named and named not in there:
+            raise NotYet(
+                f"The table {name} is of the topic {named}; there is no topic of that name.", f"It is {wanted}."
+            )
 
 
 def _wait_for(result: Any, topic: str) -> None:

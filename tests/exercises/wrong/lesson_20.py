@@ -107,7 +107,7 @@ return '''`timestamp` > earlier.`timestamp` AND `timestamp` - earlier.`timestamp
                 _HOSTS.replace("procstat_hosts_ex20", "procstat_host_ex20"),
                 "INSERT INTO hosts SELECT hostname, COUNT(*), MAX(`timestamp`) FROM snapshots GROUP BY hostname",
             ),
-            r"procstat_hosts_ex20|no topic of that name",
+            r"table hosts is of the topic procstat_host_ex20; there is no topic of that name.*procstat_hosts_ex20",
         ),
         (
             "moments instead of snapshots",
