@@ -16,12 +16,15 @@ from labkit.flink.environment import Submitted
 from labkit.flink.rest import FlinkRest, Job
 from labkit.flink.root_cause import RootCause, root_cause
 from labkit.jobs import running_jobs
+from labkit.jobs.origin import since_noted
+from labkit.jobs.partitions import unread_partitions
 from labkit.settings import Settings
 from labkit.streams.names import JOBS, in_words
 
 __all__ = [
     "JobFails",
     "Trouble",
+    "causes",
     "failing",
     "job_failure",
     "require_sound",
@@ -139,11 +142,13 @@ def watched(settings: Settings, names: Sequence[str], stop: threading.Event) -> 
 def trouble(settings: Settings) -> list[Trouble]:
     """Each job of this lab that does not run as it should, with the cause that Flink gives.
 
-    Of the jobs that are over, those that nobody has stopped and that failed.
+    Of the jobs that are over, those that nobody has stopped and that failed. Those, too, whose topics were made anew
+    or have partitions that the job does not read yet.
     """
     rest = FlinkRest(settings.flink_url)
-    listed = {own.job_name(name) for own, name in running_jobs.listed(settings)}
-    found = []
+    at_work = running_jobs.listed(settings)
+    listed = {own.job_name(name) for own, name in at_work}
+    found = [*_of_other_topics(at_work), *_partial(settings)]
     for job in _newest(rest.jobs()):
         if job.state in _ENDED_ON_PURPOSE or (job.is_over and job.name not in listed):
             continue
@@ -167,6 +172,31 @@ def failing(settings: Settings) -> list[str]:
     with suppress(LabkitError):
         return [str(one) for one in trouble(settings) if one.fails and one.job in own]
     return []
+
+
+def causes(settings: Settings) -> list[str]:
+    """What may be behind an account that does not balance, or silence: `failing`, and what became of the topics.
+
+    Whether the jobs are at work or not; a sentence and what to do.
+    """
+    told = failing(settings)
+    others = [*_of_other_topics([(settings, name) for name in JOBS]), *_partial(settings)]
+    return [*told, *(str(one) for one in others if str(one) not in told)]
+
+
+def _of_other_topics(jobs: Sequence[tuple[Settings, str]]) -> Iterator[Trouble]:
+    """Those of `jobs` whose state is of a topic, or a schema, that was made anew; none where Kafka is away."""
+    with suppress(LabkitError):
+        for own, name in jobs:
+            if (found := since_noted(own, name)) is not None:
+                yield Trouble(own.job_name(name), *found, fails=True)
+
+
+def _partial(settings: Settings) -> Iterator[Trouble]:
+    """Those of this pipeline that do not read all of their topic yet."""
+    with suppress(LabkitError):
+        for found in unread_partitions(settings):
+            yield Trouble(*found, fails=False)
 
 
 def _fails(job: Job) -> str:
