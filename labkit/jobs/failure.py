@@ -25,7 +25,6 @@ __all__ = [
     "JobFails",
     "Trouble",
     "causes",
-    "failing",
     "job_failure",
     "require_sound",
     "trouble",
@@ -145,10 +144,30 @@ def trouble(settings: Settings) -> list[Trouble]:
     Of the jobs that are over, those that nobody has stopped and that failed. Those, too, whose topics were made anew
     or have partitions that the job does not read yet.
     """
-    rest = FlinkRest(settings.flink_url)
     at_work = running_jobs.listed(settings)
     listed = {own.job_name(name) for own, name in at_work}
-    found = [*_of_other_topics(at_work), *_partial(settings)]
+    return [*_of_flink(settings, listed), *_of_other_topics(at_work), *_partial(settings)]
+
+
+def causes(settings: Settings) -> list[str]:
+    """What may be behind an account that does not balance, or behind silence, a sentence and what to do each.
+
+    Of this pipeline's jobs: those that fail, and, whether they are at work or not, those whose topics were made anew or
+    have partitions that they do not read yet. What does not answer is passed over.
+    """
+    found: list[Trouble] = []
+    own = {settings.job_name(name) for name in JOBS}
+    with suppress(LabkitError):
+        listed = {one.job_name(name) for one, name in running_jobs.listed(settings)}
+        found += [one for one in _of_flink(settings, listed) if one.fails and one.job in own]
+    found += [*_of_other_topics([(settings, name) for name in JOBS]), *_partial(settings)]
+    return [str(one) for one in found]
+
+
+def _of_flink(settings: Settings, listed: set[str]) -> list[Trouble]:
+    """The jobs that fail, or have to begin still; of those that are over, the `listed`."""
+    rest = FlinkRest(settings.flink_url)
+    found = []
     for job in _newest(rest.jobs()):
         if job.state in _ENDED_ON_PURPOSE or (job.is_over and job.name not in listed):
             continue
@@ -164,24 +183,6 @@ def trouble(settings: Settings) -> list[Trouble]:
             what = f"The job {job.name} does not run yet: it is {job.state}, its tasks are {tasks or 'not there'}."
             found.append(Trouble(job.name, what, "If that stays so: labkit logs jobmanager", fails=False))
     return found
-
-
-def failing(settings: Settings) -> list[str]:
-    """Each of this pipeline's jobs that fails, as a sentence and what to do; none where the cluster does not answer."""
-    own = {settings.job_name(name) for name in JOBS}
-    with suppress(LabkitError):
-        return [str(one) for one in trouble(settings) if one.fails and one.job in own]
-    return []
-
-
-def causes(settings: Settings) -> list[str]:
-    """What may be behind an account that does not balance, or silence: `failing`, and what became of the topics.
-
-    Whether the jobs are at work or not; a sentence and what to do.
-    """
-    told = failing(settings)
-    others = [*_of_other_topics([(settings, name) for name in JOBS]), *_partial(settings)]
-    return [*told, *(str(one) for one in others if str(one) not in told)]
 
 
 def _of_other_topics(jobs: Sequence[tuple[Settings, str]]) -> Iterator[Trouble]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +115,18 @@ def origin_now(settings: Settings, job: str) -> Origin:
     return now
 
 
-def require_same(settings: Settings, job: str) -> Origin:
+def require_same(settings: Settings, job: str, *, schemas: bool = True) -> Origin:
     """What the job would be made from now, for `note`.
 
-    Raises `BadInput` where it has saved state, and that was made from something else.
+    Raises `BadInput` where it has saved state, and that was made from something else; without `schemas` those are not
+    looked at, because they are about to be registered.
     """
     now = origin_now(settings, job)
     saved = read_origin(state_note(settings, job))
     if saved is None or newest_state(settings.cluster, settings.job_name(job)) is None:
         return now
+    if not schemas:
+        saved = replace(saved, schemas={})
     if (found := change(saved, now)) is not None:
         raise BadInput(_sentence(settings, job, found) + " Nothing was submitted.", _todo(settings, job, found))
     return now

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from labkit.errors import BadInput
-from labkit.jobs import origin
-from labkit.jobs.origin import Origin, change
+from labkit.jobs import origin, running_jobs
+from labkit.jobs.origin import Change, Origin, change
 from labkit.jobs.partitions import in_ranges
 from labkit.jobs.rows import note_rows, require_own_rows
 from labkit.parquet.read import parquet_files
@@ -68,6 +68,19 @@ def test_what_to_type_follows_from_what_has_changed() -> None:
     assert origin.begin_anew(meminfo, PARQUET, with_topics=True) == (
         "labkit up, then labkit topics --stream meminfo, then labkit submit parquet --stream meminfo --fresh"
     )
+
+
+def test_a_job_at_work_is_stopped_first_and_a_lost_schema_needs_no_other_topic(tmp_path: Path) -> None:
+    own = load_settings(state_dir=tmp_path)
+    anew, gone = Change("…"), Change("…", gone=True)
+    begin = "labkit submit enrichment --fresh"
+    assert origin._todo(own, ENRICHMENT, anew) == f"To begin anew: labkit up, then {begin}"
+    assert origin._todo(own, ENRICHMENT, gone) == f"To begin anew: labkit up, then labkit topics, then {begin}"
+    running_jobs.add(own, ENRICHMENT)
+    assert origin._todo(own, ENRICHMENT, anew) == (
+        f"To begin anew: labkit stop enrichment parquet; labkit up, then {begin}"
+    )
+    assert origin._todo(own, ENRICHMENT, Change("…", schema=True)).startswith("To register it again: labkit register-")
 
 
 @pytest.fixture
