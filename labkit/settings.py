@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     snapshots_topic: str = Field(default_factory=_named("snapshots"))
     metrics_topic: str = Field(default_factory=_named("metrics"))
     dead_letters_topic: str = Field(default_factory=_named("dead_letters"))
-    partitions: int = Field(4, ge=1, le=1000)
+    partitions: int = Field(4, ge=1, le=1000, description="at least, of snapshots and of metrics")
 
     # the pipeline
     hostname: str = Field(default_factory=socket.gethostname, min_length=1)

@@ -37,7 +37,7 @@ def topics(
     stream: StreamName = None,
 ) -> None:
     """Create the topics of the pipeline; those that are there stay as they are."""
-    from labkit.kafka.topics import create_topics, pipeline_topics
+    from labkit.kafka.topics import create_topics, pipeline_topics, topic_partitions
 
     settings = settings_of_this_lab(stream=stream)
     wanted = pipeline_topics(settings.flow)
@@ -45,9 +45,10 @@ def topics(
         require_one_of("topic", name, [topic.name for topic in wanted])
     chosen = [topic for topic in wanted if not names or topic.name in names]
     created = create_topics(settings.kafka_bootstrap, chosen)
+    there = topic_partitions(settings.kafka_bootstrap)
     for topic in chosen:
         out.print(f"{topic.name}: {'created' if topic.name in created else 'there already'}, "
-                  f"{topic.partitions} partitions")  # fmt: skip
+                  f"{there.get(topic.name, topic.partitions)} partitions")  # fmt: skip
 
 
 @command("register-schema", "labkit register-schema")
@@ -211,7 +212,7 @@ def watch(
     ] = False,
 ) -> None:
     """What each host does now, from the metrics topic, until Ctrl-C. Reads uncommitted unless told otherwise."""
-    from labkit.jobs.failure import failing
+    from labkit.jobs.failure import causes
     from labkit.watch.poll import watch as follow
 
     settings = settings_of_this_lab(stream=stream)
@@ -222,7 +223,7 @@ def watch(
         follow(out, settings.flow, stop, committed=committed, host=host, seconds=seconds,
                checkpoint_interval_s=settings.checkpoint_interval_s,
                say=lambda text: err.print(text, markup=False),
-               why_silent=lambda: " ".join(failing(settings)))  # fmt: skip
+               why_silent=lambda: " ".join(causes(settings)))  # fmt: skip
 
 
 @command("dead-letters", "labkit dead-letters 17 --repair")

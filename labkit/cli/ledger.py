@@ -28,13 +28,13 @@ __all__ = ["burn", "chaos", "ledger"]
 def ledger(stream: StreamName = None) -> None:
     """Compare what must have come out of the snapshots with what is there. Exit status 0 only where it balances."""
     from labkit.cli.view import LedgerView
-    from labkit.jobs.failure import failing
+    from labkit.jobs.failure import causes
     from labkit.lab.account import measure
 
     settings = settings_of_this_lab(stream=stream)
     with LedgerView(out) as view:
         account = measure(settings, view)
-    for sentence in failing(settings):
+    for sentence in causes(settings):
         err.print(sentence, markup=False)
     print_ledger(account)
 

@@ -15,6 +15,7 @@ from typing import Any
 from pyflink.java_gateway import get_gateway
 
 from labkit.kafka.flow import Flow
+from labkit.kafka.topics import DISCOVERY_S
 from labkit.streams.names import PARQUET
 from labkit.streams.shape import Shape
 
@@ -71,6 +72,7 @@ def _source(flow: Flow, shape: Shape) -> str:
             'properties.group.id' = '{flow.job_name(PARQUET)}',
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
+            'scan.topic-partition-discovery.interval' = '{DISCOVERY_S} s',
             'scan.parallelism' = '{_APART}',
             'format' = 'json',
             'json.ignore-parse-errors' = 'true'

@@ -113,6 +113,15 @@ class FlinkRest:
         """Ask for the job's end, without a savepoint."""
         self._call("PATCH", f"/jobs/{job_id}")
 
+    def read_partitions(self, job_id: str, topic: str) -> set[int]:
+        """The partitions of `topic` that the job's source has been given; none until it has begun to report."""
+        return {
+            int(match["partition"])
+            for vertex in self.job(job_id)["vertices"]
+            for metric in self._list(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics")
+            if (match := _CURRENT_OFFSET.fullmatch(metric["id"])) and match["topic"] == topic
+        }
+
     def read_offsets(self, job_id: str, topic: str) -> dict[int, int]:
         """{partition: offset after the last record that the job's source has handed on} of `topic`.
 

@@ -18,7 +18,7 @@ from pyflink.datastream import OutputTag
 from pyflink.table import DataTypes, Schema
 
 from labkit.kafka.flow import Flow
-from labkit.kafka.topics import MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
+from labkit.kafka.topics import DISCOVERY_S, MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
 from labkit.streams.names import ENRICHMENT
 
 __all__ = ["Delivery", "add_sinks", "create_tables", "dead_letter"]
@@ -84,6 +84,7 @@ def _source(flow: Flow) -> str:
             'properties.isolation.level' = 'read_committed',
             'properties.max.partition.fetch.bytes' = '{MAX_MESSAGE_BYTES}',
             'scan.startup.mode' = 'earliest-offset',
+            'scan.topic-partition-discovery.interval' = '{DISCOVERY_S} s',
             'key.format' = 'raw', 'key.fields' = 'key',
             'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'
         )"""

@@ -1,3 +1,3 @@
 """Flink jobs by name: submit, drain, stop, bring back."""
 
-__all__ = ["failure", "recovery", "reset", "running_jobs", "stop", "submit"]
+__all__ = ["failure", "origin", "partitions", "recovery", "reset", "rows", "running_jobs", "stop", "submit"]

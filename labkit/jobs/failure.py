@@ -16,13 +16,15 @@ from labkit.flink.environment import Submitted
 from labkit.flink.rest import FlinkRest, Job
 from labkit.flink.root_cause import RootCause, root_cause
 from labkit.jobs import running_jobs
+from labkit.jobs.origin import since_noted
+from labkit.jobs.partitions import unread_partitions
 from labkit.settings import Settings
 from labkit.streams.names import JOBS, in_words
 
 __all__ = [
     "JobFails",
     "Trouble",
-    "failing",
+    "causes",
     "job_failure",
     "require_sound",
     "trouble",
@@ -139,10 +141,32 @@ def watched(settings: Settings, names: Sequence[str], stop: threading.Event) -> 
 def trouble(settings: Settings) -> list[Trouble]:
     """Each job of this lab that does not run as it should, with the cause that Flink gives.
 
-    Of the jobs that are over, those that nobody has stopped and that failed.
+    Of the jobs that are over, those that nobody has stopped and that failed. Those, too, whose topics were made anew
+    or have partitions that the job does not read yet.
     """
+    at_work = running_jobs.listed(settings)
+    listed = {own.job_name(name) for own, name in at_work}
+    return [*_of_flink(settings, listed), *_of_other_topics(at_work), *_partial(settings)]
+
+
+def causes(settings: Settings) -> list[str]:
+    """What may be behind an account that does not balance, or behind silence, a sentence and what to do each.
+
+    Of this pipeline's jobs: those that fail, and, whether they are at work or not, those whose topics were made anew or
+    have partitions that they do not read yet. What does not answer is passed over.
+    """
+    found: list[Trouble] = []
+    own = {settings.job_name(name) for name in JOBS}
+    with suppress(LabkitError):
+        listed = {one.job_name(name) for one, name in running_jobs.listed(settings)}
+        found += [one for one in _of_flink(settings, listed) if one.fails and one.job in own]
+    found += [*_of_other_topics([(settings, name) for name in JOBS]), *_partial(settings)]
+    return [str(one) for one in found]
+
+
+def _of_flink(settings: Settings, listed: set[str]) -> list[Trouble]:
+    """The jobs that fail, or have to begin still; of those that are over, the `listed`."""
     rest = FlinkRest(settings.flink_url)
-    listed = {own.job_name(name) for own, name in running_jobs.listed(settings)}
     found = []
     for job in _newest(rest.jobs()):
         if job.state in _ENDED_ON_PURPOSE or (job.is_over and job.name not in listed):
@@ -161,12 +185,19 @@ def trouble(settings: Settings) -> list[Trouble]:
     return found
 
 
-def failing(settings: Settings) -> list[str]:
-    """Each of this pipeline's jobs that fails, as a sentence and what to do; none where the cluster does not answer."""
-    own = {settings.job_name(name) for name in JOBS}
+def _of_other_topics(jobs: Sequence[tuple[Settings, str]]) -> Iterator[Trouble]:
+    """Those of `jobs` whose state is of a topic, or a schema, that was made anew; none where Kafka is away."""
     with suppress(LabkitError):
-        return [str(one) for one in trouble(settings) if one.fails and one.job in own]
-    return []
+        for own, name in jobs:
+            if (found := since_noted(own, name)) is not None:
+                yield Trouble(own.job_name(name), *found, fails=True)
+
+
+def _partial(settings: Settings) -> Iterator[Trouble]:
+    """Those of this pipeline that do not read all of their topic yet."""
+    with suppress(LabkitError):
+        for found in unread_partitions(settings):
+            yield Trouble(*found, fails=False)
 
 
 def _fails(job: Job) -> str:

@@ -7,6 +7,8 @@ import shutil
 from confluent_kafka import KafkaError, KafkaException
 
 from labkit.errors import LabkitError
+from labkit.jobs.origin import origin_now
+from labkit.jobs.rows import require_own_rows
 from labkit.jobs.submit import require_absent
 from labkit.kafka.topics import admin_client, create_topics, pipeline_topics, topic_partitions
 from labkit.parquet.compact import work_folder
@@ -29,10 +31,12 @@ def what_fresh_empties(settings: Settings, name: str) -> list[str]:
 def reset_job(settings: Settings, name: str) -> None:
     """Empty the job's output and saved state, and those of the job that reads its output.
 
-    Without that, a job that begins anew would write every result a second time.
+    Without that, a job that begins anew would write every result a second time. Raises `BadInput` where one of them is
+    at work, or the rows are another lab's.
     """
     affected = JOBS if name == ENRICHMENT else (PARQUET,)
     require_absent(settings, *affected)
+    require_own_rows(settings, origin_now(settings, PARQUET), begins_anew=True)
     if name == ENRICHMENT:
         results = [topic for topic in pipeline_topics(settings.flow)
                    if topic.name != settings.snapshots_topic]  # fmt: skip

@@ -12,9 +12,9 @@ from labkit.flink.rest import FlinkRest, Job
 from labkit.flink.root_cause import RootCause
 from labkit.jobs import running_jobs
 from labkit.jobs.failure import JobFails, require_sound, whole_trace, why_failing
+from labkit.jobs.origin import topic_read_by
 from labkit.kafka.offsets import commit_offsets, committed_offsets, furthest, unread
 from labkit.settings import Settings
-from labkit.streams.names import ENRICHMENT
 from labkit.system.waiting import wait_until
 
 __all__ = ["Stopped", "drain_and_stop", "stop_or_cancel", "stop_with_savepoint"]
@@ -52,7 +52,7 @@ def drain_and_stop(settings: Settings, name: str, within_s: float = _READ_WITHIN
     A JobManager that died is waited for: its jobs come back. Raises `LabkitError` where the job is gone, cannot go
     on (`failure.require_sound`), or does not get there within `within_s` seconds.
     """
-    topic = _topic_of(settings, name)
+    topic = topic_read_by(settings, name)
     rest = FlinkRest(settings.flink_url)
     group = settings.job_name(name)
     state, left, positions = _AWAY, 0, dict[int, int]()
@@ -169,7 +169,3 @@ def _progress(settings: Settings, rest: FlinkRest, name: str, topic: str) -> tup
     if newest is not None or not running_jobs.is_listed(settings, name):
         raise LabkitError(f"The job {name} is not there any more.", "Look at: labkit logs taskmanager")
     return _AWAY, {}
-
-
-def _topic_of(settings: Settings, name: str) -> str:
-    return settings.snapshots_topic if name == ENRICHMENT else settings.metrics_topic

@@ -15,8 +15,9 @@ from labkit.errors import BadInput, LabkitError
 from labkit.flink import environment
 from labkit.flink.environment import Submitted
 from labkit.flink.rest import FlinkRest
-from labkit.jobs import running_jobs
+from labkit.jobs import origin, running_jobs
 from labkit.jobs.failure import job_failure, why_failing
+from labkit.jobs.rows import note_rows, require_own_rows
 from labkit.kafka.topics import pipeline_topics, topic_partitions
 from labkit.parquet.compact import nothing_half_done
 from labkit.parquet.read import parquet_files
@@ -33,18 +34,25 @@ _RETRY_S = 1.0
 def submit(settings: Settings, *names: str) -> list[Submitted]:
     """Submit the jobs `names` and wait until they run; each goes on from its newest savepoint or checkpoint.
 
-    Raises `BadInput` where one is there already or a topic is missing; `LabkitError` where one does not start: then
-    those that this call submitted are stopped again.
+    Raises `BadInput` where one is there already, a topic is missing, or saved state or rows are of other topics than
+    are there now (`labkit.jobs.origin`); `LabkitError` where one does not start: then those that this call submitted
+    are stopped again.
     """
     # One at a time: the lab itself submits too, after a JobManager's death, and a job must not be there twice.
     with exclusive(settings.state_dir, "submit.lock", wait=True):
         require_absent(settings, *names)
+        made_from = {name: origin.require_same(settings, name) for name in names}
         _require_topics(settings)
+        if PARQUET in names:
+            require_own_rows(settings, made_from[PARQUET])
         taken: list[Submitted] = []
         try:
             for name in names:
                 moved = _set_rows_aside(settings) if name == PARQUET else None
                 running_jobs.add(settings, name)
+                origin.note(settings, name, made_from[name])
+                if name == PARQUET:
+                    note_rows(settings, made_from[name])
                 taken.append(replace(_hand_over(settings, name, partial(_build, settings, name)), set_aside=moved))
             for job in taken:
                 _wait_until_running(settings, job)

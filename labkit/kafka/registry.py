@@ -68,6 +68,23 @@ class Registry:
         except (httpx2.HTTPError, OSError):
             raise self._away() from None
 
+    def versions(self, subject: str) -> dict[int, dict[str, Any]]:
+        """{schema id: schema} of every version under `subject`; none where there is no such subject.
+
+        Raises `RegistryUnavailable`.
+        """
+        try:
+            self._require_ready()
+            with self._client() as client:
+                found = [client.get_version(subject, number) for number in client.get_versions(subject)]
+        except SchemaRegistryError as error:
+            if error.http_status_code in _NOT_THERE:
+                return {}
+            raise self._away() from None
+        except (httpx2.HTTPError, OSError):
+            raise self._away() from None
+        return {int(version.schema_id): _parsed(version.schema) for version in found}
+
     def schema(self, schema_id: int) -> dict[str, Any] | None:
         """The schema with that id, or None where nobody registered it. Raises `RegistryUnavailable`."""
         try:
@@ -80,9 +97,7 @@ class Registry:
             raise self._away() from None
         except (httpx2.HTTPError, OSError):
             raise self._away() from None
-        if found.schema_type != "AVRO":
-            return {"type": str(found.schema_type).lower()}  # no Avro type, and so no Avro schema
-        return cast(dict[str, Any], json.loads(found.schema_str))
+        return _parsed(found)
 
     def wait_for_schema(self, schema_id: int) -> dict[str, Any] | None:
         """Like `schema`, but waits for a registry that is away."""
@@ -102,6 +117,12 @@ class Registry:
         client._rest_client.session.close()
         client._rest_client.session = own_http.client(_ANSWER_S)
         return closing(client)
+
+
+def _parsed(found: Schema) -> dict[str, Any]:
+    if found.schema_type != "AVRO":
+        return {"type": str(found.schema_type).lower()}  # no Avro type, and so no Avro schema
+    return cast(dict[str, Any], json.loads(str(found.schema_str)))
 
 
 def retry_until_available(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from labkit.errors import BadInput, LabkitError
@@ -20,8 +20,8 @@ from labkit.kafka.quiet import quiet
 from labkit.system.waiting import patience
 
 __all__ = [
-    "MAX_DEAD_LETTER_BYTES", "MAX_MESSAGE_BYTES", "Topic", "admin_client", "create_topics", "kafka_unavailable",
-    "pipeline_topics", "topic_partitions",
+    "DISCOVERY_S", "MAX_DEAD_LETTER_BYTES", "MAX_MESSAGE_BYTES", "Identity", "Topic", "admin_client", "create_topics",
+    "identity", "kafka_unavailable", "pipeline_topics", "topic_partitions",
 ]  # fmt: skip
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -29,9 +29,21 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_DEAD_LETTER_BYTES = MAX_MESSAGE_BYTES + 64 * 1024
 
 
+#: Who reads a topic asks this often whether it has new partitions. It costs one metadata request a reader.
+DISCOVERY_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which Kafka, and which topics there: {name: id}. A topic that is made anew has another id (KIP-516)."""
+
+    cluster: str
+    topics: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as the pipeline needs it."""
+    """A topic as the pipeline needs it: with that many partitions at least."""
 
     name: str
     partitions: int
@@ -64,6 +76,25 @@ def topic_partitions(bootstrap: str, timeout_s: float = 10) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
+def identity(bootstrap: str, names: list[str], timeout_s: float = 10) -> Identity:
+    """The cluster's id, and those of the topics in `names` that are there. Raises `LabkitError` without an answer."""
+    host, port = bootstrap.rsplit(":", 1)
+    topics: dict[str, str] = {}
+    try:
+        socket.create_connection((host, int(port)), timeout=timeout_s).close()
+        admin = admin_client(bootstrap)
+        cluster = admin.describe_cluster(request_timeout=timeout_s)
+        for name, asked in admin.describe_topics(TopicCollection(names), request_timeout=timeout_s).items():
+            try:
+                topics[name] = str(asked.result().topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        return Identity(str(cluster.result().cluster_id), topics)
+    except (OSError, KafkaException):
+        raise kafka_unavailable(bootstrap) from None
+
+
 def kafka_unavailable(bootstrap: str) -> LabkitError:
     """The error of a broker that does not answer."""
     return LabkitError(f"Kafka does not answer at {bootstrap}.", "Start the services: labkit up")
@@ -72,13 +103,13 @@ def kafka_unavailable(bootstrap: str) -> LabkitError:
 def create_topics(bootstrap: str, topics: list[Topic]) -> list[str]:
     """Create those of `topics` that are not there; returns their names.
 
-    Raises `BadInput` where one is there with another number of partitions, before any is created.
+    More partitions than asked for are fine. Raises `BadInput` where one has fewer, before any is created.
     """
     there = topic_partitions(bootstrap)
     for topic in topics:
-        if there.get(topic.name, topic.partitions) != topic.partitions:
+        if there.get(topic.name, topic.partitions) < topic.partitions:
             raise BadInput(
-                f"Topic {topic.name} has {there[topic.name]} partitions, the settings ask for "
+                f"Topic {topic.name} has {there[topic.name]} partitions, the settings ask for at least "
                 f"{topic.partitions}; nothing was changed.",
                 f"Set partitions = {there[topic.name]} in labkit.toml, or begin anew with labkit reset.",
             )

@@ -106,7 +106,11 @@ def _kafka_health(settings: Settings) -> tuple[bool, str]:
         for topic in pipeline_topics(flow)
     ]  # fmt: skip
     there = sum(topic.name in names for topic in wanted)
-    return True, f"{there} of the pipeline's {len(wanted)} topics"
+    fewer = "".join(
+        f"; {topic.name} has {names[topic.name]} partitions, the settings ask for at least {topic.partitions}"
+        for topic in wanted if names.get(topic.name, topic.partitions) < topic.partitions
+    )  # fmt: skip
+    return True, f"{there} of the pipeline's {len(wanted)} topics{fewer}"
 
 
 def _registry_health(settings: Settings) -> tuple[bool, str]:

@@ -20,6 +20,7 @@ from labkit.flink.gateway import close_client
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.jobs.failure import watched
+from labkit.jobs.origin import require_same
 from labkit.jobs.stop import drain_and_stop, stop_or_cancel
 from labkit.jobs.submit import require_absent, submit
 from labkit.kafka.producer import Counts, SnapshotProducer, Stopped, register_snapshot_schema
@@ -124,6 +125,8 @@ class _Run:
         run_state.write(self.settings, services=self.started)
         for lab in self.labs:
             require_absent(lab, *JOBS)
+            for job in JOBS:  # before a topic that is gone is made anew
+                require_same(lab, job, schemas=False)
         take_new_code(self.settings)
         yield (step := _Timed(Step.TOPICS_AND_SCHEMA)).began
         made = [prepare(lab) for lab in self.labs]

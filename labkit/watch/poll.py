@@ -17,6 +17,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from rich.live import Live
 from labkit.errors import BadInput, LabkitError
 from labkit.kafka.flow import Flow
 from labkit.kafka.quiet import quiet
-from labkit.kafka.topics import kafka_unavailable, topic_partitions
+from labkit.kafka.topics import DISCOVERY_S, kafka_unavailable, topic_partitions
 from labkit.streams.names import stream_option
 from labkit.system.waiting import patience
 from labkit.watch.latest import LatestByHost, parse
@@ -275,6 +276,8 @@ class _Tail:
             },
             logger=quiet(),
         )
+        self._known = 0
+        self._counted_s = time.monotonic()
         self._begin_at_the_end(partitions)
 
     def __enter__(self) -> _Tail:
@@ -298,6 +301,17 @@ class _Tail:
                 yield record.value()
         if self.trouble and time.monotonic() - self._looked_s > _LOOK_AGAIN_S:
             self._look_again()
+        elif not self.trouble and time.monotonic() - self._counted_s > DISCOVERY_S:
+            self._take_new_partitions()
+
+    def _take_new_partitions(self) -> None:
+        """Partitions that the topic has been given since are read from their start."""
+        self._counted_s = time.monotonic()
+        with suppress(LabkitError):  # a broker that is away says so by itself
+            partitions = self._partitions()
+            if new := [TopicPartition(self._topic, number, 0) for number in range(self._known, partitions)]:
+                self._consumer.incremental_assign(new)
+                self._known = partitions
 
     def _begin_at_the_end(self, partitions: int) -> None:
         """Read what comes from this very moment on; committed, also what is being written and not committed yet."""
@@ -308,6 +322,7 @@ class _Tail:
         except KafkaException:
             raise kafka_unavailable(self._flow.kafka_bootstrap) from None
         self._consumer.assign(parts)
+        self._known = partitions
 
     def _partitions(self) -> int:
         return topic_partitions(self._flow.kafka_bootstrap, 5).get(self._topic, 0)

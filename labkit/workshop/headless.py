@@ -49,7 +49,8 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
 
 def _read(notebook: Path) -> nbformat.NotebookNode:
     try:
-        return nbformat.read(notebook, as_version=4)
+        read: nbformat.NotebookNode = nbformat.read(notebook, as_version=4)
+        return read
     except FileNotFoundError:
         raise BadInput(f"There is no {notebook}.", "To get it back: labkit restore NUMBER") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):

@@ -91,7 +91,7 @@ def test_state_that_is_out_of_reach_is_not_said_to_be_another_jobs(
     assert "--fresh" not in str(refused.value)
 
 
-#: What every command says of `failing`; the innermost line of ours is in this file.
+#: What every command says of a job that fails; the innermost line of ours is in this file.
 CAUSE = r"ValueError: no such column: idle \(tests/flink/test_real_enrichment\.py, line \d+\)"
 CAUSE_IN = re.compile(CAUSE)
 ENRICH = enrichment.Enrich

@@ -34,12 +34,12 @@ def test_setup_makes_the_topics_once_and_registers_the_schema_once(lab: Settings
         assert labkit(*words).returncode == 0
 
 
-def test_a_topic_with_other_partitions_is_one_sentence_and_nothing_changes(lab: Settings, labkit: Labkit) -> None:
+def test_a_topic_with_fewer_partitions_is_one_sentence_and_nothing_changes(lab: Settings, labkit: Labkit) -> None:
     prepare(lab)
     before = topic_partitions(lab.kafka_bootstrap)
-    refused = labkit("topics", LABKIT_PARTITIONS="3", LABKIT_DEAD_LETTERS_TOPIC="never_made")
+    refused = labkit("topics", LABKIT_PARTITIONS="5", LABKIT_DEAD_LETTERS_TOPIC="never_made")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("Topic procstat_snapshots has 4 partitions, the settings ask for 3")
+    assert refused.stderr.startswith("Topic procstat_snapshots has 4 partitions, the settings ask for at least 5")
     assert topic_partitions(lab.kafka_bootstrap) == before
 
 

@@ -18,7 +18,8 @@ GROUPS = {
                  "streams/test_real_add_a_stream", "lab/test_real_doors", "lab/test_real_jupyterlab"),
     "numbers": ("ledger/test_real_ledger", "dead_letters/test_real_dead_letters", "chaos/test_real_faults",
                 "parquet/test_real_compact", "flink/test_real_take_a_part", "flink/test_real_enrichment",
-                "streams/test_real_meminfo", "watch/test_real_watch",
+                "streams/test_real_meminfo", "jobs/test_real_made_anew", "jobs/test_real_partitions",
+                "watch/test_real_watch",
                 "flink/test_real_semantics"),
 }  # fmt: skip
 #: The workshop's tests clear what they use before they begin, so each lesson may run on any lab: whichever worker is
