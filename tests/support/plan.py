@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 #: Tests that need services wait most of the time. Each group has services of its own, beside the others, and runs in
 #: this order: what looks at a lab that is new comes before what fills it.
 GROUPS = {
-    "services": ("browser", "lab/test_real_kept_lab", "lab/test_real_living_together", "lab/test_real_services",
+    "services": ("browser", "lab/test_real_any_folder", "lab/test_real_kept_lab",
+                 "lab/test_real_living_together", "lab/test_real_services",
                  "kafka/test_real_topics_and_schema", "kafka/test_real_producer", "pipeline/test_real_run",
                  "streams/test_real_add_a_stream", "lab/test_real_doors", "lab/test_real_jupyterlab"),
     "numbers": ("ledger/test_real_ledger", "dead_letters/test_real_dead_letters", "chaos/test_real_faults",
@@ -37,6 +38,7 @@ QUICK: tuple[str, ...] = (
     "exercises/test_exercises.py::test_an_answer[01",
     "exercises/test_exercises.py::test_an_answer[03",
     "flink/test_real_take_a_part.py",
+    "jobs/test_real_made_anew.py::test_what_the_state_was_made_from",
     "kafka/test_real_producer.py::test_",
     "kafka/test_real_topics_and_schema.py",
     "lab/test_real_services.py::test_every_service_is_healthy",
