@@ -50,11 +50,11 @@ def execute(notebook: Path, folder: Path, *, go_on: bool = False) -> nbformat.No
 def _read(notebook: Path) -> nbformat.NotebookNode:
     try:
         read: nbformat.NotebookNode = nbformat.read(notebook, as_version=4)
-        return read
     except FileNotFoundError:
         raise BadInput(f"There is no {notebook}.", "To get it back: labkit restore NUMBER") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError):
         raise BadInput(f"{notebook} is no notebook.", "To get the original back: labkit restore NUMBER") from None
+    return read
 
 
 def _run(read: nbformat.NotebookNode, folder: Path, go_on: bool) -> None:

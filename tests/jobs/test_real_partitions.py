@@ -57,7 +57,8 @@ def raise_partitions(own: Settings, number: int, *topics: str) -> None:
 
 def ends(own: Settings, topic: str, numbers: range) -> list[int]:
     asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in numbers}
-    return [answer.result().offset for answer in admin_client(own.kafka_bootstrap).list_offsets(asked).values()]
+    admin = admin_client(own.kafka_bootstrap)  # held until they have answered: without it they never would
+    return [answer.result().offset for answer in admin.list_offsets(asked).values()]
 
 
 def test_what_a_job_does_not_read_yet_is_named(own: Settings, labkit: Labkit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The whole pipeline where folders have any name, /tmp is of no use, and a shell holds what other installations need."""
+"""The pipeline where folders have any name, /tmp is of no use, and a shell holds what other installations need."""
 
 from __future__ import annotations
 
