@@ -34,9 +34,9 @@ def own(tmp_path: Path) -> Settings:
 @pytest.fixture
 def process(own: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """Its supervisord, which is stopped (SIGSTOP) before it has done anything."""
-    words = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", f"{own.state_dir}/supervisord.conf"]
+    words = [sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", f"{own.state_dir}/supervisord.conf"]
     quiet = subprocess.DEVNULL
-    started = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet)
+    started = subprocess.Popen(words, cwd=own.state_dir, stdin=quiet, stdout=quiet, stderr=quiet)
     os.kill(started.pid, signal.SIGSTOP)
     yield started
     for number in (signal.SIGTERM, signal.SIGCONT):
