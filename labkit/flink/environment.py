@@ -57,7 +57,8 @@ def remote_environment(
     for key, value in {
         "pipeline.name": job,
         "pipeline.object-reuse": "true",
-        "python.executable": sys.executable,  # workers would take any `python` on PATH
+        # By its name: the services' PATH begins with its folder, and Flink's script for workers cuts a path at spaces.
+        "python.executable": Path(sys.executable).name,
         "python.client.executable": sys.executable,
         "python.fn-execution.bundle.time": str(BUNDLE_MS),
         "execution.checkpointing.dir": f"file://{cluster.checkpoints_dir / job}",

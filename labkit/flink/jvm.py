@@ -12,7 +12,11 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 
-__all__ = ["SYSTEM_PATH", "clean", "replaced"]
+__all__ = ["SCRATCH", "SYSTEM_PATH", "clean", "replaced"]
+
+#: Below the state folder: where JVMs unpack libraries, and run them. /tmp may be tiny, or mounted so that nothing runs.
+#: (Not tmp, which commands clear when they end.)
+SCRATCH = "jvm-tmp"
 
 #: Who somebody is, what their time zone is, and where the system's libraries and certificates lie.
 _NAMES = {"HOME", "USER", "LOGNAME", "SHELL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}

@@ -64,4 +64,4 @@ def test_the_clients_jvm_unpacks_in_the_state_folder_whatever_it_is_called(name:
         [java(), "-XshowSettings:properties", "-version"], env={**clean(), **own},
         capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
-    assert f"java.io.tmpdir = {tmp_path / name}/tmp\n" in done.stderr
+    assert f"java.io.tmpdir = {tmp_path / name}/jvm-tmp\n" in done.stderr

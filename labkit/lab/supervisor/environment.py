@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from labkit.flink.jvm import SYSTEM_PATH, clean
+from labkit.flink.jvm import SCRATCH, SYSTEM_PATH, clean
 from labkit.settings import Settings
 from labkit.system import own_http
 from labkit.system.repository import REPOSITORY
@@ -38,5 +38,5 @@ def for_services(settings: Settings, given: Mapping[str, str] | None = None) -> 
 
 
 def scratch_dir(settings: Settings) -> Path:
-    """Where services unpack libraries and run them: /tmp may be small, or mounted so that nothing in it can be run."""
-    return settings.state_dir / "tmp"
+    """Where services unpack libraries, and run them."""
+    return settings.state_dir / SCRATCH

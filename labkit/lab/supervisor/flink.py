@@ -7,7 +7,7 @@ import re
 import socket
 
 from labkit.flink.home import flink_environment, java, open_modules, service_classpath
-from labkit.lab.supervisor.program import SCRATCH, Program, shared_archive
+from labkit.lab.supervisor.program import SCRATCH_HERE, Program, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["config_yaml", "flink_programs", "log4j"]
@@ -41,7 +41,7 @@ def flink_programs(settings: Settings) -> list[Program]:
 def _program(settings: Settings, name: str, options: list[str], main_class: str) -> Program:
     command = [
         str(java()), *options, f"-XX:MaxMetaspaceSize={_METASPACE_MIB}m", "-XX:+IgnoreUnrecognizedVMOptions",
-        *open_modules(), *shared_archive(settings, name), SCRATCH,
+        *open_modules(), *shared_archive(settings, name), SCRATCH_HERE,
         f"-Dlog.file=log/{name}.log",  # Flink's page shows it
         "-Dlog4j2.configurationFile=flink/conf/log4j-console.properties",
         "-cp", service_classpath(settings.install_dir), main_class, "--configDir", "flink/conf",

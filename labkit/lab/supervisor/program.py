@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from labkit.flink.jvm import SCRATCH
 from labkit.settings import Settings
 
-__all__ = ["SCRATCH", "Program", "shared_archive"]
+__all__ = ["SCRATCH_HERE", "Program", "shared_archive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-#: Java unpacks native libraries there (relative to the state folder), and runs them.
-SCRATCH = "-Djava.io.tmpdir=tmp"
+#: The option of every JVM that runs in the state folder; see `labkit.flink.jvm`.
+SCRATCH_HERE = f"-Djava.io.tmpdir={SCRATCH}"
 
 
 def shared_archive(settings: Settings, name: str) -> list[str]:
