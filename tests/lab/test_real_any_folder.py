@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labkit.settings import REPOSITORY
-from tests.lab.test_services_environment import FOREIGN
+from tests.support.foreign import FOREIGN
 from tests.support.labs import lab_environment
 
 NAME = 'it\'s "a" $HOME 100% %(here)s #1; Übung 日本, x=y'
