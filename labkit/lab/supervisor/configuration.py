@@ -67,7 +67,8 @@ def _write(settings: Settings, supervisord: str, wanted: list[Program]) -> Path:
         path = settings.state_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    (settings.state_dir / "log").mkdir(exist_ok=True)
+    for folder in ("log", "flink/tmp"):
+        (settings.state_dir / folder).mkdir(exist_ok=True)
     scratch_dir(settings).mkdir(exist_ok=True)
     return settings.state_dir.resolve() / "supervisord.conf"
 

@@ -12,6 +12,8 @@ from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["config_yaml", "flink_programs", "log4j"]
 
+#: Below the state folder.
+_TMP = "flink/tmp"
 #: MiB outside the heap of each JVM, the same in both.
 _METASPACE_MIB = 192
 _JOBMANAGER_HEAP_MIB = 192
@@ -45,6 +47,8 @@ def _program(settings: Settings, name: str, options: list[str], main_class: str)
         f"-Dlog.file=log/{name}.log",  # Flink's page shows it
         "-Dlog4j2.configurationFile=flink/conf/log4j-console.properties",
         "-cp", service_classpath(settings.install_dir), main_class, "--configDir", "flink/conf",
+        # Relative, because a comma would part two folders; not in the file, which clients in other folders read, too.
+        "-D", f"io.tmp.dirs={_TMP}",
     ]  # fmt: skip
     return Program(name, command, flink_environment(settings.install_dir, settings.state_dir))
 
@@ -84,9 +88,8 @@ taskmanager.numberOfTaskSlots: {settings.task_slots}
 
 execution.checkpointing.dir: {_text(f"file://{flink}/checkpoints")}
 execution.checkpointing.savepoint-dir: {_text(f"file://{flink}/savepoints")}
-io.tmp.dirs: flink/tmp
-web.tmpdir: {_text(f"{flink}/tmp")}
-web.upload.dir: {_text(f"{flink}/tmp")}
+web.tmpdir: {_text(f"{settings.state_dir}/{_TMP}")}
+web.upload.dir: {_text(f"{settings.state_dir}/{_TMP}")}
 web.submit.enable: false
 web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay
