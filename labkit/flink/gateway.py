@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import psutil
 
 from labkit.flink.home import client_environment
-from labkit.flink.jvm import clean, replaced
+from labkit.flink.jvm import SCRATCH, clean, replaced
 from labkit.system.waiting import patience
 
-__all__ = ["close_client", "start_client"]
+__all__ = ["close_client", "environment", "start_client"]
 
 
 def start_client(install_dir: Path, state_dir: Path) -> None:
@@ -24,12 +25,25 @@ def start_client(install_dir: Path, state_dir: Path) -> None:
     """
     from pyflink.java_gateway import get_gateway
 
-    own = client_environment(install_dir, state_dir)
-    # PyFlink looks for jars with a pattern, in which a letter of a folder's name may mean something.
-    own |= {name: glob.escape(own[name]) for name in ("FLINK_LIB_DIR", "FLINK_OPT_DIR")}
+    own = environment(install_dir, state_dir)
     Path(own["TMPDIR"]).mkdir(parents=True, exist_ok=True)
-    with replaced({**clean(), **own}):
+    with replaced(own):
         get_gateway()
+
+
+def environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
+    """What PyFlink and its JVM find when that is started."""
+    scratch = str(state_dir / SCRATCH)
+    own = client_environment(install_dir, state_dir)
+    return {
+        **clean(),
+        **own,
+        # PyFlink looks for jars with a pattern, in which a letter of a folder's name may mean something.
+        **{name: glob.escape(own[name]) for name in ("FLINK_LIB_DIR", "FLINK_OPT_DIR")},
+        "TMPDIR": scratch,
+        # The one variable in which a path may have any letter: JVM_ARGS is cut at spaces.
+        "JDK_JAVA_OPTIONS": shlex.quote(f"-Djava.io.tmpdir={scratch}"),
+    }
 
 
 def close_client() -> None:

