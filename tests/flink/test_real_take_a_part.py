@@ -44,11 +44,14 @@ def ran(words: list[object], folder: Path, **environment: str) -> str:
 def submitted(lab: Settings, folder: Path) -> Callable[[str], None]:
     """Submit a job of jobs.py with Flink's own command line."""
 
+    jars = folder / "jars"  # Flink's scripts cut a path at spaces, so they are told one without
+    jars.symlink_to(lab.install_dir)
+
     def submit(name: str) -> None:
         flink = [flink_home() / "bin" / "flink", "run", "--detached", "-m", f"127.0.0.1:{lab.flink_port}"]
         python = ["-pyexec", sys.executable, "-pyclientexec", sys.executable, "--python", "jobs.py"]
         words = [*flink, *python, name, lab.kafka_bootstrap, lab.registry_url, folder / "rows"]
-        ran(words, folder, **client_environment(lab.install_dir, lab.state_dir))
+        ran(words, folder, **client_environment(jars, lab.state_dir))
 
     return submit
 
