@@ -49,7 +49,7 @@ def submitted(lab: Settings, folder: Path) -> Callable[[str], None]:
 
     def submit(name: str) -> None:
         flink = [flink_home() / "bin" / "flink", "run", "--detached", "-m", f"127.0.0.1:{lab.flink_port}"]
-        python = ["-pyexec", sys.executable, "-pyclientexec", sys.executable, "--python", "jobs.py"]
+        python = ["-pyexec", Path(sys.executable).name, "-pyclientexec", sys.executable, "--python", "jobs.py"]
         words = [*flink, *python, name, lab.kafka_bootstrap, lab.registry_url, folder / "rows"]
         ran(words, folder, **client_environment(jars, lab.state_dir))
 
