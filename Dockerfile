@@ -14,6 +14,7 @@ WORKDIR /lab
 # set-up itself is made of.
 COPY requirements.txt ./
 COPY labkit/setup/bootstrap.py labkit/setup/
+COPY labkit/system/limits.py labkit/system/
 RUN python3.11 labkit/setup/bootstrap.py --packages-only
 COPY jars.lock pyproject.toml ./
 COPY labkit/*.py labkit/
