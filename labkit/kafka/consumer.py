@@ -57,8 +57,9 @@ def read_topic(
 
 def _until(consumer: Consumer, bootstrap: str, topic: str, end: Offsets, left: set[int]) -> Iterator[Message]:
     """What comes of the partitions in `left`; one that is at its end is taken out of it."""
+    within_s = patience(POLL_S)  # not for each record: it looks at the load
     while left:
-        record = consumer.poll(patience(POLL_S))
+        record = consumer.poll(within_s)
         if record is None:
             raise kafka_unavailable(bootstrap)
         error, number = record.error(), record.partition()

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from labkit.lab.supervisor.environment import scratch_dir
-from labkit.lab.supervisor.flink import config_yaml, flink_programs, log4j
+from labkit.lab.supervisor.flink import TMP, config_yaml, flink_programs, log4j
 from labkit.lab.supervisor.kafka import kafka_program, log4j2_yaml, server_properties
 from labkit.lab.supervisor.launch import PROGRAMS
 from labkit.lab.supervisor.processes import control_socket
@@ -67,7 +67,7 @@ def _write(settings: Settings, supervisord: str, wanted: list[Program]) -> Path:
         path = settings.state_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    for folder in ("log", "flink/tmp"):
+    for folder in ("log", TMP):
         (settings.state_dir / folder).mkdir(exist_ok=True)
     scratch_dir(settings).mkdir(exist_ok=True)
     return settings.state_dir.resolve() / "supervisord.conf"

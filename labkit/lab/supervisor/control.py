@@ -56,7 +56,7 @@ def is_up(settings: Settings) -> bool:
 def processes(settings: Settings) -> dict[str, list[Process]]:
     """Each service -> its processes: one, or one a container; none where nobody answers. All asked at once."""
     if not settings.in_containers:
-        found = {row["name"]: [_process(row)] for row in _ask(settings, _local(settings))}
+        found = {row["name"]: [_process(row)] for row in _ask(settings, control_address(settings))}
         return {name: found.get(name, []) for name in SERVICES}
     with ThreadPoolExecutor(len(CONTAINERS)) as pool:
         return dict(zip(CONTAINERS, pool.map(lambda name: _in_container(settings, name), CONTAINERS), strict=True))
@@ -65,7 +65,7 @@ def processes(settings: Settings) -> dict[str, list[Process]]:
 def each(settings: Settings, service: str) -> list[str]:
     """The addresses of every supervisord that runs `service`; none where its name is not known."""
     if not settings.in_containers:
-        return [_local(settings)]
+        return [control_address(settings)]
     try:
         found = socket.getaddrinfo(_host(settings, service), CONTROL_PORT, socket.AF_INET, socket.SOCK_STREAM)
     except OSError:
@@ -135,10 +135,6 @@ def _ask(settings: Settings, address: str) -> list[dict[str, Any]]:
 
 def _process(row: dict[str, Any]) -> Process:
     return Process(row["state"], row["pid"] or None, row["memory_mib"])
-
-
-def _local(settings: Settings) -> str:
-    return control_address(settings)
 
 
 def _host(settings: Settings, service: str) -> str:

@@ -1,6 +1,6 @@
 """The environment of the lab's services: made for them, with what `jvm.clean` lets pass.
 
-for_services(settings)   ->  {"PATH": …, "LC_ALL": "C.UTF-8", "TMPDIR": "…/.lab/tmp", …}
+for_services(settings)   ->  {"PATH": …, "LC_ALL": "C.UTF-8", "TMPDIR": "…/.lab/jvm-tmp", …}
 
 What other installations keep in a shell never gets there.
 """

@@ -10,10 +10,10 @@ from labkit.flink.home import flink_environment, java, open_modules, service_cla
 from labkit.lab.supervisor.program import SCRATCH_HERE, Program, shared_archive
 from labkit.settings import LOOPBACK, Settings
 
-__all__ = ["config_yaml", "flink_programs", "log4j"]
+__all__ = ["TMP", "config_yaml", "flink_programs", "log4j"]
 
-#: Below the state folder.
-_TMP = "flink/tmp"
+#: Flink's own temporary files, below the state folder.
+TMP = "flink/tmp"
 #: MiB outside the heap of each JVM, the same in both.
 _METASPACE_MIB = 192
 _JOBMANAGER_HEAP_MIB = 192
@@ -48,7 +48,7 @@ def _program(settings: Settings, name: str, options: list[str], main_class: str)
         "-Dlog4j2.configurationFile=flink/conf/log4j-console.properties",
         "-cp", service_classpath(settings.install_dir), main_class, "--configDir", "flink/conf",
         # Relative, because a comma would part two folders; not in the file, which clients in other folders read, too.
-        "-D", f"io.tmp.dirs={_TMP}",
+        "-D", f"io.tmp.dirs={TMP}",
     ]  # fmt: skip
     return Program(name, command, flink_environment(settings.install_dir, settings.state_dir))
 
@@ -88,8 +88,8 @@ taskmanager.numberOfTaskSlots: {settings.task_slots}
 
 execution.checkpointing.dir: {_text(f"file://{flink}/checkpoints")}
 execution.checkpointing.savepoint-dir: {_text(f"file://{flink}/savepoints")}
-web.tmpdir: {_text(f"{settings.state_dir}/{_TMP}")}
-web.upload.dir: {_text(f"{settings.state_dir}/{_TMP}")}
+web.tmpdir: {_text(f"{settings.state_dir}/{TMP}")}
+web.upload.dir: {_text(f"{settings.state_dir}/{TMP}")}
 web.submit.enable: false
 web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay
