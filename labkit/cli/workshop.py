@@ -71,13 +71,16 @@ def check(number: Annotated[str, typer.Argument(help="The lesson's number, such 
 
     chosen = next((each for each in LESSONS if number in each.exercises), None) or lesson(number)
     file = exercise_copy(load_settings(), chosen)
-    with out.status(f"running {shown(file)} in a fresh kernel"):
-        said = judged(file, chosen)
-    if number in chosen.exercises:
-        said = [verdict for verdict in said if verdict.exercise == number]
-    for verdict in said:
-        out.print(str(verdict), markup=False)
-    if not all(verdict.passed for verdict in said):
+    asked = [number] if number in chosen.exercises else list(chosen.exercises)
+    passed = []
+    with out.status("") as status:
+        verdicts = judged(file, chosen, only=asked)
+        for name in asked:
+            status.update(f"{name}: running {shown(file)} in a fresh kernel")
+            verdict = next(verdicts)
+            out.print(str(verdict), markup=False)
+            passed.append(verdict.passed)
+    if not all(passed):
         raise typer.Exit(1)
 
 

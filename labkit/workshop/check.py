@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from typing import Any
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course import progress
-from labkit.workshop.course.contents import LESSONS
+from labkit.workshop.course.contents import LESSONS, Start, lesson
 from labkit.workshop.explain import explained, is_of_a_cell
 
 __all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge", "raised", "where"]
@@ -26,6 +27,8 @@ __all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge
 #: The media type under which a check cell's output carries its verdict.
 VERDICT = "application/vnd.labkit.verdict+json"
 
+#: A whole check, with what it runs on the cluster.
+_WITHIN_S = 240.0
 #: (answer, settings) -> a sentence about what was seen. Raises `NotYet` where it is not right.
 Judge = Callable[[Any, Settings], str]
 
@@ -66,9 +69,26 @@ class Verdict:
 
 
 def check(exercise: str, answer: Any = None) -> Verdict:
-    """Judge `answer` (what it is depends on the exercise), write the verdict into the progress, and return it."""
+    """Judge `answer` (what it is depends on the exercise), write the verdict into the progress, and return it.
+
+    There is a verdict whatever the answer does: where its process has to be ended, it is shown before.
+    """
+    from labkit.workshop.checks.guard import last_words
+
     settings = load_settings()
-    verdict = judge(exercise, answer, settings)
+
+    def show(reason: str, hint: str) -> None:
+        from IPython.display import display
+
+        progress.note(settings, exercise, passed=False)
+        display(Verdict(exercise, False, reason, hint))  # type: ignore[no-untyped-call]
+        sys.stdout.flush()  # waits for all that was shown before
+
+    last_words.append(show)
+    try:
+        verdict = judge(exercise, answer, settings)
+    finally:
+        last_words.remove(show)
     progress.note(settings, exercise, passed=verdict.passed)
     return verdict
 
@@ -77,10 +97,8 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
     """`check` without the progress. Raises `BadInput` for an exercise that there is not."""
     if exercise not in {name for lesson in LESSONS for name in lesson.exercises}:
         raise BadInput(f"There is no exercise {exercise!r}.")
-    module = importlib.import_module(f"labkit.workshop.checks.lesson_{exercise[:2]}")
-    judges: dict[str, Judge] = module.JUDGES
     try:
-        return Verdict(exercise, True, judges[exercise](answer, settings))
+        return Verdict(exercise, True, _judged(exercise, answer, settings))
     except NotSolved as error:
         return Verdict(exercise, False, error.what, error.todo)
     except NotYet as error:
@@ -94,6 +112,26 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
         if where(error):
             return Verdict(exercise, False, f"Your code raised {raised(error)}.", _PRINT)
         return Verdict(exercise, False, f"With what your code gave, the check came to {raised(error)}.", _RETURNS)
+
+
+def _judged(exercise: str, answer: Any, settings: Settings) -> str:
+    """What the exercise's judge says, which nobody waits for without an end; what else is there has not changed."""
+    from labkit.workshop.checks.guard import guarded
+    from labkit.workshop.checks.world import put_back, require_unchanged, world
+
+    module = importlib.import_module(f"labkit.workshop.checks.lesson_{exercise[:2]}")
+    judges: dict[str, Judge] = module.JUDGES
+    before = world(settings) if lesson(exercise[:2]).start > Start.NOTHING else None
+    try:
+        with guarded("The check", within_s=_WITHIN_S):
+            said = judges[exercise](answer, settings)
+    except NotYet:
+        if before is not None:
+            put_back(settings, before)
+        raise
+    if before is not None:
+        require_unchanged(settings, before)
+    return said
 
 
 _PRINT = "Print on the line before it what that line works with, and run the check again: it shows what you print."

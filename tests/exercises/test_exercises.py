@@ -12,6 +12,7 @@ import pytest
 
 from labkit.settings import REPOSITORY, Settings
 from labkit.workshop.course.contents import LESSONS, Lesson, Start
+from labkit.workshop.checks.rules import BY_THE_FRAME, RULES
 from labkit.workshop.course.exercises import answered, notebook_text, source_of, stub
 from tests.exercises.bench import Benches
 from tests.support.labs import Labkit
@@ -22,18 +23,26 @@ NOT_SOLVED, SOLVED = "not solved", "solved"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One that is tried: of which lesson and exercise, what is wrong with it, its code, what it has to hear."""
+    """One that is tried: of which lesson and exercise, what is wrong with it or which other shape it has, its code,
+    what it has to hear, and what it must not."""
 
     lesson: Lesson
     exercise: str
     what: str
     code: str = ""
     words: str = ""
+    never: str = ""
+    is_right: bool = False
 
 
-def wrong_answers(lesson: Lesson) -> dict[str, list[tuple[str, str, str]]]:
-    """{exercise: [(what is wrong, code, what the verdict has to say)]}"""
+def wrong_answers(lesson: Lesson) -> dict[str, list[tuple[str, str, str, str]]]:
+    """{exercise: [(what is wrong, code, what the verdict has to say, what it must not say)]}"""
     return importlib.import_module(f"tests.exercises.wrong.lesson_{lesson.no}").WRONG
+
+
+def right_answers(lesson: Lesson) -> dict[str, list[tuple[str, str]]]:
+    """{exercise: [(its shape, code)]}: right ones that do not look like the solution."""
+    return importlib.import_module(f"tests.exercises.wrong.lesson_{lesson.no}").RIGHT
 
 
 def spoiling(lesson: Lesson) -> list[str]:
@@ -47,6 +56,8 @@ def answers(lesson: Lesson) -> Iterator[Answer]:
         yield Answer(lesson, exercise, NOT_SOLVED)
         for wrong in wrong_answers(lesson)[exercise]:
             yield Answer(lesson, exercise, *wrong)
+        for shape, code in right_answers(lesson)[exercise]:
+            yield Answer(lesson, exercise, shape, code, is_right=True)
         yield Answer(lesson, exercise, SOLVED)
 
 
@@ -62,7 +73,7 @@ def benches() -> Iterator[Benches]:
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.exercise}-{answer.what}")
 def test_an_answer(request: pytest.FixtureRequest, benches: Benches, answer: Answer) -> None:
-    """The stub is not solved, the solution passes, a wrong answer hears what is wrong, and a hint."""
+    """The stub is not solved, the solution and its other shapes pass, a wrong one hears what is wrong, and no more."""
     if answer.lesson.start > Start.NOTHING:
         request.getfixturevalue("lab")
     bench = benches.of(answer.lesson)
@@ -74,11 +85,15 @@ def test_an_answer(request: pytest.FixtureRequest, benches: Benches, answer: Ans
     elif answer.what == SOLVED:
         verdict = bench.verdict(answer.exercise, answered(source))
         assert verdict.passed, str(verdict)
+    elif answer.is_right:
+        verdict = bench.verdict(answer.exercise, answered(source, {answer.exercise: answer.code}))
+        assert verdict.passed, str(verdict)
     else:
         verdict = bench.verdict(answer.exercise, answered(source, {answer.exercise: answer.code}))
         assert not verdict.passed, "it passed"
-        assert re.search(answer.words, f"{verdict.reason} {verdict.hint}"), str(verdict)
-        assert verdict.hint
+        said = f"{verdict.reason} {verdict.hint}"
+        assert re.search(answer.words, said), str(verdict)
+        assert not re.search(answer.never, said), f"it must not say so: {verdict}"
     assert bool(bench.spoilt) == (answer.what in spoiling(answer.lesson)), bench.spoilt or "it spoils nothing"
     assert bench.kernels <= 1 + len(spoiling(answer.lesson)), "a lesson's answers share a kernel"
 
@@ -96,11 +111,25 @@ def test_a_check_waits_for_what_it_looks_for_and_never_for_a_time() -> None:
 
 
 @pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)
-def test_an_exercise_has_at_least_three_typical_wrong_answers(lesson: Lesson) -> None:
+def test_an_exercise_has_typical_wrong_answers_and_right_ones_in_other_shapes(lesson: Lesson) -> None:
     assert len(lesson.exercises) >= 2
-    wrong = wrong_answers(lesson)
-    assert set(wrong) == set(lesson.exercises)
-    assert min(map(len, wrong.values())) >= 3
+    wrong, right = wrong_answers(lesson), right_answers(lesson)
+    assert set(wrong) == set(right) == set(lesson.exercises)
+    assert min(map(len, wrong.values())) >= 8
+    assert min(map(len, right.values())) >= 3
+    for what, _, words, never in (answer for answers in wrong.values() for answer in answers):
+        assert words, what
+        assert never, what
+
+
+@pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)
+def test_an_exercise_says_how_its_check_meets_each_rule(lesson: Lesson) -> None:
+    meets = importlib.import_module(f"labkit.workshop.checks.lesson_{lesson.no}").MEETS
+    assert set(meets) == set(lesson.exercises)
+    for exercise, how in meets.items():
+        assert list(how) == [rule for rule in RULES if rule in how], f"{exercise}: in the order of RULES"
+        assert set(how) >= set(RULES) - set(BY_THE_FRAME), f"{exercise} does not say {set(RULES) - set(how)}"
+        assert all(len(words.split()) >= 3 for words in how.values()), exercise
 
 
 @pytest.mark.parametrize("lesson", WITH_EXERCISES, ids=lambda lesson: lesson.no)
