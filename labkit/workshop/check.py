@@ -11,40 +11,25 @@ from __future__ import annotations
 import html
 import importlib
 import sys
-import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
+from labkit.workshop.checks.guard import guarded, last_words
+from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet, raised, where
+from labkit.workshop.checks.world import put_back, require_unchanged, world
 from labkit.workshop.course import progress
 from labkit.workshop.course.contents import LESSONS, Start, lesson
-from labkit.workshop.explain import explained, is_of_a_cell
+from labkit.workshop.explain import explained
 
-__all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge", "raised", "where"]
+__all__ = ["VERDICT", "NotSolved", "NotYet", "Verdict", "check", "judge"]
 
 #: The media type under which a check cell's output carries its verdict.
 VERDICT = "application/vnd.labkit.verdict+json"
 
 #: A whole check, with what it runs on the cluster.
 _WITHIN_S = 240.0
-#: (answer, settings) -> a sentence about what was seen. Raises `NotYet` where it is not right.
-Judge = Callable[[Any, Settings], str]
-
-
-class NotSolved(LabkitError):
-    """The stub of an exercise raises this until somebody solves it."""
-
-    def __init__(self, exercise: str) -> None:
-        super().__init__(
-            f"Exercise {exercise} is not solved yet.",
-            f'Write your answer in place of the line raise NotSolved("{exercise}").',
-        )
-
-
-class NotYet(LabkitError):
-    """Why an answer is not right (`what`), and a hint (`todo`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +58,6 @@ def check(exercise: str, answer: Any = None) -> Verdict:
 
     There is a verdict whatever the answer does: where its process has to be ended, it is shown before.
     """
-    from labkit.workshop.checks.guard import last_words
-
     settings = load_settings()
 
     def show(reason: str, hint: str) -> None:
@@ -116,9 +99,6 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
 
 def _judged(exercise: str, answer: Any, settings: Settings) -> str:
     """What the exercise's judge says, which nobody waits for without an end; what else is there has not changed."""
-    from labkit.workshop.checks.guard import guarded
-    from labkit.workshop.checks.world import put_back, require_unchanged, world
-
     module = importlib.import_module(f"labkit.workshop.checks.lesson_{exercise[:2]}")
     judges: dict[str, Judge] = module.JUDGES
     before = world(settings) if lesson(exercise[:2]).start > Start.NOTHING else None
@@ -136,14 +116,3 @@ def _judged(exercise: str, answer: Any, settings: Settings) -> str:
 
 _PRINT = "Print on the line before it what that line works with, and run the check again: it shows what you print."
 _RETURNS = "Look at what your code returns: is there a return, and is it of the kind that is asked for?"
-
-
-def raised(error: BaseException) -> str:
-    """An error as a sentence has it: "KeyError: 'id', in line 4 of framed: …", with the line where it is known."""
-    return f"{type(error).__name__}: {error}".rstrip(".: ") + where(error)
-
-
-def where(error: BaseException) -> str:
-    """The last line of a cell that led to `error`: ", in line 4 of framed: return …"; "" where there is none."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_of_a_cell(frame.filename)]
-    return f", in line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}".rstrip(": ") if frames else ""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from labkit.settings import REPOSITORY, Settings
-from labkit.workshop.course.contents import LESSONS, Lesson, Start
 from labkit.workshop.checks.rules import BY_THE_FRAME, RULES
+from labkit.workshop.course.contents import LESSONS, Lesson, Start
 from labkit.workshop.course.exercises import answered, notebook_text, source_of, stub
 from tests.exercises.bench import Benches
 from tests.support.labs import Labkit

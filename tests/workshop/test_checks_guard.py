@@ -163,8 +163,8 @@ def test_what_is_raised_is_told_with_its_line_and_a_stub_stays_one(cell: Callabl
         called(3, (), "a case")
 
 
-def test_the_rules_stand_in_contributing_word_for_word() -> None:
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+def test_the_rules_stand_in_the_documents_word_for_word() -> None:
+    text = (REPOSITORY / "docs" / "add-a-lesson.md").read_text()
     for name, rule in RULES.items():
         assert f"- **{name}**: {rule}" in text
     for name, how in BY_THE_FRAME.items():

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.workshop.check import NotSolved, NotYet, raised
 from labkit.workshop.checks.guard import guarded
+from labkit.workshop.checks.outcome import NotSolved, NotYet, raised
 
 __all__ = ["WITHIN_S", "called", "shown"]
 

@@ -27,7 +27,7 @@ from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.waiting import NotInTime, wait_until
-from labkit.workshop.check import NotYet
+from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.lesson import tidy
 
 __all__ = ["Operator", "committed", "decoded", "on_cluster"]

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from labkit.system.waiting import patience
-from labkit.workshop.check import NotYet
+from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.explain import is_of_a_cell
 
 __all__ = ["MOST_PRINTED", "NOT_INTERRUPTED_S", "guarded", "last_words"]

@@ -9,8 +9,8 @@ from typing import Any
 from labkit.settings import Settings
 from labkit.streams.procstat.metrics import cpu_utilization
 from labkit.streams.procstat.snapshot import CPU_COLUMNS, CpuTimes, Snapshot, parse_stat
-from labkit.workshop.check import Judge, NotYet
 from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.outcome import Judge, NotYet
 
 __all__ = ["JUDGES", "judge_01a", "judge_01b"]
 

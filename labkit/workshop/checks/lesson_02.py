@@ -17,7 +17,7 @@ from labkit.kafka.offsets import committed_offsets
 from labkit.kafka.topics import MAX_MESSAGE_BYTES, Topic, admin_client, create_topics
 from labkit.settings import Settings, load_settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
-from labkit.workshop.check import NotYet
+from labkit.workshop.checks.outcome import NotYet
 
 __all__ = ["JUDGES", "judge_02a", "judge_02b"]
 

@@ -19,7 +19,7 @@ from labkit.kafka.avro import HEADER_BYTES
 from labkit.kafka.registry import Registry
 from labkit.settings import Settings, load_settings
 from labkit.system import own_http
-from labkit.workshop.check import NotSolved, NotYet, raised
+from labkit.workshop.checks.outcome import NotSolved, NotYet, raised
 
 __all__ = ["JUDGES", "judge_03a", "judge_03b"]
 

@@ -13,8 +13,8 @@ from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.sources.scenario import Scenario
 from labkit.sources.simulator import FleetSource
-from labkit.workshop.check import NotYet
 from labkit.workshop.checks.flink_trial import committed, on_cluster
+from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.lesson import begin, tidy
 from labkit.workshop.pictures.job_graph import boxes
 

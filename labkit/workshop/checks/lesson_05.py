@@ -9,8 +9,8 @@ from labkit.errors import LabkitError
 from labkit.settings import Settings
 from labkit.streams.procstat.metrics import LastGood, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
-from labkit.workshop.check import NotYet, raised
 from labkit.workshop.checks.flink_trial import Operator, decoded, on_cluster
+from labkit.workshop.checks.outcome import NotYet, raised
 from labkit.workshop.lesson import RECORDING, begin, snapshots
 
 __all__ = ["JUDGES"]

@@ -25,8 +25,8 @@ from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
 from labkit.system.waiting import NotInTime, patience, wait_until
-from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import shown
+from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet
 from labkit.workshop.explain import explained
 from labkit.workshop.lesson import tidy
 from labkit.workshop.pictures.timeline import checkpoint_times

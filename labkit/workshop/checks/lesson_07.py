@@ -12,8 +12,8 @@ import pandas as pd
 from labkit.settings import Settings
 from labkit.sources.recording import ReplaySource
 from labkit.streams.procstat.metrics import compare
-from labkit.workshop.check import Judge, NotYet
 from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.outcome import Judge, NotYet
 from labkit.workshop.lesson import RECORDING
 
 __all__ = ["JUDGES", "judge_07a", "judge_07b"]

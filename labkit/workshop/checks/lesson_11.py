@@ -15,9 +15,9 @@ import cloudpickle  # type: ignore[import-untyped]  # it ships none
 
 from labkit.settings import Settings
 from labkit.system.waiting import patience
-from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal import EVERY
+from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet
 
 __all__ = ["JUDGES", "judge_11a", "judge_11b"]
 

@@ -24,9 +24,9 @@ from labkit.kafka.topics import Topic, create_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
 from labkit.system.waiting import patience
-from labkit.workshop.check import Judge, NotSolved, NotYet
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal_relay import CALLS
+from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet
 
 __all__ = ["JUDGES", "judge_12a", "judge_12b"]
 

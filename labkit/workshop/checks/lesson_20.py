@@ -14,7 +14,7 @@ from labkit.kafka.topics import Topic, create_topics, topic_partitions
 from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.system.waiting import patience
-from labkit.workshop.check import NotYet
+from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.course.contents import Start
 from labkit.workshop.lesson import begin, tidy
 

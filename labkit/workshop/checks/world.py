@@ -24,7 +24,7 @@ from labkit.jobs.reset import delete_topics
 from labkit.kafka.topics import identity, topic_partitions
 from labkit.settings import Settings
 from labkit.system import own_http
-from labkit.workshop.check import NotYet
+from labkit.workshop.checks.outcome import NotYet
 
 __all__ = ["World", "changes", "put_back", "require_unchanged", "world"]
 
