@@ -229,3 +229,56 @@ def test_an_answer_that_ends_python_or_never_ends_is_a_verdict_and_what_was_said
     assert (first.passed, first.reason) == (True, "seen")
     assert (second.passed, second.reason) == (False, said)
     assert second.hint
+
+
+SHOW = "from IPython.display import publish_display_data\npublish_display_data({!r})"
+
+
+def in_sections(folder: Path, *sources: str) -> Path:
+    """A notebook with a cell of imports, and a section with two cells for each of 01a and 01b."""
+    cells = [nbformat.v4.new_code_cell("import math")]
+    for name, first, second in zip(("01a", "01b"), sources[::2], sources[1::2], strict=True):
+        cells += [nbformat.v4.new_markdown_cell(f"## {name} What it is called"), nbformat.v4.new_code_cell(first)]
+        cells.append(nbformat.v4.new_code_cell(second))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "one.ipynb")
+    return folder / "one.ipynb"
+
+
+@pytest.mark.parametrize(("defines", "ends", "said"), [
+    ("def helper(): return 2", "import os; os._exit(3)", "Python ended while it ran"),
+    ("import os; os._exit(3)", "pass", "Python ended while it ran"),
+    ("def helper(): return 2", "import time; time.sleep(600)", "a cell was still at work after 6 s"),
+    ("def helper(): return 2", "exit()", "its check cell is gone"),
+])  # fmt: skip
+def test_where_one_exercise_ends_python_the_next_is_judged_with_what_ran_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, defines: str, ends: str, said: str
+) -> None:
+    monkeypatch.setattr(headless, "_CELL_WITHIN_S", 6)
+    there = "helper() == 2" if "helper" in defines else "'helper' not in dir()"
+    passed = Verdict("01b", True, "judged")._repr_mimebundle_()
+    sources = (defines, ends, f"assert math.pi > 3 and {there}", SHOW.format(passed) + f"\nassert {there}")
+    first, second = judged(in_sections(tmp_path, *sources), lesson("01"))
+    assert (first.exercise, first.passed) == ("01a", False)
+    assert said in first.reason
+    assert (second.exercise, second.passed, second.reason) == ("01b", True, "judged")
+
+
+def test_one_exercise_is_judged_alone_and_the_other_ones_check_is_left_out(tmp_path: Path) -> None:
+    passed = Verdict("01b", True, "judged")._repr_mimebundle_()
+    check = 'check("01a", 1 / 0)'
+    notebook = in_sections(tmp_path, "helper = 2", check, "helper == 2", SHOW.format(passed))
+    (only,) = judged(notebook, lesson("01"), only=["01b"])
+    assert (only.exercise, only.reason) == ("01b", "judged")
+    first, _ = judged(notebook, lesson("01"))
+    assert "ZeroDivisionError" in first.reason or "NameError" in first.reason
+
+
+def test_verdicts_come_one_by_one(tmp_path: Path) -> None:
+    shown = [Verdict(name, True, "judged")._repr_mimebundle_() for name in ("01a", "01b")]
+    mark = tmp_path / "second"
+    sources = ("pass", SHOW.format(shown[0]), f"open({str(mark)!r}, 'w').close()", SHOW.format(shown[1]))
+    coming = judged(in_sections(tmp_path, *sources), lesson("01"))
+    assert next(coming).exercise == "01a"
+    assert not mark.exists()
+    assert next(coming).exercise == "01b"
+    assert mark.exists()
