@@ -17,7 +17,7 @@ from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
 from labkit.streams.names import PARQUET
 
-__all__ = ["note_rows", "require_own_rows"]
+__all__ = ["are_another_labs", "note_rows", "require_own_rows"]
 
 #: Hidden: who reads Parquet passes over it.
 _NOTE = ".made-from.json"
@@ -54,6 +54,12 @@ def note_rows(settings: Settings, origin: Origin) -> None:
             folder.mkdir(parents=True)
             folder.chmod(folder.parent.stat().st_mode & 0o777)  # as Flink would have made it for the others, too
         write_origin(folder / _NOTE, origin)
+
+
+def are_another_labs(settings: Settings, folder: Path) -> bool:
+    """Whether the rows in `folder` are noted as those of a lab whose state folder is another one, and is there."""
+    saved = read_origin(folder / _NOTE)
+    return saved is not None and Path(saved.lab) != settings.state_dir and Path(saved.lab).is_dir()
 
 
 def _is_there(settings: Settings, saved: Origin) -> bool:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from labkit.errors import BadInput
+from labkit.jobs.rows import are_another_labs
 from labkit.lab import services
 from labkit.parquet.compact import work_folder
 from labkit.settings import Settings
@@ -22,7 +23,7 @@ _BEFORE_A_START = {
 def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
     """The folders that `reset` removes, those that exist; with `work` the learner's too.
 
-    Raises `BadInput` for a folder that is no lab's.
+    Rows of another lab, which writes to the same output folder, stay where they are. Raises `BadInput` for a folder that is no lab's.
     """
     state = settings.state_dir
     if state.exists() and not _is_a_labs(state):
@@ -32,7 +33,8 @@ def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
     for stream in STREAMS:
         own_rows = settings.for_stream(stream).rows
         lessons = sorted(settings.output_dir.glob(f"{own_rows.path.name}_*"))
-        rows += [own_rows.path, work_folder(own_rows), *lessons]
+        rows += [folder for folder in (own_rows.path, *lessons) if not are_another_labs(settings, folder)]
+        rows.append(work_folder(own_rows))
     return [folder for folder in (state, *rows, settings.plots_dir, *own) if folder.exists()]
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from labkit.cli.main import app
 from labkit.errors import BadInput, LabkitError
 from labkit.lab import services
+from labkit.jobs.origin import Origin, write_origin
 from labkit.lab.reset import what_goes
 from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.support.labs import PORTS, Labkit, lab_environment, settings_of
@@ -244,6 +245,22 @@ def test_reset_removes_what_it_named_and_leaves_a_persons_own_files(
     assert labkit("reset", "--yes", **idle_lab).returncode == 0
     assert everything(used_lab) == {used_lab.output_dir, used_lab.output_dir / "a_persons_own.txt"}
     assert "nothing to remove" in labkit("reset", "--yes", **idle_lab).stdout
+
+
+def test_reset_leaves_the_rows_of_another_lab_in_a_shared_output_folder(
+    labkit: Labkit, idle_lab: dict[str, str], used_lab: Settings, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "their-state"
+    theirs.mkdir()
+    folder = used_lab.output_dir / f"{used_lab.parquet_dir.name}_nb05"
+    folder.mkdir(parents=True)
+    (folder / "part-0.parquet").write_bytes(b"rows")
+    write_origin(folder / ".made-from.json", Origin(str(theirs), "their-cluster", {}))
+    assert str(folder) not in labkit("reset", **idle_lab).stdout
+    assert labkit("reset", "--yes", **idle_lab).returncode == 0
+    assert (folder / "part-0.parquet").read_bytes() == b"rows"
+    theirs.rmdir()  # a lab that is gone has no rows any more
+    assert folder in what_goes(used_lab)
 
 
 def test_reset_after_a_start_that_failed_is_fine(labkit: Labkit, idle_lab: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab.account import measure
 from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
+from labkit.system import own_http
 from labkit.workshop.lesson import clear
 from tests.support.feeds import hosts
 from tests.support.labs import Labkit
@@ -28,6 +29,7 @@ from tests.support.waiting import wait_for
 SUFFIX = "_made_anew"
 HOSTS = [f"anew{number}" for number in range(8)]
 FEED = hosts(HOSTS, 30, seed=31)
+OTHER_FEED = hosts(HOSTS, 30, seed=32)
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +162,12 @@ def test_a_topic_made_anew_under_running_jobs_is_named_while_they_run(stopped: S
     submit(stopped, *JOBS)
     try:
         make_anew(stopped, stopped.snapshots_topic)
+        produce(stopped.flow, OTHER_FEED)  # as many again: the job's offsets are there, and mean other records
         named = f"topic {stopped.snapshots_topic} was deleted and made anew."
         wait_for(lambda: named in labkit("status", LABKIT_SUFFIX=SUFFIX).stdout)
-        assert named in labkit("ledger", LABKIT_SUFFIX=SUFFIX).stderr
+        ledger = labkit("ledger", LABKIT_SUFFIX=SUFFIX)
+        assert named in ledger.stderr
+        assert ledger.returncode == 1
     finally:
         for job in JOBS:
             stop_with_savepoint(stopped, job)
@@ -175,4 +180,13 @@ def test_state_from_before_there_were_notes_is_resumed(stopped: Settings) -> Non
     assert all(job.resumed_from is not None for job in submit(stopped, *JOBS))
     for job in JOBS:
         stop_with_savepoint(stopped, job)
-    assert measure(stopped).snapshots == 0
+    assert measure(stopped).snapshots == len(OTHER_FEED)
+
+
+def test_a_registry_that_has_lost_the_schemas_is_refused(stopped: Settings, labkit: Labkit) -> None:
+    saved = origin.read_origin(origin.state_note(stopped, ENRICHMENT))
+    assert saved is not None
+    subject = f"{stopped.registry_url}/subjects/{stopped.flow.subject}"
+    for words in ("", "?permanent=true"):
+        own_http.request("DELETE", f"{subject}{words}").raise_for_status()
+    assert f"the registry has lost schema id {next(iter(saved.schemas))}." in refused(labkit, stopped, ENRICHMENT)
