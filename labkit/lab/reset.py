@@ -23,7 +23,8 @@ _BEFORE_A_START = {
 def what_goes(settings: Settings, *, work: bool = False) -> list[Path]:
     """The folders that `reset` removes, those that exist; with `work` the learner's too.
 
-    Rows of another lab, which writes to the same output folder, stay where they are. Raises `BadInput` for a folder that is no lab's.
+    Rows of another lab, which writes to the same output folder, stay where they are. Raises `BadInput` for a folder
+    that is no lab's.
     """
     state = settings.state_dir
     if state.exists() and not _is_a_labs(state):

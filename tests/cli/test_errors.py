@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from labkit.cli.main import app
 from labkit.errors import BadInput, LabkitError
-from labkit.lab import services
 from labkit.jobs.origin import Origin, write_origin
+from labkit.lab import services
 from labkit.lab.reset import what_goes
 from labkit.settings import REPOSITORY, Settings, load_settings
 from tests.support.labs import PORTS, Labkit, lab_environment, settings_of
