@@ -18,8 +18,8 @@ from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course import progress
 from labkit.workshop.course.contents import LESSONS
+from labkit.workshop.course.markup import in_html
 from labkit.workshop.explain import explained, is_of_a_cell
-from labkit.workshop.markup import in_html
 
 __all__ = ["VERDICT", "Judge", "NotSolved", "NotYet", "Verdict", "check", "judge", "raised", "where"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labkit.workshop.check import Verdict
-from labkit.workshop.markup import in_html
+from labkit.workshop.course.markup import in_html
 
 
 @pytest.mark.parametrize(
