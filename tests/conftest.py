@@ -31,6 +31,9 @@ from tests.support.labs import Labkit, keep_ports, lab_environment, settings_of
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
+# As in a shell with an active .venv: messages name `labkit up` then, and not the path to it.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
 # A busy machine of two cores would fail on Hypothesis' deadline of 200 ms, not on the code.
 hypothesis.settings.register_profile("unit", deadline=None, database=None)
 hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=20_000)

@@ -65,14 +65,28 @@ def test_every_path_that_is_named_is_there(page: str) -> None:
     assert [path for path in sorted(found) if not is_there(path)] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "docs/benchmarks.md", "docs/when-not-flink.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
+    folder = (REPOSITORY / page).parent
     for link in LINK.findall((REPOSITORY / page).read_text()):
         path, _, heading = link.partition("#")
-        assert (REPOSITORY / path).exists(), link
+        assert (folder / path).exists(), link
         if heading:
-            titles = re.findall(r"^#+ (.+)$", (REPOSITORY / path).read_text(), re.M)
+            titles = re.findall(r"^#+ (.+)$", (folder / path).read_text(), re.M)
             assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, link
+
+
+def test_what_is_said_of_other_tools_has_only_figures_that_were_measured() -> None:
+    page = (REPOSITORY / "docs" / "when-not-flink.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    measured = (REPOSITORY / "docs" / "benchmarks.md").read_text().replace("| 1058 |", "| 1,058 |")
+    kinds = {kind: [row for row in rows if row[1] == kind] for kind in ("measured", "read")}
+    assert [len(found) for found in kinds.values()] == [6, 3]
+    for _, _, _, figures, _ in kinds["measured"]:
+        numbers = re.findall(r"\d[\d,.]*\d|\d", figures)
+        assert len(numbers) >= 4
+        assert [number for number in numbers if not re.search(rf"(?<![\d,.]){number}(?![\d,.])", measured)] == []
+    assert {figures for _, _, _, figures, _ in kinds["read"]} == {"none"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,3 +1,3 @@
 """Tables and plots of the rows."""
 
-__all__ = ["plots", "tables"]
+__all__ = ["paper", "plots", "tables"]

@@ -17,24 +17,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import MINUTELY, SECONDLY, AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
+from labkit.analysis.paper import on_paper
 from labkit.analysis.tables import TOTAL, coarsen, grid, one_host
 from labkit.errors import LabkitError
 from labkit.streams.procstat.stream import BANDS, PROCSTAT
 from labkit.streams.shape import Shape
 from labkit.streams.stream import Band, Panel, Stream
 
-__all__ = ["cpu_usage", "save", "stream_picture"]
+__all__ = ["BUSY", "cpu_usage", "save", "stream_picture"]
+
+#: 0, 25, 50, 75 and 100 % busy: pale, yellow, orange, red, nearly black. Each is darker than the one before, so that
+#: it is read in grey too; half is far from both ends also for colour-blind eyes and on a washed-out projector.
+BUSY = LinearSegmentedColormap.from_list("busy", ["#E4ECF4", "#F9D27B", "#E9832B", "#A32A32", "#2E0A30"])
 
 NO_DATA: dict[str, Any] = {"facecolor": "white", "edgecolor": "#AAAAAA", "hatch": "////", "linewidth": 0}
 TEXT_SIZE = 13
 MOST_CPU_LABELS = 16
 
 
+@on_paper
 def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
     """Rows of `read_metrics` -> a heat map of the CPUs above the stacked shares of the total line.
 
@@ -73,6 +80,7 @@ def cpu_usage(frame: pd.DataFrame, hostname: str | None = None) -> Figure:
     return figure
 
 
+@on_paper
 def stream_picture(frame: pd.DataFrame, stream: Stream, hostname: str | None = None) -> Figure:
     """Rows of `read_rows` -> the panels of the stream's `Plot`, one below the other, over the same time (UTC).
 
@@ -183,7 +191,7 @@ def _draw_heat(axes: Axes, cpus: pd.DataFrame) -> None:
     """A `grid` of the CPUs -> one row for each, the first on top, and a colour bar beside them."""
     count = cpus.shape[1]
     busy = cpus.to_numpy().T
-    mesh = axes.pcolormesh(_edges(cpus), np.arange(count + 1), busy, cmap="cividis", vmin=0, vmax=100)
+    mesh = axes.pcolormesh(_edges(cpus), np.arange(count + 1), busy, cmap=BUSY, vmin=0, vmax=100)
     axes.invert_yaxis()
     if count <= 2 * MOST_CPU_LABELS:
         for row in range(1, count):
@@ -242,7 +250,7 @@ def _titles(axes: Axes, name: str, what: str, over: pd.IntervalIndex, note: str)
 def save(figure: Figure, path: Path) -> Path:
     """Writes `figure` to `path` as PNG, 150 dots an inch; a reader sees the old file or the whole new one."""
     picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
+    figure.savefig(picture, format="png", dpi=150, facecolor=figure.get_facecolor(), transparent=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from labkit.cli.typed import Teller
 from labkit.errors import BadInput
 from labkit.settings import Settings, load_settings
 from labkit.streams.registry import STREAMS
@@ -41,9 +41,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The streaming lab: /proc/stat through Kafka, Avro, Flink and Parquet into plots.",
 )
+
+
+def _commands() -> list[str]:
+    return [one.name for one in app.registered_commands if one.name]
+
+
 # Where nobody watches, lines may be long: a table is not squeezed into 80 columns for a file.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+out = Teller(_commands, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+err = Teller(_commands, highlight=False, soft_wrap=True, stderr=True)
 
 Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.")]
 Interval = Annotated[float | None, typer.Option("--interval", help="Seconds between two snapshots.")]

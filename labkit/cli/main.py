@@ -12,6 +12,7 @@ import typer
 
 from labkit.cli import data, jobs, lab, ledger, workshop
 from labkit.cli.app import app, err
+from labkit.cli.typed import AS_TYPED, way
 from labkit.errors import LabkitError
 from labkit.flink.gateway import close_client
 from labkit.settings import Settings, load_settings
@@ -68,7 +69,7 @@ def _forward(words: list[str]) -> None:
         from labkit.lab.containers import compose
 
         if compose.is_up(load_settings()):
-            compose.run(words)
+            compose.run(words, **{AS_TYPED: way()})
 
 
 def _needed_mib(settings: Settings) -> dict[Path, int]:

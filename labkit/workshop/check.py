@@ -8,7 +8,6 @@ The cell in the notebook and `labkit check 01` come to the same verdict, because
 
 from __future__ import annotations
 
-import html
 import importlib
 import sys
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet, raised, whe
 from labkit.workshop.checks.world import put_back, require_unchanged, world
 from labkit.workshop.course import progress
 from labkit.workshop.course.contents import LESSONS, Start, lesson
+from labkit.workshop.course.markup import in_html
 from labkit.workshop.explain import explained
 
 __all__ = ["VERDICT", "NotSolved", "NotYet", "Verdict", "check", "judge"]
@@ -47,9 +47,9 @@ class Verdict:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         colour, mark = ("#009E73", "✓") if self.passed else ("#D55E00", "✗")
-        hint = f"<br><b>Hint:</b> {html.escape(self.hint)}" if self.hint else ""
+        hint = f"<br><b>Hint:</b> {in_html(self.hint)}" if self.hint else ""
         box = f"border-left: 6px solid {colour}; padding: 0.4em 0.8em; font-size: 110%"
-        text = f"<b>{mark} {self.exercise}</b> &ensp;{html.escape(self.reason)}{hint}"
+        text = f"<b>{mark} {self.exercise}</b> &ensp;{in_html(self.reason)}{hint}"
         return {"text/plain": str(self), "text/html": f'<div style="{box}">{text}</div>', VERDICT: asdict(self)}
 
 

@@ -1,4 +1,4 @@
-"""What the picture of counters and rates holds: ticks since the first snapshot, shares, gaps, at most four CPUs."""
+"""What the two pictures of a series hold: ticks as they are, ticks since the first, shares, gaps, at most four CPUs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.errors import LabkitError
 from labkit.settings import REPOSITORY
 from labkit.sources.recording import ReplaySource
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
-from labkit.workshop.pictures.burn import counters_and_rates
+from labkit.workshop.pictures.burn import counters_and_rates, raw_counters
 
 
 def series(busy: dict[str, list[int]]) -> list[Snapshot]:
@@ -84,6 +84,28 @@ def test_the_recording_is_drawn_and_its_text_is_inside_the_picture() -> None:
             assert box.y0 >= 0
             assert box.x1 <= figure.bbox.x1
             assert box.y1 <= figure.bbox.y1
+
+
+def test_raw_counters_begin_at_nought_and_say_how_little_of_them_is_new() -> None:
+    (axes,) = (figure := raw_counters({"cpu0": [900, 900, 1000], "cpu1": [0, 0, 0]}, "user")).axes
+    assert [list(line.get_ydata()) for line in axes.get_lines()] == [[900, 900, 1000], [0, 0, 0]]
+    assert axes.get_ylim()[0] == 0
+    said = texts(figure)
+    assert "cpu0: 900 at first, 1,000 at last; 10.0 % is new" in said
+    assert "cpu1: 0 at first, 0 at last; nothing is new" in said
+    assert "user (ticks)" in said
+
+
+def test_of_many_raw_counters_the_four_that_rose_most_are_drawn_and_the_picture_says_so() -> None:
+    figure = raw_counters({f"cpu{number}": [1000 - number, 1000 + number] for number in range(12)}, "system")
+    assert [line.get_label().split(":")[0] for line in figure.axes[0].get_lines()] == ["cpu8", "cpu9", "cpu10", "cpu11"]
+    assert "4 of 12 CPUs, those that rose most" in texts(figure)
+
+
+@pytest.mark.parametrize("ticks", [{}, {"cpu0": [5]}])
+def test_one_raw_reading_is_a_clear_error(ticks: dict[str, list[int]]) -> None:
+    with pytest.raises(LabkitError, match="Two readings"):
+        raw_counters(ticks, "user")
 
 
 def test_one_snapshot_is_a_clear_error() -> None:

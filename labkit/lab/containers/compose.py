@@ -32,8 +32,9 @@ def is_up(settings: Settings) -> bool:
     return bool(asked.stdout.strip())
 
 
-def run(words: list[str]) -> NoReturn:
-    """Become `labkit` with these words in JupyterLab's container."""
+def run(words: list[str], **environment: str) -> NoReturn:
+    """Become `labkit` with these words in JupyterLab's container, with these variables."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    command = [*_COMPOSE, "exec", *([] if terminal else ["-T"]), "jupyterlab", "labkit", *words]
+    given = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
+    command = [*_COMPOSE, "exec", *([] if terminal else ["-T"]), *given, "jupyterlab", "labkit", *words]
     os.execvp(command[0], command)

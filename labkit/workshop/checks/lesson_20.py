@@ -37,7 +37,7 @@ class _Host:
     hint: str = ""
 
 
-_NEWER = "Newer means: `timestamp` > earlier.`timestamp`."
+_NEWER = "Newer means (`timestamp` > earlier.`timestamp`)."
 _HOSTS = {
     "steady": _Host(
         "a host that works on",

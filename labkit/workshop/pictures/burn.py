@@ -1,20 +1,22 @@
-"""A series of snapshots as a picture: counters that rise, and below them how steeply, which is the rate.
+"""A series of readings as two pictures: the counters as they are, and how steeply they rise, which is the rate.
 
+raw_counters({"cpu0": [472_239, 472_240, …], "cpu1": …}, "user")
 counters_and_rates(list(ReplaySource(RECORDING)))
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 from labkit.streams.procstat.metrics import LastGood, compare
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 
-__all__ = ["counters_and_rates"]
+__all__ = ["counters_and_rates", "raw_counters"]
 
 TEXT_SIZE = 13
 MOST_CPUS = 4
@@ -26,6 +28,43 @@ LOOKS = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"
 BUSY = ("user", "nice", "system", "iowait", "irq", "softirq", "steal")
 
 
+@on_paper
+def raw_counters(ticks: Mapping[str, Sequence[int]], column: str) -> Figure:
+    """{CPU: its counter at each reading} -> a line for each, from 0 up; `column` is what the kernel calls the counter.
+
+    Grey is what had been counted before the first reading, which is most of it; the legend says how much was not. Of
+    more than four CPUs those that rose most are drawn. Raises LabkitError where there are not two readings.
+    """
+    if not ticks or min(map(len, ticks.values())) < 2:
+        raise LabkitError("Two readings are needed to see a counter rise.", "Give raw_counters two of each CPU.")
+    by_rise = sorted(ticks, key=lambda name: ticks[name][-1] - ticks[name][0], reverse=True)[:MOST_CPUS]
+    shown = {name: counts for name, counts in ticks.items() if name in by_rise}
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for (name, counts), (colour, line) in zip(shown.items(), LOOKS, strict=False):
+        risen = counts[-1] - counts[0]
+        share = f"{100 * risen / counts[-1]:.1f} %" if counts[-1] else "nothing"
+        label = f"{name}: {counts[0]:,} at first, {counts[-1]:,} at last; {share} is new"
+        axes.plot(counts, line, color=colour, linewidth=2.5, label=label)
+    before = min(counts[0] for counts in shown.values())
+    readings = max(map(len, shown.values()))
+    axes.axhspan(0, before, color="#EDEDED", zorder=0)
+    axes.text(0.5, before / 2, "counted before the first reading", transform=axes.get_yaxis_transform(),
+              size=TEXT_SIZE + 1, ha="center", va="center", color="#444444")  # fmt: skip
+    axes.set_xlim(0, readings - 1)
+    axes.set_ylim(0, 1.08 * max(1, *(max(counts) for counts in shown.values())))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel("reading", size=TEXT_SIZE)
+    axes.set_ylabel(f"{column} (ticks)", size=TEXT_SIZE)
+    axes.tick_params(labelsize=TEXT_SIZE)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(fontsize=TEXT_SIZE, loc="outside lower left", frameon=False, handlelength=3.5)
+    some = "" if len(shown) == len(ticks) else f"; {len(shown)} of {len(ticks)} CPUs, those that rose most"
+    _title(axes, f"{column}, as the kernel counts it since it booted{some}")
+    return figure
+
+
+@on_paper
 def counters_and_rates(snapshots: Sequence[Snapshot]) -> Figure:
     """The snapshots of one host, oldest first -> a picture on one time axis (seconds since the first).
 

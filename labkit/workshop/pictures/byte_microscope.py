@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from labkit.analysis.paper import on_paper
 from labkit.kafka.avro import HEADER_BYTES, MAGIC
 
 __all__ = ["Piece", "byte_microscope", "meaning", "pieces", "zigzag"]
@@ -248,6 +249,7 @@ _LONGEST_MEANING = 84
 _LONGEST_BROKEN = _ROW_BYTES
 
 
+@on_paper
 def byte_microscope(value: bytes, schema: Any, fields: int = 14) -> Figure:
     """A framed value -> a picture of its first `fields` pieces: each byte in the colour of its piece, and a table.
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 from labkit.ledger.report import TableReport
 
@@ -20,6 +21,7 @@ BARS = (("missing", "missing", "#D55E00", "//"), ("duplicates", "twice", "#0072B
 _WIDTH = 0.36
 
 
+@on_paper
 def deliveries(balances: Mapping[str, TableReport]) -> Figure:
     """{promise: its balance} -> two bars for each, with their numbers on them. A balance of nought is a 0, not a gap.
 
@@ -34,7 +36,7 @@ def deliveries(balances: Mapping[str, TableReport]) -> Figure:
         places = [place + (side - 0.5) * _WIDTH for place in range(len(heights))]
         drawn = axes.bar(places, heights, _WIDTH, color=colour, hatch=hatch, edgecolor="white", label=what)
         axes.bar_label(drawn, [f"{height}" for height in heights], size=TEXT_SIZE + 2, weight="bold", padding=3)
-    axes.set_xticks(range(len(balances)), [f"{name}\n{balance.found} found, {balance.expected} expected"
+    axes.set_xticks(range(len(balances)), [f"{name}\n{balance.found:,} found, {balance.expected:,} expected"
                                            for name, balance in balances.items()])  # fmt: skip
     axes.set_ylabel("results", size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE)

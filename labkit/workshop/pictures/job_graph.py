@@ -24,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from labkit.analysis.paper import on_paper
 from labkit.flink.rest import FlinkRest
 
 __all__ = ["Arrow", "Box", "boxes", "draw", "job_graph"]
@@ -94,6 +95,7 @@ class Arrow:
     shipped: str
 
 
+@on_paper
 def job_graph(rest: FlinkRest, job_id: str) -> Figure:
     """Ask Flink about a job, and draw it. Raises `LabkitError` where Flink or the job is not there."""
     for wait_s in _ASK_AGAIN_S:
@@ -125,6 +127,7 @@ def boxes(job: dict[str, Any]) -> tuple[list[Box], list[Arrow]]:
     return sorted(found, key=lambda box: box.column), arrows
 
 
+@on_paper
 def draw(job: dict[str, Any]) -> Figure:
     """Flink's answer about a job -> its picture, from left to right: a box a vertex, an arrow an exchange.
 

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest, Job
 from labkit.kafka.consumer import read_topic
@@ -51,6 +52,7 @@ class Pipeline:
     dead_letters: int | None = None
 
 
+@on_paper
 def pipeline_picture(settings: Settings) -> Figure:
     """The pipeline of `settings` (a lesson's own, or the main one) as it is now.
 
@@ -132,6 +134,7 @@ _ABSENT = {"facecolor": "white", "edgecolor": "#999999", "linestyle": (0, (4, 3)
 _LAG = "#A84300"
 
 
+@on_paper
 def drawn(now: Pipeline, suffix: str = "") -> Figure:
     """Plain numbers -> the picture. What is None is an empty dashed box that says so; `suffix` is in the title."""
     figure = Figure(figsize=(17.7, 5.3))
@@ -186,7 +189,7 @@ def _box(axes: Axes, place: str, name: str, look: dict[str, Any], number: str, t
     axes.add_patch(FancyBboxPatch((left, bottom), width, height, **shape))
     middle, top = left + width / 2, bottom + height
     grey = "#666666" if look is _ABSENT else "black"
-    axes.text(middle, top - 0.1, name, ha="center", va="top", size=14.5, weight="bold", linespacing=1.15, color=grey)
+    axes.text(middle, top - 0.14, name, ha="center", va="top", size=14.5, weight="bold", linespacing=1.15, color=grey)
     axes.text(middle, bottom + 0.7, number, ha="center", va="center", size=21, weight="bold")
     axes.text(middle, bottom + (0.3 if number else 0.5), text, ha="center", va="center", size=14, color=grey)
 

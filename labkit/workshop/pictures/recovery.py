@@ -23,6 +23,7 @@ from itertools import pairwise
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 
 __all__ = ["Event", "Recovery", "recovery", "went_back"]
@@ -67,6 +68,7 @@ def _taken_back(made: Sequence[Event], killed: float) -> list[Event]:
     return [(moment, key) for moment, key in made if key in last and moment < last[key]]
 
 
+@on_paper
 def recovery(sent: Sequence[Event], made: Sequence[Event], checkpoints: Sequence[float], killed: float) -> Figure:
     """Snapshots sent and results written around the moment `killed` -> a picture; the y-axis counts the snapshots.
 

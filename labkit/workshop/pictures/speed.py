@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from matplotlib.figure import Figure
 
+from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 from labkit.kafka.topic_ends import Ends
 from labkit.settings import Settings
@@ -102,6 +103,7 @@ def _reached(moments: Sequence[Moment], counts: Sequence[int], level: float) -> 
     return begin + (end - begin) * (level - counts[after - 1]) / (counts[after] - counts[after - 1])
 
 
+@on_paper
 def speeds(runs: Mapping[str, Sequence[Moment]]) -> Figure:
     """{name: its moments} -> a line each, with its steady speed at its end. Raises `LabkitError` as `steady` does."""
     if not runs:

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from labkit.analysis.paper import on_paper
+
 __all__ = ["pipeline_status"]
 
 #: Where the services stand, and what is around them: left, bottom, width and height in inches.
@@ -37,6 +39,7 @@ FLOWS = [
 ]
 
 
+@on_paper
 def pipeline_status(services: Sequence[Any]) -> Figure:
     """The lab's services -> a picture of the pipeline with the state of each in its box.
 
@@ -84,5 +87,5 @@ def _box(axes: Axes, place: tuple[float, ...], name: str, text: str, **look: Any
     shape = {"boxstyle": "round,pad=0,rounding_size=0.08"} | look
     axes.add_patch(FancyBboxPatch((left, bottom), width, height, **shape))
     middle, top = left + width / 2, bottom + height
-    axes.text(middle, top - 0.1, name, ha="center", va="top", size=15, weight="bold")
-    axes.text(middle, top - 0.46, text, ha="center", va="top", size=12.5, linespacing=1.3)
+    axes.text(middle, top - 0.14, name, ha="center", va="top", size=15, weight="bold")
+    axes.text(middle, top - 0.5, text, ha="center", va="top", size=12.5, linespacing=1.3)

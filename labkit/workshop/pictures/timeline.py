@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 from labkit.parquet.read import parquet_files
 from labkit.settings import Settings
@@ -56,6 +57,7 @@ LANES = (
 _CHECKPOINTS, _FILES = 2, 3
 
 
+@on_paper
 def timeline(
     snapshots: Sequence[float], metrics: Sequence[float], checkpoints: Sequence[float], files: Sequence[float]
 ) -> Figure:
