@@ -17,7 +17,7 @@ from typing import Any
 
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
-from labkit.workshop.course import progress
+from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import LESSONS
 from labkit.workshop.explain import explained, is_of_a_cell
 
@@ -36,7 +36,7 @@ class NotSolved(LabkitError):
     def __init__(self, exercise: str) -> None:
         super().__init__(
             f"Exercise {exercise} is not solved yet.",
-            f'Write your answer in place of the line raise NotSolved("{exercise}").',
+            f'Write your answer in place of the line raise NotSolved("{exercise}"). Where to begin: hint("{exercise}")',
         )
 
 
@@ -69,7 +69,9 @@ def check(exercise: str, answer: Any = None) -> Verdict:
     """Judge `answer` (what it is depends on the exercise), write the verdict into the progress, and return it."""
     settings = load_settings()
     verdict = judge(exercise, answer, settings)
-    progress.note(settings, exercise, passed=verdict.passed)
+    unjudged = verdict.reason.startswith((NotSolved(exercise).what, _UNCHECKED))
+    progress.note(settings, exercise, passed=verdict.passed, tried=not unjudged)
+    index.refresh(settings)
     return verdict
 
 
@@ -86,7 +88,7 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
     except NotYet as error:
         return Verdict(exercise, False, error.what, error.todo)
     except LabkitError as error:  # a service that is away: not the answer's fault
-        return Verdict(exercise, False, f"It could not be checked. {error.what}", error.todo)
+        return Verdict(exercise, False, f"{_UNCHECKED} {error.what}", error.todo)
     except Exception as error:
         told = explained(error) if type(error).__module__.startswith(("py4j.", "pyflink.")) else None
         if told is not None:
@@ -96,6 +98,7 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
         return Verdict(exercise, False, f"With what your code gave, the check came to {raised(error)}.", _RETURNS)
 
 
+_UNCHECKED = "It could not be checked."
 _PRINT = "Print on the line before it what that line works with, and run the check again: it shows what you print."
 _RETURNS = "Look at what your code returns: is there a return, and is it of the kind that is asked for?"
 

@@ -21,6 +21,7 @@ from labkit.settings import load_settings
 from labkit.system import own_http
 from labkit.system.waiting import patience
 from labkit.workshop.check import VERDICT, Verdict
+from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import Lesson
 
 __all__ = ["ENDED", "execute", "judged", "verdicts"]
@@ -93,6 +94,11 @@ def judged(notebook: Path, lesson: Lesson) -> Sequence[Verdict]:
     except CellTimeoutError:
         unchecked = f"It was not checked: a cell was still at work after {_CELL_WITHIN_S} s.", _ENDLESS
     said = verdicts(done)
+    unsaid = [name for name in lesson.exercises if name not in said]
+    if unchecked and unsaid:  # no check came to its end, but an answer there was
+        settings = load_settings()
+        progress.note(settings, unsaid[0], passed=False)
+        index.refresh(settings)
     return [
         said.get(name) or Verdict(name, False, *(unchecked or (f"It was not checked{_why(done)}.",)))
         for name in lesson.exercises
