@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import platform
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,17 @@ In these notebooks you build that pipeline piece by piece, break it, and mend it
 - The table below shows how far you are, as often as you come back to it. A tick stays until `labkit restore`."""
 
 _CELL = "from labkit.workshop.course.index import overview\n\noverview()"
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+#: As the kernel will say it. Where it is missing, JupyterLab adds it, and the index counts as changed from the start.
+_LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+    "version": platform.python_version(),
+}
 _MARKS = {State.OPEN: "–", State.TRIED: "…", State.HELPED: "✓", State.SOLVED: "✓"}
 
 
@@ -111,7 +123,7 @@ def write(settings: Settings) -> Path:
     cell = new_code_cell(_CELL, id="lessons", execution_count=1, outputs=[_table(settings, 1)])
     notebook = new_notebook(
         cells=[new_markdown_cell(_INTRODUCTION, id="introduction"), cell],
-        metadata={"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}},
+        metadata={"kernelspec": _KERNEL, "language_info": _LANGUAGE},
     )
     return _put(settings, notebook)
 

@@ -10,14 +10,25 @@
     return Boolean(widget && widget.context && /(^|\/)index\.ipynb$/.test(widget.context.path));
   }
 
-  // What the learner has changed and not saved is never thrown away.
+  function written(notebook) {
+    return JSON.stringify(notebook.cells.map((cell) => [cell.cell_type, cell.source]));
+  }
+
+  // What the learner has written and not saved is never thrown away; an output is.
   async function takeFromDisk(app, context) {
     await context.ready;
-    const there = await app.serviceManager.contents.get(context.path, { content: false });
-    const known = context.contentsModel;
-    if (!context.isDisposed && !context.model.dirty && known && there.last_modified !== known.last_modified) {
-      await context.revert();
+    const contents = app.serviceManager.contents;
+    const there = await contents.get(context.path, { content: false });
+    if (context.isDisposed || !context.contentsModel || there.last_modified === context.contentsModel.last_modified) {
+      return;
     }
+    if (context.model.dirty) {
+      const disk = await contents.get(context.path, { type: "notebook", format: "json", content: true });
+      if (context.isDisposed || written(disk.content) !== written(context.model.toJSON())) {
+        return;
+      }
+    }
+    await context.revert();
   }
 
   function look(app, widget) {
