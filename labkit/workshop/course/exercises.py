@@ -28,9 +28,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jupytext
-import nbformat
-
 from labkit.errors import BadInput, LabkitError
 from labkit.workshop.course.contents import EXERCISES, LESSONS, Lesson, lesson_of
 
@@ -90,6 +87,9 @@ def answered(source: str, answers: Mapping[str, str] | None = None) -> str:
 
 def notebook_text(source: str) -> str:
     """A percent script -> the notebook's JSON, the same text for the same source."""
+    import jupytext  # these take longer than all else here, and a hint needs none of them
+    import nbformat
+
     notebook = jupytext.reads(source, fmt="py:percent")
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

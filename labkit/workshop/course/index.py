@@ -7,6 +7,7 @@ into the file (`refresh`), and JupyterLab takes it from there when its tab is sh
 from __future__ import annotations
 
 import html
+import json
 import os
 import platform
 from collections.abc import Callable, Iterable
@@ -14,10 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-
-from labkit.lab.services import log_files, services_of
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course.contents import LESSONS, Lesson
 from labkit.workshop.course.progress import State, states
@@ -77,6 +74,8 @@ class Overview:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from labkit.lab.services import log_files, services_of  # takes long, and every check imports this module
+
         rows = [_row("th", (heading for heading, _ in self._columns))]
         rows += [_row("td", (shown(lesson) for _, shown in self._columns)) for lesson in LESSONS]
         pages = [_link(self._settings.flink_page, "Flink"), _link(self._settings.registry_page, "registry")]
@@ -120,12 +119,12 @@ def index_file(settings: Settings) -> Path:
 
 def write(settings: Settings) -> Path:
     """Make the index anew, its table already in it."""
-    cell = new_code_cell(_CELL, id="lessons", execution_count=1, outputs=[_table(settings, 1)])
-    notebook = new_notebook(
-        cells=[new_markdown_cell(_INTRODUCTION, id="introduction"), cell],
-        metadata={"kernelspec": _KERNEL, "language_info": _LANGUAGE},
-    )
-    return _put(settings, notebook)
+    lines = _INTRODUCTION.splitlines(keepends=True)
+    introduction = {"cell_type": "markdown", "id": "introduction", "metadata": {}, "source": lines}
+    table = {"cell_type": "code", "id": "lessons", "metadata": {}, "source": _CELL.splitlines(keepends=True)}
+    cells = [introduction, {**table, "execution_count": 1, "outputs": [_table(settings, 1)]}]
+    metadata = {"kernelspec": _KERNEL, "language_info": _LANGUAGE}
+    return _put(settings, {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
 def refresh(settings: Settings) -> None:
@@ -134,25 +133,28 @@ def refresh(settings: Settings) -> None:
     Does nothing where there is no index, where it cannot be read or written, or where the learner has changed its cell.
     """
     with suppress(Exception):  # a check has its verdict, whatever is wrong with the index
-        notebook = nbformat.read(index_file(settings), as_version=4)
-        ours = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source == _CELL]
-        if not ours:
-            return
+        notebook = json.loads(index_file(settings).read_text())
+        ours = [cell for cell in notebook["cells"] if "".join(cell["source"]) == _CELL and "outputs" in cell]
         for cell in ours:
-            cell.outputs = [_table(settings, cell.execution_count)]
-        _put(settings, notebook)
+            cell["outputs"] = [_table(settings, cell["execution_count"])]
+        if ours:
+            _put(settings, notebook)
 
 
-def _table(settings: Settings, execution_count: int | None) -> Any:
+def _table(settings: Settings, execution_count: int | None) -> dict[str, Any]:
     shown = Overview(settings)
-    data = {"text/plain": str(shown), "text/html": shown._repr_html_()}
-    return new_output("execute_result", data, execution_count=execution_count)
+    data = {
+        "text/plain": str(shown).splitlines(keepends=True),
+        "text/html": shown._repr_html_().splitlines(keepends=True),
+    }
+    return {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": execution_count}
 
 
-def _put(settings: Settings, notebook: nbformat.NotebookNode) -> Path:
+def _put(settings: Settings, notebook: dict[str, Any]) -> Path:
+    """Write the notebook as JupyterLab would."""
     file = index_file(settings)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".index.{os.getpid()}.part")
-    nbformat.write(notebook, part)
+    part.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     part.replace(file)
     return file
