@@ -2,12 +2,14 @@
 # # Exercises 01: Counters, not rates
 #
 # Two exercises, 20 to 30 minutes. Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise
-# checks it, and says what is not right yet. It tries your function with machines that you have not seen.
+# checks it, and says what is not right yet. It tries your function with machines that you have not seen. Where you are
+# stuck, `hint("01a")` in a cell of your own gives a hint, and the next time a clearer one.
 
 # %%
 from labkit.sources.recording import read_recording
 from labkit.streams.procstat.snapshot import CPU_COLUMNS, parse_stat
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 from labkit.workshop.lesson import RECORDING
 
 readings = list(read_recording(RECORDING))
@@ -53,6 +55,20 @@ def cpu_times(text):
 # %%
 check("01a", cpu_times)
 
+# %% [markdown] tags=["hints"]
+# Hints 01a
+#
+# 1. Notebook 01, "One reading": `parse` there splits each line into its name and its numbers. Two things are new
+#    here: not every line is that of a CPU, and a kernel may write fewer columns than ten, or more.
+# 2. Go through `text.splitlines()`. Pass over every line whose name does not begin with `cpu`; an empty line has no
+#    name at all. Make whole numbers of the words after the name, bring them to exactly ten, and put them beside the
+#    names in `CPU_COLUMNS`.
+# 3. Ten numbers, whatever the kernel wrote: take `words[:10]`, and put as many zeros behind them as are missing, `[0]
+#    * (10 - len(numbers))`. Then `dict(zip(CPU_COLUMNS, numbers))` is what belongs to the CPU's name.
+#
+# Other answers: `itertools.zip_longest` with `fillvalue=0` fills up too, once the numbers are cut to ten. A regular
+# expression finds the lines as well; one with ten groups for the numbers does not fit a kernel with four columns.
+
 # %% [markdown]
 # ## 01b The CPU that works most
 #
@@ -97,3 +113,18 @@ def busiest(before, after):
 
 # %%
 check("01b", busiest)
+
+# %% [markdown] tags=["hints"]
+# Hints 01b
+#
+# 1. Notebook 01, "Two readings", and the parts after it up to "Break it: a CPU that is gone": `shares` there has all
+#    the rules for one CPU. Here there are several, and waiting is no work.
+# 2. Put the lines of `before` into a dict by their `id`. For each line of `after` but `cpu`: is there an earlier
+#    line, and has the CPU not started over? Then subtract the first eight columns, where a step back counts as 0. Its
+#    work is the sum of them without idle and iowait; divide by the whole sum. Keep the largest share.
+# 3. A line is a tuple that begins with the id, so the eight columns are `line[1:9]`. Of their differences, idle is
+#    `ticks[3]` and iowait `ticks[4]`. Three kinds of CPU are passed over: without an earlier line, with `old.idle -
+#    line.idle >= 300`, with `sum(ticks) == 0`. Where none is left, the answer is None.
+#
+# Other answers: A list of (id, share) and `max` with `default=None` is as good as a loop that keeps the best.
+# labkit's `cpu_utilization` has these rules for one line: its `total_busy_pct` less its `iowait_pct` is the work.

@@ -3,7 +3,8 @@
 #
 # Two exercises to notebook 02, 30 to 40 minutes. Write your answer in place of the line with `NotSolved`; the check
 # cell says whether it does what it should, and why not. Ask it as often as you like. The first cell makes topics and
-# groups that end in `_ex02`; nothing else is touched.
+# groups that end in `_ex02`; nothing else is touched. Where you are stuck, `hint("02a")` in a cell of your own gives a
+# hint, and the next time a clearer one.
 
 # %%
 import json
@@ -14,6 +15,7 @@ from confluent_kafka import Consumer, Producer
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.topics import Topic, create_topics
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 from labkit.workshop.lesson import begin, snapshots
 
 settings = begin("02", suffix="_ex02")
@@ -86,6 +88,22 @@ except NotSolved as error:
 # %%
 check("02a", send_all)
 
+# %% [markdown] tags=["hints"]
+# Hints 02a
+#
+# 1. Notebook 02, "Keys": the producer there has the settings that you need, and its loop sends such records. "One
+#    record" says when a record is safe: when its delivery report has no error.
+# 2. Make one producer, with the partitioner of Java's clients. For each reading call `produce` with value, key,
+#    timestamp and a function as `on_delivery`, then `poll(0)`, so that reports come in meanwhile. That function
+#    counts the reports that have no error. Before you return, wait until everything is answered.
+# 3. `on_delivery` is called with `(error, message)`: count where `error is None`, and let nothing be raised for the
+#    others. The partitioner is `"murmur2_random"`. `producer.flush()` waits until all are answered; only then is the
+#    number complete.
+#
+# Other answers: A number with `nonlocal` does as well as a list. `flush` after each record is right too, but waits
+# for the broker every time. With more than 100,000 readings `produce` may raise `BufferError`, because the client's
+# memory is full: then `poll`, and try that record again.
+
 # %% [markdown]
 # ## 02b Skip nothing
 #
@@ -131,3 +149,19 @@ def handle_all(bootstrap, topic, group, count, handle):
 
 # %%
 check("02b", handle_all)
+
+# %% [markdown] tags=["hints"]
+# Hints 02b
+#
+# 1. Notebook 02, "Read it back": reading changes nothing, committing does. Which order never skips a record: commit
+#    first, then work; or work first, then commit?
+# 2. Make a consumer of the group that begins at the start and commits nothing by itself. In a loop: poll, call
+#    `handle`, then commit this one record and wait for the answer. Stop after `count` records, or when `poll(5)`
+#    gives None. However the loop ends, close the consumer; the error of `handle` goes its way.
+# 3. The settings are those of `member` in the notebook; `"enable.auto.commit": False` is the one that matters. In the
+#    loop `handle(record)` comes first, and `consumer.commit(record, asynchronous=False)` right behind it. Around the
+#    loop stand `try:` and `finally: consumer.close()`, with no `except`.
+#
+# Other answers: You may also commit once, in the `finally`, the place after the last handled record of each
+# partition. That is much faster; but after a SIGKILL, which runs no `finally`, all the records of that call come
+# again.

@@ -3,7 +3,8 @@
 #
 # Two exercises to notebook 03, 20 to 30 minutes. Write your answer in place of the line with `NotSolved`; the check
 # cell says whether it does what it should, and why not. Ask it as often as you like. What the second one registers has
-# subjects that end in `_ex03-value`.
+# subjects that end in `_ex03-value`. Where you are stuck, `hint("03a")` in a cell of your own gives a hint, and the
+# next time a clearer one.
 
 # %%
 import io
@@ -13,6 +14,7 @@ import fastavro
 import httpx2
 
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 from labkit.workshop.lesson import begin
 
 settings = begin("03", suffix="_ex03")
@@ -49,6 +51,22 @@ def read_long(data, start):
 # %%
 check("03a", read_long)
 
+# %% [markdown] tags=["hints"]
+# Hints 03a
+#
+# 1. Notebook 03, "How Avro writes a number": `avro_number` there writes one. Do its two steps the other way round:
+#    first put the bits together, then undo zig-zag.
+# 2. From `data[start]` on, take the low seven bits of each byte and put them above the bits that you have: moved to
+#    the left by 0, 7, 14 and so on. A byte below 0x80 is the last one. Then undo zig-zag: an even number stands for
+#    its half, an odd one for a negative number.
+# 3. For each byte: `unsigned |= (byte & 0x7F) << shift`, then `shift` grows by 7 and the place by 1. At the end an
+#    even number is `unsigned >> 1`, an odd one `-(unsigned >> 1) - 1`. Return it together with the place, which
+#    counts from the beginning of `data`.
+#
+# Other answers: `unsigned >> 1 ^ -(unsigned & 1)` undoes zig-zag without an if, and `unsigned // 2` or `-(unsigned +
+# 1) // 2` with plain arithmetic. Collecting the seven bits as text and calling `int(bits, 2)` is right as well, and
+# slower.
+
 # %% [markdown]
 # ## 03b Frame a record
 #
@@ -77,3 +95,17 @@ def framed(registry_url, subject, schema, record):
 
 # %%
 check("03b", framed)
+
+# %% [markdown] tags=["hints"]
+# Hints 03b
+#
+# 1. Notebook 03, "The registry" asks for the id, and "Five bytes" puts the value together. Your function does both,
+#    for any schema and record.
+# 2. Three steps. POST the schema to the registry, as text inside JSON, and take the id from the answer. Write the
+#    record's Avro body into an `io.BytesIO`. Return the magic byte, the id in four bytes, and the body.
+# 3. The id is in `answer.json()["id"]`; its four bytes, the highest first, are `.to_bytes(4, "big")`. The body is
+#    what `body.getvalue()` gives, after `fastavro.schemaless_writer` has written the record into `body`. The magic
+#    byte is `b"\0"`.
+#
+# Other answers: `struct.pack(">bI", 0, schema_id)` makes the five bytes at once. A program that sends many records
+# asks for the id once and keeps it; this function asks for each record.

@@ -3,13 +3,15 @@
 #
 # Two exercises to notebook 04, 30 to 40 minutes. Write your answer in place of the line with `NotSolved`; the check
 # cell says whether it does what it should, and why not. It runs your answer on the lab's cluster, which takes some ten
-# seconds, with topics and jobs that end in `_ex04`. Ask it as often as you like.
+# seconds, with topics and jobs that end in `_ex04`. Ask it as often as you like. Where you are stuck, `hint("04a")` in
+# a cell of your own gives a hint, and the next time a clearer one.
 
 # %%
 from pyflink.common import Row, Types
 
 from labkit.flink.environment import remote_environment
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 
 # %% [markdown]
 # ## 04a Records and bytes
@@ -49,6 +51,19 @@ def functions():
 
 # %%
 check("04a", functions)
+
+# %% [markdown] tags=["hints"]
+# Hints 04a
+#
+# 1. Notebook 04, "What happens to them": `pair` and `add` there do this with two columns. Here a row has three.
+# 2. `measure` gives the host, 1, and the number of bytes of the value; think of a record that has no value. `add`
+#    keeps the host, and adds the second columns and the third columns of both rows: either of them may be a sum
+#    already.
+# 3. `len(value or b"")` is the number of bytes, also where `value` is None. In `add`, the third column is `left[2] +
+#    right[2]`, and the second is made in the same way. The last line is `return measure, add`.
+#
+# Other answers: An `if value is None` is as good as `or`. Two lambdas would do too; but when one fails in a job, the
+# trace calls it `<lambda>`, and a name says more.
 
 # %% [markdown]
 # ## 04b A job of your own
@@ -108,3 +123,19 @@ def build(settings):
 
 # %%
 check("04b", build)
+
+# %% [markdown] tags=["hints"]
+# Hints 04b
+#
+# 1. Notebook 04, from "An environment that reaches the cluster" to "Where the results go": the same job, line by
+#    line. Only the key is another.
+# 2. Make the environment, with parallelism 2, and both tables in it. Turn `snapshots` into a stream. `map` makes of
+#    each record its partition and a 1, `key_by` and `reduce` count. A statement set writes the stream into `counts`.
+#    Return the environment; nothing is executed here.
+# 3. The partition is `record[2]`, an INT. So the rows have the type `Types.ROW_NAMED(["partition", "records"],
+#    [Types.INT(), Types.LONG()])`, and the key is `row[0]` with `Types.INT()`. The last line before `return env` is
+#    `statements.attach_as_datastream()`: without it the job has no sink.
+#
+# Other answers: A `KeyedProcessFunction` with the count in its state does what `reduce` does, in more lines. `GROUP
+# BY` in SQL counts too, but gives rows that are replaced later, and a table like `counts` refuses those: notebook 20
+# comes to that.

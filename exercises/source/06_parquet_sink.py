@@ -3,6 +3,7 @@
 #
 # Two exercises, 30 to 40 minutes. Write your answer in place of the line that raises `NotSolved`, run the cell, then
 # run the check below it. A check looks at what your code does, never at how you wrote it. Try as often as you like.
+# Where you are stuck, `hint("06a")` in a cell of your own gives a hint, and the next time a clearer one.
 
 # %%
 import tempfile
@@ -14,6 +15,7 @@ import pandas as pd
 
 from labkit.settings import load_settings
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 
 # %load_ext labkit.workshop.explain
 
@@ -83,6 +85,22 @@ with tempfile.TemporaryDirectory() as name:
 # %%
 check("06a", prepare)
 
+# %% [markdown] tags=["hints"]
+# Hints 06a
+#
+# 1. Notebook 06, "A sink by hand, in SQL": look at what the files there are called while they are written, and at
+#    which date a row's folder has.
+# 2. Make a DataFrame of the rows, and of `timestamp` a column `ts` in UTC. Group by the date of `ts`. For each date
+#    make the folder, and write the group into one file whose name begins with a dot and was never there before.
+#    Collect the paths and return them.
+# 3. `table.groupby(table["ts"].dt.strftime("%Y-%m-%d"))` gives each date with its rows, and `uuid.uuid4()` a new name
+#    each time. `table.pop("timestamp")` takes the old column away, `index=False` keeps pandas' row numbers out of the
+#    file. With `columns=[…]` in `pd.DataFrame`, no rows are no special case.
+#
+# Other answers: A dict of lists by date and pyarrow's `pq.write_table` do it without pandas. `datetime.fromtimestamp`
+# has to be told `UTC`: without it the date is that of the clock on the wall, and the same rows land in other folders
+# on another machine.
+
 # %% [markdown]
 # ## 06b One row a message
 #
@@ -147,6 +165,22 @@ except NotSolved as error:
 
 # %%
 check("06b", statements)
+
+# %% [markdown] tags=["hints"]
+# Hints 06b
+#
+# 1. Notebook 06, "A sink by hand, in SQL" has all three statements. "Break it: results that never were" and "Mend it:
+#    labkit's sink" say what is not right about them.
+# 2. The topic's table: three columns, in the array only the two fields that you need, from the start, committed
+#    messages only. The folder's table: three columns and `date`, partitioned by it, with the two options of the task.
+#    The INSERT takes the array apart, and keeps one line of each message.
+# 3. To the topic's options belongs `'properties.isolation.level' = 'read_committed'`. In the INSERT,
+#    `UNNEST(cpu_metrics) AS cpu (cpu_id, total_busy_pct)` makes a row of each line, and `WHERE cpu_id = 'cpu'` keeps
+#    the one of all CPUs. Time and date are made as in the notebook.
+#
+# Other answers: `cpu_metrics[1].total_busy_pct` is shorter than UNNEST (arrays begin at 1 in SQL). It is right only
+# as long as the line `cpu` comes first in each message: labkit writes it so, but a sender that does not would give
+# wrong numbers, and no error.
 
 # %% [markdown]
 # Both green? Then go on with notebook 07.

@@ -2,7 +2,8 @@
 # # Exercises 07: Analysis
 #
 # Two exercises, 20 to 30 minutes. Write your answer where `raise NotSolved(…)` stands. The last cell of an exercise
-# checks it, on rows that you have not seen.
+# checks it, on rows that you have not seen. Where you are stuck, `hint("07a")` in a cell of your own gives a hint, and
+# the next time a clearer one.
 #
 # No service is needed: `rows` below are made from the recording as the two jobs make them. The function is that of
 # the notebook.
@@ -16,6 +17,7 @@ import pandas as pd
 from labkit.sources.recording import ReplaySource
 from labkit.streams.procstat.metrics import compare
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 from labkit.workshop.lesson import RECORDING
 
 
@@ -68,6 +70,20 @@ def query():
 # %%
 check("07a", query)
 
+# %% [markdown] tags=["hints"]
+# Hints 07a
+#
+# 1. Notebook 07, "Break it: a pause": the query there has a plain mean and a weighted one. "Ask with SQL" shows
+#    groups and their order.
+# 2. Leave out the line `cpu`. Make a group of each host and CPU. Its mean is the sum of share times length, divided
+#    by the sum of the lengths. Sort by it, the largest first.
+# 3. `sum(total_busy_pct * time_delta_ms) / sum(time_delta_ms) AS mean_busy` is the third column. The rows are those
+#    `WHERE cpu_id <> 'cpu'`. Two hosts may both have a cpu0, so both names belong into the GROUP BY.
+#
+# Other answers: The busy time of each row in a subquery, and the sums outside, is the same in two steps.
+# `avg(total_busy_pct)` is right only while all intervals are equally long: it passes on a quiet day, and is wrong
+# after the first pause.
+
 # %% [markdown]
 # ## 07b Burns, and pauses
 #
@@ -111,3 +127,18 @@ def burns(rows):
 
 # %%
 check("07b", burns)
+
+# %% [markdown] tags=["hints"]
+# Hints 07b
+#
+# 1. Notebook 07, "Find the burns" has `find_burns`, and "Break it: a pause" shows where it goes wrong. New is the
+#    hole: rows that are neighbours in the table and not in time.
+# 2. Throw out the line `cpu` and every interval of more than 3 s. Sort by host, CPU and time, and note where each
+#    interval begins. A row goes on with the stretch of the one before it if both are high or both are not, *and* if
+#    it begins where that one ended. Then group the high rows by host, CPU and stretch.
+# 3. A stretch goes on where `(high == high.shift()) & (cpus["begin"] == cpus["ts"].shift())`; `cumsum` over the
+#    opposite numbers the stretches. A burn is from the smallest `begin` to the largest `ts` of its group, if that is
+#    10 s or more. For the kind, compare the sums of `user_pct` and `system_pct`.
+#
+# Other answers: A loop over the sorted rows that remembers the stretch it is in is as right, and easier to read; on
+# large tables it is much slower. In SQL the same is `lag` and a running sum.

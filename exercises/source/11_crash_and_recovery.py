@@ -2,7 +2,8 @@
 # # Exercises 11: Crash and recovery
 #
 # Two exercises, 30 to 40 minutes. Write your answer in place of the line that raises `NotSolved`, run the cell, then
-# run the check below it. A check looks at what your code does, never at how you wrote it. No service is needed.
+# run the check below it. A check looks at what your code does, never at how you wrote it. No service is needed. Where
+# you are stuck, `hint("11a")` in a cell of your own gives a hint, and the next time a clearer one.
 
 # %%
 import json
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 
 # %% [markdown]
 # ## 11a What is read again
@@ -46,6 +48,21 @@ def read_again(checkpoints, killed, read):
 
 # %%
 check("11a", read_again)
+
+# %% [markdown] tags=["hints"]
+# Hints 11a
+#
+# 1. Notebook 11, "What a checkpoint holds": after a crash the job goes back to the newest checkpoint that was
+#    *complete* at that moment, and reads on from its offsets.
+# 2. Keep the checkpoints that were complete when the job was killed, and take the newest of them. Where there is
+#    none, every partition begins at 0. For each partition in `read`: from the checkpoint's offset up to the one in
+#    `read`, without that one. Leave out a partition that has none.
+# 3. Complete means `one["completed"] is not None and one["completed"] <= killed`. `max` with a `key` finds the
+#    newest, and its `default={"offsets": {}}` stands for none. The offsets of a partition are
+#    `range(newest["offsets"].get(number, 0), upto)`.
+#
+# Other answers: Sorting by `completed`, or by `id`, and taking the last is as good as `max`. The place in the list
+# says nothing: `checkpoints[-1]` is right only by luck.
 
 # %% [markdown]
 # ## 11b A job that survives
@@ -97,6 +114,20 @@ with tempfile.TemporaryDirectory() as name:
 
 # %%
 check("11b", job)
+
+# %% [markdown] tags=["hints"]
+# Hints 11b
+#
+# 1. Notebook 11, "What a checkpoint holds": position and sums are one cut. If they are two files, a kill may come
+#    between them.
+# 2. At the start read the file, if there is one: it has the offset and the sums. Go on from that offset. After every
+#    five records write both, as one JSON text, into a draft, and rename it. At the end return the sums.
+# 3. Add the record to the sums first, then `offset += 1`; where `offset % 5 == 0`, write `json.dumps([offset,
+#    totals])` to the draft and call `draft.replace(file)`. Nothing is written in between, and nothing else is kept.
+#
+# Other answers: A file for each checkpoint, named after its offset, is right too if it is renamed into place and the
+# newest one is read. Writing after every record is right, and costs a rename each time. SQLite does it with both in
+# one transaction.
 
 # %% [markdown]
 # Both green? Then go on with notebook 12.

@@ -3,12 +3,14 @@
 #
 # Two exercises, 30 to 40 minutes. Write your answer in place of the line that raises `NotSolved`, run the cell, then
 # run the check below it. A check looks at what your code does, never at how you wrote it. 12b needs the services, and
-# makes topics and a group that end in `_ex12`.
+# makes topics and a group that end in `_ex12`. Where you are stuck, `hint("12a")` in a cell of your own gives a hint,
+# and the next time a clearer one.
 
 # %%
 from collections import Counter
 
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 
 # %% [markdown]
 # ## 12a The heart of the ledger
@@ -41,6 +43,21 @@ def account(expected, found):
 
 # %%
 check("12a", account)
+
+# %% [markdown] tags=["hints"]
+# Hints 12a
+#
+# 1. Notebook 12, "Three promises" says what missing and twice are, and "The same topic, read twice" counts copies
+#    with a `Counter`.
+# 2. Count how often each key was found. Missing are the expected keys that were not found, unexpected the found ones
+#    that were not expected: both count keys. Twice counts records: of each key that was found, expected or not, all
+#    but one.
+# 3. With `times = Counter(found)` twice is `sum(count - 1 for count in times.values())`. The other two are
+#    differences of sets, one in each direction: `wanted - times.keys()` and `times.keys() - wanted`. How many are in
+#    each?
+#
+# Other answers: `len(found) - len(set(found))` is twice as well. Where the keys do not fit into memory, both lists
+# are sorted and read side by side.
 
 # %% [markdown]
 # ## 12b Read, change, write: exactly once
@@ -100,3 +117,18 @@ def relay(consumer, producer, topic):
 
 # %%
 check("12b", relay)
+
+# %% [markdown] tags=["hints"]
+# Hints 12b
+#
+# 1. Notebook 12, "Three promises", the row `exactly-once`: what was written counts when the transaction is committed.
+#    Here what was *read* belongs into the same transaction.
+# 2. As long as `next_batch` gives records: begin a transaction, produce each record of the batch, send the positions
+#    to the transaction, commit it. A batch is a transaction, with the four calls in this order. The consumer itself
+#    commits nothing.
+# 3. Between the last `produce` and `commit_transaction()` stands `producer.send_offsets_to_transaction(positions,
+#    consumer.consumer_group_metadata())`. The positions are asked for after the batch was read. Before the first
+#    `produce` of each batch stands `begin_transaction()`.
+#
+# Other answers: A transaction for each record is right, and slow: each commit waits for the broker. Positions made by
+# hand, the last offset plus 1 of each partition, are as good as `position`.

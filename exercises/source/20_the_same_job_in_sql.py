@@ -3,10 +3,12 @@
 #
 # Two exercises to notebook 20, 30 to 40 minutes. Write your answer in place of the line with `NotSolved`; the check
 # cell says whether it does what it should, and why not. It sends a few snapshots to topics that end in `_ex20`, and
-# runs your SQL on the lab's cluster. Ask it as often as you like.
+# runs your SQL on the lab's cluster. Ask it as often as you like. Where you are stuck, `hint("20a")` in a cell of your
+# own gives a hint, and the next time a clearer one.
 
 # %%
 from labkit.workshop.check import NotSolved, check
+from labkit.workshop.hints import hint, solution
 
 # %% [markdown]
 # ## 20a Which pairs count
@@ -44,6 +46,19 @@ def condition():
 # %%
 check("20a", condition)
 
+# %% [markdown] tags=["hints"]
+# Hints 20a
+#
+# 1. Notebook 20, "The snapshot before": the view `good` there has two of the three rules.
+# 2. Three conditions, with AND between them: the snapshot is newer; it is newer by 30 days at most; `btime` has moved
+#    by one second at most, forward or back. The first snapshot of a host needs no rule, because a comparison with
+#    NULL is not true.
+# 3. The new start is `ABS(btime - earlier.btime) <= 1`. The long silence is the difference of the two times, `<=
+#    2592000000`. What is not newer has a difference of 0 or less.
+#
+# Other answers: A difference ``BETWEEN 1 AND 2592000000`` says the first two rules at once. `btime = earlier.btime`
+# would lose an interval each time that a clock is set right.
+
 # %% [markdown]
 # ## 20b The newest of each host
 #
@@ -80,3 +95,17 @@ def statements(settings):
 
 # %%
 check("20b", statements)
+
+# %% [markdown] tags=["hints"]
+# Hints 20b
+#
+# 1. Notebook 20, "Break it: a GROUP BY without an end": the result is a changelog. The text of the exercise names the
+#    connector that takes one.
+# 2. The table has three columns and a PRIMARY KEY; its options are connector, topic, broker, and a format each for
+#    key and value. The INSERT selects hostname, how many, and the greatest time, grouped by hostname.
+# 3. Behind the columns stands `PRIMARY KEY (hostname) NOT ENFORCED`; among the options `'connector' =
+#    'upsert-kafka'`, `'key.format' = 'raw'` and `'value.format' = 'json'`. The SELECT counts with `COUNT(*)`, and
+#    takes the `MAX` of the time.
+#
+# Other answers: The table may have any name, since only the topic and the columns are looked at. `COUNT(hostname)` is
+# the same here, as no hostname is NULL. `LAST_VALUE` instead of `MAX` is wrong as soon as a snapshot comes late.

@@ -14,7 +14,7 @@ from labkit.cli.app import (
 )
 from labkit.settings import load_settings
 
-__all__ = ["check", "goto", "lab", "restore"]
+__all__ = ["check", "goto", "hint", "lab", "restore", "solution"]
 
 
 @command("lab", "labkit lab")
@@ -84,18 +84,43 @@ def check(number: Annotated[str, typer.Argument(help="The lesson's number, such 
         raise typer.Exit(1)
 
 
+@command("hint", "labkit hint 05a")
+def hint(exercise: Annotated[str, typer.Argument(help="The exercise, such as 05a.")]) -> None:
+    """The next of three hints to an exercise. Each says more than the one before; the last is nearly the answer.
+
+    In a cell of the exercises it is hint("05a"), and both count the same steps.
+    """
+    from labkit.workshop.hints import next_hint
+
+    out.print(str(next_hint(load_settings(), exercise)), markup=False)
+
+
+@command("solution", "labkit solution 05a")
+def solution(exercise: Annotated[str, typer.Argument(help="The exercise, such as 05a.")]) -> None:
+    """A solution of an exercise, and a word on other good answers, once an answer of yours has been checked."""
+    from labkit.workshop.hints import shown_solution
+
+    out.print(str(shown_solution(load_settings(), exercise)), markup=False)
+
+
 @command("restore", "labkit restore 05")
 def restore(number: Annotated[str, typer.Argument(help="The lesson's number, such as 05.")]) -> None:
-    """Bring back a lesson's notebook and exercises as they were; yours are kept in work/earlier."""
-    from labkit.workshop.course import folder
+    """Bring back a lesson's notebook and exercises as they were; yours are kept in work/earlier.
+
+    Its ticks and hints are forgotten.
+    """
+    from labkit.workshop.course import folder, index, progress
     from labkit.workshop.course.contents import lesson
 
-    done = folder.restore(load_settings(), lesson(number))
+    settings, chosen = load_settings(), lesson(number)
+    known = progress.states(settings).keys() & set(chosen.exercises)
+    done = folder.restore(settings, chosen)
     for copy, kept in done:
         out.print(f"{shown(copy)} is as it was" + (f"; yours is {shown(kept)} now." if kept else "."), markup=False)
     if done:
         out.print("If it is open in JupyterLab: File → Reload Notebook from Disk. Never choose Overwrite there.")
     else:
-        out.print(
-            f"Nothing was changed in {lesson(number).filename} and its exercises; there is nothing to bring back."
-        )
+        out.print(f"Nothing was changed in {chosen.filename} and its exercises; there is nothing to bring back.")
+    if known:
+        out.print(f"Ticks and hints of {', '.join(sorted(known))} are forgotten.")
+    index.refresh(settings)

@@ -25,6 +25,8 @@ __all__ = ["address", "command", "require_free_port", "serve", "token"]
 
 #: The learner's way in, made by labkit.workshop.course.index.
 _INDEX = "index.ipynb"
+#: What JupyterLab loads besides its own: a script that shows the index as it is on disk.
+_EXTENSIONS = Path(__file__).parent / "labextensions"
 _PR_SET_PDEATHSIG = 1
 _END_WITHIN_S = 20.0
 _ANSWERS_WITHIN_S = 180.0
@@ -42,6 +44,7 @@ def command(settings: Settings) -> list[str]:
         sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.bind_host}",
         f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--log-level=WARN",
         f"--ServerApp.root_dir={_root(settings)}", f"--LabApp.app_settings_dir={_lab_settings(settings)}",
+        f"--LabApp.extra_labextensions_path={_EXTENSIONS}",
         # Without keys every user of the machine could read from its port what a kernel prints.
         "--KernelManager.transport_encryption=auto",
         f"--ServerApp.terminado_settings={{'shell_command': {_shell(settings)}}}",

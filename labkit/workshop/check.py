@@ -18,7 +18,7 @@ from labkit.settings import Settings, load_settings
 from labkit.workshop.checks.guard import guarded, last_words
 from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet, raised, where
 from labkit.workshop.checks.world import put_back, require_unchanged, world
-from labkit.workshop.course import progress
+from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import LESSONS, Start, lesson
 from labkit.workshop.course.markup import in_html
 from labkit.workshop.explain import explained
@@ -72,7 +72,9 @@ def check(exercise: str, answer: Any = None) -> Verdict:
         verdict = judge(exercise, answer, settings)
     finally:
         last_words.remove(show)
-    progress.note(settings, exercise, passed=verdict.passed)
+    unjudged = verdict.reason.startswith((NotSolved(exercise).what, _UNCHECKED))
+    progress.note(settings, exercise, passed=verdict.passed, tried=not unjudged)
+    index.refresh(settings)
     return verdict
 
 
@@ -87,7 +89,7 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
     except NotYet as error:
         return Verdict(exercise, False, error.what, error.todo)
     except LabkitError as error:  # a service that is away: not the answer's fault
-        return Verdict(exercise, False, f"It could not be checked. {error.what}", error.todo)
+        return Verdict(exercise, False, f"{_UNCHECKED} {error.what}", error.todo)
     except Exception as error:
         told = explained(error) if type(error).__module__.startswith(("py4j.", "pyflink.")) else None
         if told is not None:
@@ -114,5 +116,6 @@ def _judged(exercise: str, answer: Any, settings: Settings) -> str:
     return said
 
 
+_UNCHECKED = "It could not be checked."
 _PRINT = "Print on the line before it what that line works with, and run the check again: it shows what you print."
 _RETURNS = "Look at what your code returns: is there a return, and is it of the kind that is asked for?"

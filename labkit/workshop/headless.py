@@ -26,6 +26,7 @@ from labkit.settings import load_settings
 from labkit.system import own_http
 from labkit.system.waiting import patience
 from labkit.workshop.check import VERDICT, Verdict
+from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import Lesson
 
 __all__ = ["ENDED", "execute", "judged", "verdicts"]
@@ -96,12 +97,16 @@ def judged(notebook: Path, lesson: Lesson, only: Collection[str] = ()) -> Iterat
     """
     asked = [name for name in lesson.exercises if not only or name in only]
     done = _read(notebook)
+    settings = load_settings()
     run = _Run(done, notebook.parent, asked)
     with run:
         for names in _sections(done, asked):
             run.go_on(names)
             said = verdicts(done)
             for name in names.exercises:
+                if name not in said and run.has_ended(names):  # no check came to its end, but an answer there was
+                    progress.note(settings, name, passed=False)
+                    index.refresh(settings)
                 yield said.get(name) or Verdict(name, False, *run.why(names))
 
 
@@ -159,9 +164,13 @@ class _Run:
         if ended is not None:
             self._ended[section.cells.start] = ended
 
+    def has_ended(self, section: _Section) -> bool:
+        """Whether its cells ended Python, or did not come back."""
+        return section.cells.start in self._ended
+
     def why(self, section: _Section) -> tuple[str, str]:
         """Why there is no verdict: (what was seen, hint)"""
-        if section.cells.start in self._ended:
+        if self.has_ended(section):
             return self._ended[section.cells.start]
         return f"It was not checked{_why(self._notebook)}.", ""
 

@@ -158,9 +158,20 @@ def test_a_learner_opens_the_index_runs_00_and_05_and_turns_a_check_green(
     page.keyboard.press("Control+S")
 
     page.get_by_role("tab", name="index.ipynb").click()
-    learner.runs_all()
-    learner.sees("✓ 01a")
+    learner.sees("✓ 01a solved")
+    learner.sees("– 01b open")
     learner.keeps("5_index_with_a_tick")
+
+    page.get_by_role("tab", name="01_exercises.ipynb").click()
+    learner.writes(learner.cell('check("01b"'), 'hint("01b"), check("01b", lambda before, after: None)')
+    learner.runs_all()
+    learner.sees("hint 1 of 3")
+    page.get_by_role("tab", name="index.ipynb").click()
+    learner.sees("✓ 01a solved, … 01b tried")
+    learner.runs_all()
+    page.locator("li.lm-TabBar-tab.jp-mod-current.jp-mod-dirty").wait_for()
+    learner.sees("✓ 01a solved, … 01b tried")
+    assert page.locator(".jp-Dialog").count() == 0, "nobody is asked which of two versions counts"
 
     assert "00_preflight.ipynb" in open_notebooks(address)
     page.get_by_role("tab", name="00_preflight.ipynb").click()

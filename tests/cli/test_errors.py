@@ -91,6 +91,10 @@ BAD_WORDS = {
     "stop everything": "enrichment, parquet",
     "topics procstat": "procstat_snapshots, procstat_metrics, procstat_dead_letters",
     "status now": "now",
+    "hint": "exercise",
+    "hint 05": "There is no exercise '05'. Do you mean 05a or 05b?",
+    "solution x": "There is no exercise 'x'. An exercise is called like 05a.",
+    "solution 05a": "No answer of yours to 05a has been checked yet",
     "submit enrichment everything": "enrichment, parquet",
     "submit parquet --fresh --when-ready": "do not go together",
 }

@@ -20,6 +20,7 @@ from labkit.workshop.check import VERDICT, NotSolved, NotYet, Verdict
 from labkit.workshop.course import folder, index, progress
 from labkit.workshop.course.contents import EXERCISES, LESSONS, NOTEBOOKS, lesson
 from labkit.workshop.course.exercises import answered, notebook_text, stub
+from labkit.workshop.course.progress import State
 from labkit.workshop.headless import judged, verdicts
 
 SOURCE = """# %% [markdown]
@@ -95,18 +96,20 @@ def test_what_a_learner_wrote_is_never_overwritten_and_restore_keeps_it_beside(o
     assert folder.restore(own, lesson("00")) == []
 
 
-def test_exercises_that_are_put_back_are_no_longer_solved_and_those_that_stay_are(own: Settings) -> None:
+def test_a_lesson_that_is_restored_is_as_if_nobody_had_seen_it_and_the_others_stay(own: Settings) -> None:
     folder.fill(own)
     progress.note(own, "01a", passed=True)
+    progress.count_hint(own, "01b", 3)
     progress.note(own, "02a", passed=True)
-    (own.work_dir / lesson("01").filename).write_text("the lesson alone")
-    assert len(folder.restore(own, lesson("01"))) == 1
-    assert progress.solved(own) == {"01a", "02a"}
     folder.exercise_copy(own, lesson("01")).write_text("mine")
     (own.work_dir / lesson("01").filename).write_text("mine as well")
     kept = [str(kept) for _, kept in folder.restore(own, lesson("01"))]
     assert len(set(kept)) == 2
     assert progress.solved(own) == {"02a"}
+    assert progress.count_hint(own, "01b", 3) == (1, False)
+    progress.note(own, "01a", passed=True)
+    assert folder.restore(own, lesson("01")) == [], "nothing was written"
+    assert set(progress.states(own)) == {"02a"}
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(own: Settings) -> None:
@@ -115,24 +118,79 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(own: Settings) -> None:
         folder.fill(own)
 
 
-def test_ticks_come_and_go_with_the_newest_verdict(own: Settings) -> None:
+def test_a_tick_once_earned_stays_and_the_last_verdict_is_kept_beside(own: Settings) -> None:
     assert progress.solved(own) == set()
     progress.note(own, "01a", passed=True)
-    progress.note(own, "02b", passed=True)
+    progress.note(own, "02b", passed=False)
     progress.note(own, "01a", passed=False)
-    assert progress.solved(own) == {"02b"}
+    assert progress.solved(own) == {"01a"}
+    kept = json.loads((own.work_dir / ".progress.json").read_text())
+    assert (kept["01a"]["solved"], kept["01a"]["passed"]) == (True, False)
     (own.work_dir / ".progress.json").write_text("{")
     assert progress.solved(own) == set(), "a broken file is an empty one"
 
 
-def test_the_index_links_every_lesson_and_shows_the_ticks(own: Settings) -> None:
+def test_ticks_of_before_hints_were_counted_are_ticks(own: Settings) -> None:
+    own.work_dir.mkdir()
+    at = "2026-11-22T20:15:00+00:00"
+    kept = {"01a": {"passed": True, "at": at}, "01b": {"passed": False, "at": at}}
+    (own.work_dir / ".progress.json").write_text(json.dumps(kept))
+    assert progress.states(own) == {"01a": State.SOLVED, "01b": State.OPEN}
+    progress.note(own, "01a", passed=False)
+    assert progress.solved(own) == {"01a"}
+
+
+def test_what_others_keep_of_an_exercise_stays(own: Settings) -> None:
+    own.work_dir.mkdir()
+    (own.work_dir / ".progress.json").write_text('{"01a": {"more": 7}}')
+    progress.note(own, "01a", passed=True)
+    progress.count_hint(own, "01a", 3)
+    progress.see_solution(own, "01a")
+    assert json.loads((own.work_dir / ".progress.json").read_text())["01a"]["more"] == 7
+
+
+def test_the_index_links_every_lesson_and_shows_how_far_one_is(own: Settings) -> None:
     progress.note(own, "03a", passed=True)
+    progress.note(own, "04a", passed=False)
+    progress.note(own, "04b", passed=False, tried=False)
+    progress.count_hint(own, "05a", 3)
+    progress.note(own, "05a", passed=True)
+    progress.count_hint(own, "05b", 3)
     cells = nbformat.read(index.write(own), as_version=4).cells
     table = cells[-1].outputs[0].data["text/html"]
     for each in LESSONS:
         assert f'<a href="{each.filename}">{each.no} {each.title}</a>' in table
-    assert "✓ 03a – 03b" in table
+    assert "✓ 03a solved, – 03b open" in table
+    assert "… 04a tried, – 04b open" in table, "the stub is no try"
+    assert "✓ 05a solved with hints, – 05b open" in table
     assert own.flink_page in table
+
+
+def test_help_that_came_after_the_tick_is_no_help(own: Settings) -> None:
+    progress.note(own, "01a", passed=True)
+    progress.count_hint(own, "01a", 3)
+    progress.see_solution(own, "01a")
+    progress.note(own, "01a", passed=True)
+    progress.see_solution(own, "01b")
+    progress.note(own, "01b", passed=True)
+    assert progress.states(own) == {"01a": State.SOLVED, "01b": State.HELPED}
+
+
+def test_the_index_is_brought_up_to_date_and_what_a_learner_wrote_into_it_stays(own: Settings) -> None:
+    index.refresh(own)
+    assert not index.index_file(own).exists()
+    notebook = nbformat.read(index.write(own), as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("mine"))
+    nbformat.write(notebook, index.index_file(own))
+    progress.note(own, "01a", passed=True)
+    index.refresh(own)
+    _, table, mine = nbformat.read(index.index_file(own), as_version=4).cells
+    assert "✓ 01a solved" in table.outputs[0].data["text/html"]
+    assert mine.source == "mine"
+    for other in ("{", "{}", json.dumps({**notebook, "cells": []})):
+        index.index_file(own).write_text(other)
+        index.refresh(own)
+        assert index.index_file(own).read_text() == other
 
 
 def test_a_stub_asks_where_the_solution_was_and_an_answer_stands_there() -> None:

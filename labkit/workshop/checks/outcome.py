@@ -25,7 +25,7 @@ class NotSolved(LabkitError):
     def __init__(self, exercise: str) -> None:
         super().__init__(
             f"Exercise {exercise} is not solved yet.",
-            f'Write your answer in place of the line raise NotSolved("{exercise}").',
+            f'Write your answer in place of the line raise NotSolved("{exercise}"). Where to begin: hint("{exercise}")',
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from labkit.errors import BadInput
 from labkit.settings import REPOSITORY
 
-__all__ = ["EXERCISES", "LESSONS", "NOTEBOOKS", "Lesson", "Start", "lesson"]
+__all__ = ["EXERCISES", "LESSONS", "NOTEBOOKS", "Lesson", "Start", "lesson", "lesson_of"]
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXERCISES = REPOSITORY / "exercises"
@@ -84,3 +84,16 @@ def lesson(no: str) -> Lesson:
         if no.strip() in (known.no, known.no.lstrip("0") or "0"):
             return known
     raise BadInput(f"There is no lesson {no!r}; there are {', '.join(each.no for each in LESSONS)}.")
+
+
+def lesson_of(exercise: str) -> Lesson:
+    """The lesson to which an exercise ("05a") belongs. Raises `BadInput` where there is no such exercise."""
+    for known in LESSONS:
+        if exercise in known.exercises:
+            return known
+    begin = exercise.strip().lstrip("0") or "?"
+    alike = [name for known in LESSONS for name in known.exercises if name.lstrip("0").startswith(begin)]
+    raise BadInput(
+        f"There is no exercise {exercise!r}.",
+        f"Do you mean {' or '.join(alike)}?" if alike else "An exercise is called like 05a.",
+    )

@@ -1,4 +1,4 @@
-"""One source for an exercise and its solution; the notebooks are made from it.
+"""One source for an exercise, its solution and its hints; the notebooks are made from it.
 
     def busy(before, after):                      def busy(before, after):
         # BEGIN 01b                                   raise NotSolved("01b")
@@ -7,6 +7,16 @@
 
 `python -m labkit.workshop.course.exercises` writes exercises/NN_exercises.ipynb from exercises/source/NN_….py
 (jupytext's percent format). A section of the notebook whose heading begins with an exercise's name is that exercise.
+A cell tagged `hints` is for `hint` and `solution`, and in no notebook:
+
+    # %% [markdown] tags=["hints"]
+    # Hints 01b
+    #
+    # 1. which part of the lesson
+    # 2. the way
+    # 3. nearly the answer
+    #
+    # Other answers: which others are right, and what they cost
 """
 
 from __future__ import annotations
@@ -15,19 +25,44 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import jupytext
-import nbformat
+from labkit.errors import BadInput, LabkitError
+from labkit.workshop.course.contents import EXERCISES, LESSONS, Lesson, lesson_of
 
-from labkit.errors import BadInput
-from labkit.workshop.course.contents import EXERCISES, LESSONS, Lesson
-
-__all__ = ["answered", "main", "notebook_text", "source_of", "stub"]
+__all__ = ["Help", "answered", "help_of", "main", "notebook_text", "source_of", "stub"]
 
 _BLOCK = re.compile(
     r"^(?P<indent>[ \t]*)# BEGIN (?P<name>\d\d[a-z])\n(?P<body>.*?)^[ \t]*# END (?P=name)\n", re.M | re.S
 )
+_HINTS = re.compile(
+    r'^# %% \[markdown\] tags=\["hints"\]\n# Hints (?P<name>\d\d[a-z])\n(?P<body>(?:#(?! %%).*\n)+)\n*', re.M
+)
+_PART = re.compile(r"^(?:\d\. |Other answers: )", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What an author wrote to help with an exercise: hints in steps, the solution, a word on other good answers."""
+
+    hints: tuple[str, ...]
+    solution: str
+    others: str
+
+
+def help_of(exercise: str) -> Help:
+    """The help with an exercise ("05a"), from its source. Raises `BadInput` for one that there is not."""
+    source = source_of(lesson_of(exercise)).read_text()
+    notes = next((found["body"] for found in _HINTS.finditer(source) if found["name"] == exercise), "")
+    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in notes.splitlines())
+    parts = [" ".join(part.split()) for part in _PART.split(text)[1:]]
+    cells = [cell.partition("\n")[2] for cell in re.split(r"^(?=# %%)", source, flags=re.M)]
+    solution = next((cell for cell in cells if f"# BEGIN {exercise}\n" in cell), "")
+    if not solution or len(parts) < 2:
+        raise LabkitError(f"The source of exercise {exercise} has no solution or no cell of hints.")
+    code = re.sub(r"^[ \t]*# (?:BEGIN|END) \d\d[a-z]\n", "", solution, flags=re.M)
+    return Help(tuple(parts[:-1]), code.strip("\n"), parts[-1])
 
 
 def source_of(lesson: Lesson) -> Path:
@@ -52,6 +87,9 @@ def answered(source: str, answers: Mapping[str, str] | None = None) -> str:
 
 def notebook_text(source: str) -> str:
     """A percent script -> the notebook's JSON, the same text for the same source."""
+    import jupytext  # these take longer than all else here, and a hint needs none of them
+    import nbformat
+
     notebook = jupytext.reads(source, fmt="py:percent")
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -68,7 +106,7 @@ def _replaced(source: str, answer: Callable[[str, str], str]) -> str:
     def one(block: re.Match[str]) -> str:
         return textwrap.indent(answer(block["name"], block["body"]), block["indent"])
 
-    return _BLOCK.sub(one, source)
+    return _BLOCK.sub(one, _HINTS.sub("", source))
 
 
 def main() -> int:

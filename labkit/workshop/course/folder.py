@@ -5,7 +5,7 @@
     work/exercises/05_exercises.ipynb the same for exercises
     work/earlier/05_….ipynb           what `labkit restore 05` took away
     work/logs                         the services' logs
-    work/.progress.json               what the checks said
+    work/.progress.json               what the checks said, and which hints were shown
 
 git knows nothing of it, so a new version of the workshop never meets a learner's changes.
 """
@@ -63,8 +63,8 @@ def fill(settings: Settings) -> list[Path]:
 def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]]:
     """Put a lesson's notebook and exercises back as they were; returns (copy, where the old one is now).
 
-    What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is unchanged stays. Exercises
-    that are put back are no longer solved.
+    What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is unchanged stays. Ticks and
+    hints of the lesson are forgotten.
     """
     done: list[tuple[Path, Path | None]] = []
     for original, copy in copies(settings, lesson):
@@ -78,8 +78,7 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(original, copy)
         done.append((copy, kept))
-    if any(copy.parent.name == "exercises" for copy, _ in done):
-        progress.forget(settings, lesson.exercises)
+    progress.forget(settings, lesson.exercises)
     return done
 
 
