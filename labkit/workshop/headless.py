@@ -103,10 +103,11 @@ def judged(notebook: Path, lesson: Lesson, only: Collection[str] = ()) -> Iterat
         for names in _sections(done, asked):
             run.go_on(names)
             said = verdicts(done)
+            unsaid = [name for name in names.exercises if name not in said]
+            if unsaid and run.has_ended(names):  # no check came to its end, but an answer there was
+                progress.note(settings, unsaid[0], passed=False)
+                index.refresh(settings)
             for name in names.exercises:
-                if name not in said and run.has_ended(names):  # no check came to its end, but an answer there was
-                    progress.note(settings, name, passed=False)
-                    index.refresh(settings)
                 yield said.get(name) or Verdict(name, False, *run.why(names))
 
 

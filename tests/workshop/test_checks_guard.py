@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def test_an_answer_that_cannot_be_interrupted_ends_its_process_after_its_verdict
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert done.stdout.startswith("Your function on a case did not come back within 0 s")
+    assert re.match(r"Your function on a case did not come back within \d+ s", done.stdout)
     assert "could not be interrupted, so Python was ended" in done.stdout
 
 

@@ -148,7 +148,7 @@ def test_a_solution_shows_after_success_too(own: Settings, monkeypatch: pytest.M
 def test_an_answer_that_ends_python_was_a_try(own: Settings, tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell("import os; os._exit(3)")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "one.ipynb")
-    headless.judged(tmp_path / "one.ipynb", lesson("01"))
+    list(headless.judged(tmp_path / "one.ipynb", lesson("01")))
     assert (progress.tried(own, "01a"), progress.tried(own, "01b")) == (True, False)
 
 
