@@ -1,3 +1,6 @@
 """The workshop: lessons, exercises and their checks, pictures, the learner's folder."""
 
-__all__ = ["check", "checks", "course", "explain", "headless", "lesson", "pictures", "record_job", "serve", "waiting"]
+__all__ = [
+    "check", "checks", "course", "explain", "headless", "lesson", "pictures", "prediction", "record_job",
+    "serve", "waiting",
+]  # fmt: skip

@@ -1,3 +1,3 @@
 """What the workshop consists of: its contents, exercises, the learner's folder and progress."""
 
-__all__ = ["contents", "executed", "exercises", "folder", "index", "progress"]
+__all__ = ["contents", "executed", "exercises", "folder", "index", "predictions", "progress"]

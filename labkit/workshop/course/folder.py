@@ -6,6 +6,7 @@
     work/earlier/05_….ipynb           what `labkit restore 05` took away
     work/logs                         the services' logs
     work/.progress.json               what the checks said
+    work/.predictions.json            what was predicted in the notebooks
 
 git knows nothing of it, so a new version of the workshop never meets a learner's changes.
 """
@@ -19,7 +20,7 @@ import nbformat
 
 from labkit.errors import BadInput
 from labkit.settings import Settings
-from labkit.workshop.course import progress
+from labkit.workshop.course import predictions, progress
 from labkit.workshop.course.contents import LESSONS, Lesson
 
 __all__ = ["IN_CONTAINERS", "copies", "exercise_copy", "fill", "fresh", "restore"]
@@ -83,7 +84,8 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
     """Put a lesson's notebook and exercises back as they were; returns (copy, where the old one is now).
 
     What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is as a new copy would be
-    stays. Exercises that are put back are no longer solved.
+    stays. Exercises that are put back are no longer solved, and what was predicted in a notebook that is put back is
+    forgotten.
     """
     done: list[tuple[Path, Path | None]] = []
     for original, copy in copies(settings, lesson):
@@ -99,6 +101,8 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
         done.append((copy, kept))
     if any(copy.parent.name == "exercises" for copy, _ in done):
         progress.forget(settings, lesson.exercises)
+    if any(copy.name == lesson.filename for copy, _ in done):
+        predictions.forget(settings, lesson)
     return done
 
 

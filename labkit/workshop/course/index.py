@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from labkit.lab.services import log_files, services_of
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course.contents import LESSONS, Lesson
+from labkit.workshop.course.predictions import fields, kept
 from labkit.workshop.course.progress import solved
 
 __all__ = ["Overview", "index_file", "overview", "write"]
@@ -50,7 +51,10 @@ class Overview:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [_row("th", ("lesson", "minutes", "exercises", "solved")), *(self._row(lesson) for lesson in LESSONS)]
+        rows = [
+            _row("th", ("lesson", "minutes", "predicted", "exercises", "solved")),
+            *(self._row(lesson) for lesson in LESSONS),
+        ]
         pages = [_link(self._settings.flink_page, "Flink"), _link(self._settings.registry_page, "registry")]
         logs = [
             _link(f"logs/{file.name}", file.stem)
@@ -64,7 +68,11 @@ class Overview:
         title = _link(lesson.filename, f"{lesson.no} {lesson.title}")
         names = ", ".join(lesson.exercises)
         exercises = _link(f"exercises/{lesson.exercise_filename}", names) if names else ""
-        return _row("td", (title, str(lesson.minutes), exercises, self._ticks(lesson)))
+        return _row("td", (title, str(lesson.minutes), self._predicted(lesson), exercises, self._ticks(lesson)))
+
+    def _predicted(self, lesson: Lesson) -> str:
+        asked = fields(lesson)
+        return f"{len(kept(self._settings).keys() & set(asked))} of {len(asked)}"
 
     def _ticks(self, lesson: Lesson) -> str:
         return " ".join(f"✓ {name}" if name in self._solved else f"– {name}" for name in lesson.exercises)
