@@ -1,6 +1,6 @@
 """The learner's folder, work/: copies of the notebooks and exercises, made once and never overwritten.
 
-    work/index.ipynb                  where to begin; made anew each time JupyterLab starts
+    work/index.ipynb                  where to begin; made anew each time JupyterLab starts, as is glossary.ipynb
     work/05_enrichment_….ipynb        a copy without outputs, the learner's own from then on
     work/exercises/05_exercises.ipynb the same for exercises
     work/earlier/05_….ipynb           what `labkit restore 05` took away

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from labkit.lab.services import log_files, services_of
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course.contents import LESSONS, Lesson
+from labkit.workshop.course.links import GLOSSARY, INDEX
 from labkit.workshop.course.predictions import fields, kept
 from labkit.workshop.course.progress import solved
 
@@ -61,7 +62,10 @@ class Overview:
             for service in services_of(self._settings)
             for file in log_files(self._settings, service)
         ]
-        ways = f"Pages: {', '.join(pages)}. Logs: {', '.join(logs) or 'none yet, no service has been started'}."
+        words = _link(GLOSSARY, "Glossary")
+        ways = (
+            f"{words}. Pages: {', '.join(pages)}. Logs: {', '.join(logs) or 'none yet, no service has been started'}."
+        )
         return f'<table style="font-size:110%">{"".join(rows)}</table><p>{ways}</p>'
 
     def _row(self, lesson: Lesson) -> str:
@@ -94,7 +98,7 @@ def overview() -> Overview:
 
 def index_file(settings: Settings) -> Path:
     """Where the index is."""
-    return settings.work_dir / "index.ipynb"
+    return settings.work_dir / INDEX
 
 
 def write(settings: Settings) -> Path:
