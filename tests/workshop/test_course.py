@@ -117,6 +117,14 @@ def test_what_is_said_about_containers_is_in_their_copies_only(own: Settings, tm
     assert "docker compose" not in folder.fresh(own, tmp_path / "one.ipynb")
 
 
+@pytest.mark.parametrize("each", LESSONS, ids=lambda each: each.no)
+def test_docker_compose_is_spoken_of_in_cells_for_containers_only(each: object) -> None:
+    cells = [cell for cell in nbformat.read(each.notebook, as_version=4).cells if cell.cell_type == "markdown"]
+    tagged = [cell for cell in cells if folder.IN_CONTAINERS in cell.metadata.get("tags", ())]
+    assert [cell.source for cell in cells if "docker compose" in cell.source.lower() and cell not in tagged] == []
+    assert all(cell.source.startswith("**In docker compose**") for cell in tagged)
+
+
 def test_exercises_that_are_put_back_are_no_longer_solved_and_those_that_stay_are(own: Settings) -> None:
     folder.fill(own)
     progress.note(own, "01a", passed=True)
