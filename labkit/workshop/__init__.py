@@ -1,6 +1,6 @@
 """The workshop: lessons, exercises and their checks, pictures, the learner's folder."""
 
 __all__ = [
-    "check", "checks", "course", "explain", "headless", "lesson", "pictures", "prediction", "record_job",
+    "beside", "check", "checks", "course", "explain", "headless", "lesson", "pictures", "prediction", "record_job",
     "serve", "waiting",
 ]  # fmt: skip
