@@ -26,7 +26,7 @@ def lab() -> None:
     from labkit.cli.lab import up
     from labkit.lab import services
     from labkit.lab.jupyter import address, require_free_port, serve
-    from labkit.workshop.course import folder, index
+    from labkit.workshop.course import folder, glossary, index
 
     settings = load_settings()
     if settings.in_containers:
@@ -35,6 +35,7 @@ def lab() -> None:
     require_free_port(settings)
     folder.fill(settings)
     up()
+    glossary.write(settings)
     index.write(settings)
     status = serve(settings, lambda text: out.print(text, markup=False))
     if services.processes(settings):

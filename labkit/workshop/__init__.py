@@ -1,15 +1,6 @@
 """The workshop: lessons, exercises and their checks, pictures, the learner's folder."""
 
 __all__ = [
-    "check",
-    "checks",
-    "course",
-    "explain",
-    "headless",
-    "hints",
-    "lesson",
-    "pictures",
-    "record_job",
-    "serve",
-    "waiting",
-]
+    "beside", "check", "checks", "course", "explain", "headless", "hints", "lesson", "pictures", "prediction",
+    "record_job", "serve", "waiting",
+]  # fmt: skip

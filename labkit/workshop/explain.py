@@ -192,6 +192,18 @@ KINDS = (
         "Type: kafka-topics --list. The pipeline's own are made by make setup, a lesson's by begin(…).",
     ),
     Kind(
+        "a topic that is there already",
+        r"TOPIC_ALREADY_EXISTS.*?Topic '(?P<topic>[^']+)'",
+        "The topic {topic} is there already: this cell has run before.",
+        "Go on with the next cell. To begin anew, run all cells from begin on.",
+    ),
+    Kind(
+        "a consumer that is closed",
+        r"RuntimeError: Consumer (?:already )?closed",
+        "This consumer is closed: the cell that closes it has run.",
+        "Run the cell that makes it once more, then this one; or run all cells from begin on.",
+    ),
+    Kind(
         "the broker is away",
         r"Broker transport failure|_TRANSPORT|_ALL_BROKERS_DOWN|brokers? are down"
         r"|Timed out waiting for a node assignment|Failed to (?:get metadata|list subscribed topic partitions)"

@@ -8,7 +8,7 @@ import sys
 from labkit.errors import LabkitError
 from labkit.lab import jupyter
 from labkit.settings import load_settings
-from labkit.workshop.course import folder, index
+from labkit.workshop.course import folder, glossary, index
 
 __all__ = ["main"]
 
@@ -18,6 +18,7 @@ def main() -> None:
     settings = load_settings()
     try:
         folder.fill(settings)
+        glossary.write(settings)
         index.write(settings)
     except LabkitError as error:
         sys.exit(str(error))

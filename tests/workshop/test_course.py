@@ -89,11 +89,41 @@ def test_what_a_learner_wrote_is_never_overwritten_and_restore_keeps_it_beside(o
     assert folder.fill(own) == []
     assert copy.read_text() == "mine"
     ((restored, kept),) = folder.restore(own, lesson("00"))
-    assert restored.read_bytes() == lesson("00").notebook.read_bytes()
+    assert restored.read_text() == folder.fresh(own, lesson("00").notebook)
     assert kept is not None
     assert kept.parent == own.work_dir / "earlier"
     assert kept.read_text() == "mine"
     assert folder.restore(own, lesson("00")) == []
+
+
+def test_a_copy_has_every_cell_and_no_output_that_would_answer_a_prediction(own: Settings) -> None:
+    folder.fill(own)
+    for each in LESSONS:
+        for original, copy in folder.copies(own, each):
+            theirs, mine = (nbformat.read(file, as_version=4).cells for file in (original, copy))
+            shown = [cell for cell in theirs if folder.IN_CONTAINERS not in cell.metadata.get("tags", ())]
+            assert [(cell.id, cell.source) for cell in mine] == [(cell.id, cell.source) for cell in shown]
+            code = [cell for cell in mine if cell.cell_type == "code"]
+            assert [cell.id for cell in code if cell.outputs or cell.execution_count is not None] == []
+            before = copy.stat().st_mtime_ns
+            assert folder.restore(own, each) == [], "a copy that nobody touched is not put back"
+            assert copy.stat().st_mtime_ns == before
+
+
+def test_what_is_said_about_containers_is_in_their_copies_only(own: Settings, tmp_path: Path) -> None:
+    aside = nbformat.v4.new_markdown_cell("In docker compose …", metadata={"tags": [folder.IN_CONTAINERS]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1"), aside]), tmp_path / "one.ipynb")
+    there = own.model_copy(update={"deployment": "compose"})
+    assert "docker compose" in folder.fresh(there, tmp_path / "one.ipynb")
+    assert "docker compose" not in folder.fresh(own, tmp_path / "one.ipynb")
+
+
+@pytest.mark.parametrize("each", LESSONS, ids=lambda each: each.no)
+def test_docker_compose_is_spoken_of_in_cells_for_containers_only(each: object) -> None:
+    cells = [cell for cell in nbformat.read(each.notebook, as_version=4).cells if cell.cell_type == "markdown"]
+    tagged = [cell for cell in cells if folder.IN_CONTAINERS in cell.metadata.get("tags", ())]
+    assert [cell.source for cell in cells if "docker compose" in cell.source.lower() and cell not in tagged] == []
+    assert all(cell.source.startswith("**In docker compose**") for cell in tagged)
 
 
 def test_a_lesson_that_is_restored_is_as_if_nobody_had_seen_it_and_the_others_stay(own: Settings) -> None:

@@ -132,6 +132,24 @@ admin.delete_topics(["nowhere"])["nowhere"].result()""",
             r"Kafka has no topic of that name",
         ),
     ],
+    "a topic that is there already": [
+        (
+            """from confluent_kafka.admin import NewTopic
+admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+for _ in range(2):
+    admin.create_topics([NewTopic("twice", 1)])["twice"].result()""",
+            r"The topic twice is there already: this cell has run before",
+        ),
+    ],
+    "a consumer that is closed": [
+        (
+            """from confluent_kafka import Consumer
+consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "closed"})
+consumer.close()
+consumer.consume(1, timeout=1)""",
+            r"This consumer is closed",
+        ),
+    ],
     "the broker is away": [
         ("""from_kafka(environment()[1], "any", f"127.0.0.1:{AWAY}", 1000)""", r"Kafka does not answer"),
         (

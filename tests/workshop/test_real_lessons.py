@@ -6,11 +6,15 @@ import pytest
 
 from labkit.errors import BadInput
 from labkit.flink.rest import FlinkRest
+from labkit.jobs.submit import submit
 from labkit.kafka.topics import topic_partitions
 from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files, row_count
+from labkit.pipeline.run import prepare
 from labkit.settings import Settings, load_settings
+from labkit.streams.names import ENRICHMENT
 from labkit.system.own_http import request
+from labkit.workshop.beside import require_alone
 from labkit.workshop.course.contents import lesson
 from labkit.workshop.lesson import begin, clear
 from tests.support.labs import Labkit
@@ -52,3 +56,15 @@ def test_the_main_pipeline_is_never_cleared(lab: Settings) -> None:
 def test_an_unknown_source_is_refused_before_anything_is_cleared(lab: Settings) -> None:
     with pytest.raises(BadInput, match="one of replay, live"):
         begin("04", "reply")
+
+
+def test_a_lesson_that_stops_a_service_asks_first_where_another_lessons_job_is_at_work(lab: Settings) -> None:
+    theirs, mine = load_settings(suffix="_nb05"), load_settings(suffix="_nb02")
+    prepare(theirs)
+    submit(theirs, ENRICHMENT)
+    with pytest.raises(BadInput, match=r"Jobs of other lessons are at work: enrichment_nb05 \(lesson 05\)"):
+        require_alone(mine)
+    require_alone(mine, go_on=True)
+    require_alone(theirs)
+    clear(theirs)
+    require_alone(mine)

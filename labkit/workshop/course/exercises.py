@@ -29,13 +29,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.errors import BadInput, LabkitError
-from labkit.workshop.course.contents import EXERCISES, LESSONS, Lesson, lesson_of
+from labkit.workshop.course import links
+from labkit.workshop.course.contents import EXERCISES, LESSONS, Lesson, lesson, lesson_of
 
 __all__ = ["Help", "answered", "help_of", "main", "notebook_text", "source_of", "stub"]
 
 _BLOCK = re.compile(
     r"^(?P<indent>[ \t]*)# BEGIN (?P<name>\d\d[a-z])\n(?P<body>.*?)^[ \t]*# END (?P=name)\n", re.M | re.S
 )
+_TITLE = re.compile(r"# Exercises (\d\d):")
 _HINTS = re.compile(
     r'^# %% \[markdown\] tags=\["hints"\]\n# Hints (?P<name>\d\d[a-z])\n(?P<body>(?:#(?! %%).*\n)+)\n*', re.M
 )
@@ -65,9 +67,9 @@ def help_of(exercise: str) -> Help:
     return Help(tuple(parts[:-1]), code.strip("\n"), parts[-1])
 
 
-def source_of(lesson: Lesson) -> Path:
+def source_of(of: Lesson) -> Path:
     """Where exercises and solutions of a lesson are written."""
-    return EXERCISES / "source" / Path(lesson.filename).with_suffix(".py")
+    return EXERCISES / "source" / Path(of.filename).with_suffix(".py")
 
 
 def stub(source: str) -> str:
@@ -86,9 +88,13 @@ def answered(source: str, answers: Mapping[str, str] | None = None) -> str:
 
 
 def notebook_text(source: str) -> str:
-    """A percent script -> the notebook's JSON, the same text for the same source."""
+    """A percent script -> the notebook's JSON, the same text for the same source.
+
+    Where its title is that of a lesson's exercises ("# Exercises 05: …"), the ways out stand at its top and bottom.
+    """
     import jupytext  # these take longer than all else here, and a hint needs none of them
     import nbformat
+    from nbformat.v4 import new_markdown_cell
 
     notebook = jupytext.reads(source, fmt="py:percent")
     notebook.metadata = nbformat.NotebookNode(
@@ -97,6 +103,10 @@ def notebook_text(source: str) -> str:
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
         cell.metadata = nbformat.NotebookNode({key: value for key, value in cell.metadata.items() if key == "tags"})
+    if title := _TITLE.match(notebook.cells[0].source):
+        ways = links.of_exercises(lesson(title[1]))
+        notebook.cells.insert(1, new_markdown_cell(ways, id="ways-top"))
+        notebook.cells.append(new_markdown_cell(ways, id="ways-bottom"))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     nbformat.validate(notebook)
     return str(nbformat.writes(notebook)) + "\n"
@@ -111,13 +121,13 @@ def _replaced(source: str, answer: Callable[[str, str], str]) -> str:
 
 def main() -> int:
     """Write every notebook of exercises anew."""
-    for lesson in LESSONS:
-        if not lesson.exercises:
+    for each in LESSONS:
+        if not each.exercises:
             continue
-        source = source_of(lesson)
+        source = source_of(each)
         if not source.exists():
             raise BadInput(f"There is no {source}.")
-        lesson.exercise_notebook.write_text(notebook_text(stub(source.read_text())))
+        each.exercise_notebook.write_text(notebook_text(stub(source.read_text())))
     return 0
 
 

@@ -1,27 +1,32 @@
 """The learner's folder, work/: copies of the notebooks and exercises, made once and never overwritten.
 
-    work/index.ipynb                  where to begin; made anew each time JupyterLab starts
-    work/05_enrichment_….ipynb        a copy, the learner's own from then on
+    work/index.ipynb                  where to begin; made anew each time JupyterLab starts, as is glossary.ipynb
+    work/05_enrichment_….ipynb        a copy without outputs, the learner's own from then on
     work/exercises/05_exercises.ipynb the same for exercises
     work/earlier/05_….ipynb           what `labkit restore 05` took away
     work/logs                         the services' logs
     work/.progress.json               what the checks said, and which hints were shown
+    work/.predictions.json            what was predicted in the notebooks
 
 git knows nothing of it, so a new version of the workshop never meets a learner's changes.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
+import nbformat
+
 from labkit.errors import BadInput
 from labkit.settings import Settings
-from labkit.workshop.course import progress
+from labkit.workshop.course import predictions, progress
 from labkit.workshop.course.contents import LESSONS, Lesson
 
-__all__ = ["copies", "exercise_copy", "fill", "restore"]
+__all__ = ["IN_CONTAINERS", "copies", "exercise_copy", "fill", "fresh", "restore"]
+
+#: The tag of a cell that says something about docker compose.
+IN_CONTAINERS = "in-containers"
 
 
 def copies(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path]]:
@@ -30,6 +35,21 @@ def copies(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path]]:
     if lesson.exercises:
         pairs.append((lesson.exercise_notebook, settings.work_dir / "exercises" / lesson.exercise_filename))
     return pairs
+
+
+def fresh(settings: Settings, original: Path) -> str:
+    """What a new copy of `original` has in it: every cell as it is there, without outputs.
+
+    The originals keep outputs that tests compare; in front of a learner they would answer what is to be predicted.
+    Cells with the tag `IN_CONTAINERS` are left out where the lab is not in containers.
+    """
+    notebook = nbformat.read(original, as_version=4)
+    if not settings.in_containers:
+        notebook.cells = [cell for cell in notebook.cells if IN_CONTAINERS not in cell.metadata.get("tags", ())]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return str(nbformat.writes(notebook)) + "\n"
 
 
 def exercise_copy(settings: Settings, lesson: Lesson) -> Path:
@@ -50,7 +70,7 @@ def fill(settings: Settings) -> list[Path]:
             for original, copy in copies(settings, lesson):
                 if not copy.exists():
                     copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(original, copy)
+                    copy.write_text(fresh(settings, original))
                     made.append(copy)
         logs = settings.work_dir / "logs"
         if not logs.is_symlink():
@@ -63,22 +83,23 @@ def fill(settings: Settings) -> list[Path]:
 def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]]:
     """Put a lesson's notebook and exercises back as they were; returns (copy, where the old one is now).
 
-    What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is unchanged stays. Ticks and
-    hints of the lesson are forgotten.
+    What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is as a new copy would be
+    stays. Ticks, hints and predictions of the lesson are forgotten.
     """
     done: list[tuple[Path, Path | None]] = []
     for original, copy in copies(settings, lesson):
-        kept = None
+        kept, new = None, fresh(settings, original)
         if copy.exists():
-            if copy.read_bytes() == original.read_bytes():
+            if copy.read_bytes() == new.encode():
                 continue
             kept = _place_for(settings, copy)
             kept.parent.mkdir(exist_ok=True)
             copy.rename(kept)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(original, copy)
+        copy.write_text(new)
         done.append((copy, kept))
     progress.forget(settings, lesson.exercises)
+    predictions.forget(settings, lesson)
     return done
 
 

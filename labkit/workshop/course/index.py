@@ -17,6 +17,8 @@ from typing import Any
 
 from labkit.settings import Settings, load_settings
 from labkit.workshop.course.contents import LESSONS, Lesson
+from labkit.workshop.course.links import GLOSSARY, INDEX
+from labkit.workshop.course.predictions import fields, kept
 from labkit.workshop.course.progress import State, states
 
 __all__ = ["Overview", "index_file", "overview", "refresh", "write"]
@@ -62,6 +64,7 @@ class Overview:
         self._columns: tuple[tuple[str, Callable[[Lesson], str]], ...] = (
             ("lesson", lambda lesson: _link(lesson.filename, f"{lesson.no} {lesson.title}")),
             ("minutes", lambda lesson: str(lesson.minutes)),
+            ("predicted", self._predicted),
             ("exercises", _exercises),
             ("how far you are", self._how_far),
         )
@@ -84,13 +87,20 @@ class Overview:
             for service in services_of(self._settings)
             for file in log_files(self._settings, service)
         ]
-        ways = f"Pages: {', '.join(pages)}. Logs: {', '.join(logs) or 'none yet, no service has been started'}."
+        words = _link(GLOSSARY, "Glossary")
+        ways = (
+            f"{words}. Pages: {', '.join(pages)}. Logs: {', '.join(logs) or 'none yet, no service has been started'}."
+        )
         return f'<table style="font-size:110%">{"".join(rows)}</table><p>{ways}</p>'
 
     def _how_far(self, lesson: Lesson) -> str:
         """✓ 05a solved, – 05b open"""
         known = {name: self._states.get(name, State.OPEN) for name in lesson.exercises}
         return ", ".join(f"{_MARKS[state]} {name} {state}" for name, state in known.items())
+
+    def _predicted(self, lesson: Lesson) -> str:
+        asked = fields(lesson)
+        return f"{len(kept(self._settings).keys() & set(asked))} of {len(asked)}"
 
 
 def _exercises(lesson: Lesson) -> str:
@@ -114,7 +124,7 @@ def overview() -> Overview:
 
 def index_file(settings: Settings) -> Path:
     """Where the index is."""
-    return settings.work_dir / "index.ipynb"
+    return settings.work_dir / INDEX
 
 
 def write(settings: Settings) -> Path:
