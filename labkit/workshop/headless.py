@@ -23,6 +23,7 @@ from labkit.system.waiting import patience
 from labkit.workshop.check import VERDICT, Verdict
 from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import Lesson
+from labkit.workshop.hints import NOBODY_LOOKS
 
 __all__ = ["ENDED", "execute", "judged", "verdicts"]
 
@@ -65,7 +66,7 @@ def _run(read: nbformat.NotebookNode, folder: Path, go_on: bool) -> None:
         read, timeout=within_s, allow_errors=go_on, resources={"metadata": {"path": folder}}, config=_KERNELS
     )
     # What the kernel itself writes there is for its developers; what a cell writes comes as its output.
-    own = own_http.environment(os.environ, load_settings().own_hosts)
+    own = {**own_http.environment(os.environ, load_settings().own_hosts), NOBODY_LOOKS: "1"}
     client.execute(stderr=subprocess.DEVNULL, env=own)
 
 
