@@ -28,6 +28,7 @@ from labkit.system.waiting import patience
 from labkit.workshop.check import VERDICT, Verdict
 from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import Lesson
+from labkit.workshop.hints import NOBODY_LOOKS
 
 __all__ = ["ENDED", "execute", "judged", "verdicts"]
 
@@ -75,7 +76,8 @@ def _client(read: nbformat.NotebookNode, folder: Path, *, go_on: bool) -> Notebo
 def _surroundings() -> dict[str, Any]:
     """What a kernel is started with."""
     # What the kernel itself writes there is for its developers; what a cell writes comes as its output.
-    return {"stderr": subprocess.DEVNULL, "env": own_http.environment(os.environ, load_settings().own_hosts)}
+    own = {**own_http.environment(os.environ, load_settings().own_hosts), NOBODY_LOOKS: "1"}
+    return {"stderr": subprocess.DEVNULL, "env": own}
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> dict[str, Verdict]:

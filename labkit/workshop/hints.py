@@ -7,6 +7,7 @@ Both count the same steps, in work/.progress.json. The texts are in the exercise
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,10 @@ from labkit.workshop.course import index, progress
 from labkit.workshop.course.contents import lesson_of
 from labkit.workshop.course.exercises import help_of
 
-__all__ = ["Told", "hint", "next_hint", "shown_solution", "solution"]
+__all__ = ["NOBODY_LOOKS", "Told", "hint", "next_hint", "shown_solution", "solution"]
+
+#: Set where a notebook runs with no person before it, as for `labkit check`: a hint in a cell is not the next one.
+NOBODY_LOOKS = "LABKIT_NOBODY_LOOKS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Told:
 
 def hint(exercise: str) -> Told:
     """The next hint of an exercise ("05a"), for a cell: three in all, each says more than the one before."""
+    if NOBODY_LOOKS in os.environ:
+        return Told(exercise, "a hint is shown when you run this cell.")
     return _for_a_cell(next_hint, exercise)
 
 

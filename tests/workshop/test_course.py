@@ -9,9 +9,11 @@ from typing import Any
 
 import nbformat
 import pytest
+from jupyterlab_server.config import get_federated_extensions
 
 from labkit.errors import BadInput, LabkitError
 from labkit.jobs import running_jobs
+from labkit.lab import jupyter
 from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT
 from labkit.workshop import check as checks
@@ -221,6 +223,16 @@ def test_the_index_is_brought_up_to_date_and_what_a_learner_wrote_into_it_stays(
         index.index_file(own).write_text(other)
         index.refresh(own)
         assert index.index_file(own).read_text() == other
+
+
+def test_jupyterlab_finds_the_script_that_keeps_the_index_up_to_date(own: Settings) -> None:
+    (folder,) = (
+        word.partition("=")[2] for word in jupyter.command(own) if word.startswith("--LabApp.extra_labextensions_path=")
+    )
+    ((name, found),) = get_federated_extensions([folder]).items()
+    script = Path(found["ext_path"]) / found["jupyterlab"]["_build"]["load"]
+    assert f'_JUPYTERLAB["{name}"]' in script.read_text()
+    assert index.index_file(own).name in script.read_text().replace("\\", "")
 
 
 def test_a_stub_asks_where_the_solution_was_and_an_answer_stands_there() -> None:

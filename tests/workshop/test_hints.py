@@ -152,6 +152,13 @@ def test_an_answer_that_ends_python_was_a_try(own: Settings, tmp_path: Path) -> 
     assert (progress.tried(own, "01a"), progress.tried(own, "01b")) == (True, False)
 
 
+def test_a_hint_that_is_left_in_a_cell_is_not_counted_by_a_run_without_a_browser(own: Settings, tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_code_cell('from labkit.workshop.hints import hint\nhint("01a")')]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "one.ipynb")
+    headless.judged(tmp_path / "one.ipynb", lesson("01"))
+    assert "hint 1 of 3" in str(hint("01a"))
+
+
 def test_an_exercise_that_there_is_not_is_one_sentence_in_a_cell(own: Settings) -> None:
     assert "Do you mean 05a?" in str(hint("5a"))
     assert "An exercise is called like 05a." in str(solution("?"))

@@ -84,7 +84,7 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
     """Put a lesson's notebook and exercises back as they were; returns (copy, where the old one is now).
 
     What the learner wrote is kept: earlier/05_….20261122T201500Z.ipynb. A notebook that is as a new copy would be
-    stays. Ticks, hints and predictions of the lesson are forgotten.
+    stays. Ticks and hints of the lesson are forgotten, and what was predicted in a notebook that is put back.
     """
     done: list[tuple[Path, Path | None]] = []
     for original, copy in copies(settings, lesson):
@@ -99,7 +99,8 @@ def restore(settings: Settings, lesson: Lesson) -> list[tuple[Path, Path | None]
         copy.write_text(new)
         done.append((copy, kept))
     progress.forget(settings, lesson.exercises)
-    predictions.forget(settings, lesson)
+    if any(copy.name == lesson.filename for copy, _ in done):
+        predictions.forget(settings, lesson)
     return done
 
 
