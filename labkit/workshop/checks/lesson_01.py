@@ -183,7 +183,7 @@ def _same_times(machine: str, got: Any, text: str, names_of: Callable[[str], lis
     for name in wanted:
         if name not in got:
             raise NotYet(
-                f"On {machine}: {name} is missing. Your function gives {', '.join(map(str, got)) or 'no CPU'}.",
+                f"On {machine}: {name} is missing. Your function gives {_listed(got)}.",
                 _missing(name, list(got), list(wanted), text, names_of),
             )
     for name in got:
@@ -214,6 +214,11 @@ def _plain(value: Any) -> str:
         return repr(value)
 
 
+def _listed(names: Iterable[Any]) -> str:
+    plain = (name if isinstance(name, str) and name.startswith("cpu") else shown(name) for name in names)
+    return ", ".join(plain) or "no CPU"
+
+
 _LAST = "cpu0 1 2 3 4\ncpu1 5 6 7 8\ncpu  6 8 10 12\n"
 
 
@@ -224,7 +229,7 @@ def _missing(name: str, got: list[Any], wanted: list[str], text: str, names_of: 
     if name == "cpu" and set(wanted) - set(got) == {"cpu"}:
         if names_of(_LAST) == ["cpu0", "cpu1"]:
             return "The line cpu belongs in it, too."
-        return "The first line belongs in it, too."
+        return "The first line belongs in it, too." if names_of(_LAST) == ["cpu1", "cpu"] else ""
     last = names_of(_LAST)
     if got == wanted[:1]:
         if last == ["cpu0"]:
@@ -269,7 +274,7 @@ def _same_columns(machine: str, name: str, got: Any, times: Mapping[str, int], t
         if not _is_count(value, times[column]):
             raise NotYet(
                 f"On {machine}: {name} has {column} {value!r}; it is {times[column]}. Its line is `{line}`.",
-                _other_value(value, place, times, words),
+                _other_value(value, place, times, words, list(got.values())),
             )
     if extra := [column for column in got if column not in CPU_COLUMNS]:
         hint = _WRITTEN if len(words) > 10 else "Ten, and no more."
@@ -280,11 +285,14 @@ def _is_count(value: Any, wanted: int) -> bool:
     """A number of any kind, as exact as an int."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return value == wanted and int(value) == wanted  # numpy takes 2**53 + 1 for a float, and finds them equal
+    number: Any = value
+    return bool(number == wanted) and int(number) == wanted  # numpy finds 2**53 + 1 and that as a float equal
 
 
-def _other_value(value: Any, place: int, times: Mapping[str, int], words: list[str]) -> str:
+def _other_value(value: Any, place: int, times: Mapping[str, int], words: list[str], row: list[Any]) -> str:
     wanted = times[CPU_COLUMNS[place]]
+    if len(words) < len(row) and [str(one) for one in row] == ["0"] * (len(row) - len(words)) + words:
+        return "The columns that are not written are the last ones: the zeros belong behind the numbers."
     if str(value) == str(wanted) or (isinstance(value, str) and value == "0"):
         return "That is text: int() makes a number of it."
     if value is None or value == "":
@@ -326,6 +334,10 @@ _CASES = (
         ms=4000,
     ),
     _Case(
+        "Both work, cpu0 more",
+        {"cpu0": {"user": 51, "system": 20, "idle": 31}, "cpu1": {"user": 33, "system": 4, "idle": 61}},
+    ),
+    _Case(
         "cpu1 counted fewer ticks than cpu0",
         {"cpu0": {"user": 60, "idle": 60}, "cpu1": {"user": 40, "system": 11, "idle": 9}},
         ms=400,
@@ -336,7 +348,7 @@ _CASES = (
     ),
     _Case(
         "cpu0 waits for a disk, and works, too",
-        {"cpu0": {"user": 30, "idle": 10, "iowait": 60}, "cpu1": {"user": 20, "idle": 80}},
+        {"cpu1": {"user": 20, "idle": 80}, "cpu0": {"user": 30, "idle": 10, "iowait": 60}},
     ),
     _Case("cpu1 gives way to others", {"cpu0": {"user": 20, "idle": 80}, "cpu1": {"nice": 55, "idle": 45}}),
     _Case(
@@ -448,9 +460,13 @@ def _complaint(place: int, outcomes: Sequence[Any]) -> NotYet:
     if isinstance(outcome, _Hung):
         return outcome.error
     seen = _counted(case)
+    if all(one is None for one in outcomes):
+        return NotYet(f"Your function says None in all {len(outcomes)} cases.", "Is there a return at its end?")
     mistakes = _mistakes(outcomes, place)
     hint = " ".join(_HINTS[mistake] for mistake in mistakes if _matters(mistake, mistakes, place))
     if isinstance(outcome, Exception):
+        if all(type(one) is type(outcome) for one in outcomes):  # not of this case's kind
+            return NotYet(f"Your function raised {raised(outcome)}, on this: {case.what}. {seen}")
         known = next((text for kind, text in case.raises.items() if type(outcome) is kind), "")
         return NotYet(f"Your function raised {raised(outcome)}, on this: {case.what}. {seen}", known or hint)
     wanted = _Solver().busiest(*_snapshots(case))
@@ -472,6 +488,8 @@ def _of_form(outcome: Any) -> str:
         return "The first is the name: line.id."
     if isinstance(outcome, tuple | list) and len(outcome) == 2 and isinstance(outcome[0], Real):
         return "The name first, then the share."
+    if isinstance(outcome, tuple | list) and len(outcome) == 2 and isinstance(outcome[1], str):
+        return "The share is a number, not text."
     return "It returns the name and the share, or None."
 
 
@@ -524,13 +542,14 @@ class _Solver:
     nothing: str = "none"
     choice: str = "share"
     zero: str = "a share"
+    without: str = "others go on"
 
     def busiest(self, before: Snapshot, after: Snapshot) -> tuple[str, float] | None:
         earlier = {line.id: line for line in before.cpus}
         places = dict(zip((line.id for line in after.cpus), before.cpus, strict=False))
         found: list[tuple[float, str, float]] = []
         for line in after.cpus:
-            if line.id == "cpu" and self.line_cpu == "left out":
+            if self.line_cpu != "takes part" and (line.id == "cpu") != (self.line_cpu == "alone"):
                 continue
             old = (earlier if self.match == "name" else places).get(line.id)
             if old is None:
@@ -549,8 +568,13 @@ class _Solver:
                 total = 1
             share = self._share(worked, total, (after.timestamp - before.timestamp) / 1000)
             found.append((worked if self.choice == "ticks" else share, line.id, share))
-        if not found:
+        if not found or (self.without == "none at all" and len(found) < len(after.cpus) - 1):
             return None
+        if self.choice in ("first", "last"):
+            _, name, share = found[0 if self.choice == "first" else -1]
+            return name, share
+        if self.choice == "name":
+            return max((name, share) for _, name, share in found)
         order = min if self.choice == "least" else max
         _, name, share = order(found, key=lambda one: one[0])
         return None if self.zero == "no share" and share == 0 else (name, share)
@@ -652,6 +676,11 @@ _HINTS = {
     ("nothing", "0 %"): _NO_TICK,
     ("nothing", "divides"): _NO_TICK,
     ("choice", "ticks"): "The largest share is asked for, not the most ticks: divide first, then compare.",
+    ("choice", "first"): "It is always the first CPU that has a share: do all the others come to be compared?",
+    ("choice", "last"): "It is always the last CPU that has a share: is each compared with the best so far?",
+    ("choice", "name"): "Compared are the names: with max, key says what is compared.",
+    ("without", "none at all"): "One CPU has no share; the others still have theirs.",
+    ("line_cpu", "alone"): "The line cpu is no CPU: it is the sum of all.",
     ("choice", "least"): "The largest share is asked for; you have the smallest.",
     ("zero", "no share"): "0 % is a share, too: such a CPU has been idle.",
 }  # fmt: skip
@@ -685,7 +714,8 @@ def _mistakes(outcomes: Sequence[Any], first: int) -> tuple[_Mistake, ...]:
                 for mistakes in found
             ]
             best = [mistakes for mistakes, score in zip(found, scores, strict=True) if score == max(scores)]
-            return best[0] if len({tuple(name for name, _ in mistakes) for mistakes in best}) == 1 else ()
+            is_one = len({tuple(name for name, _ in mistakes) for mistakes in best}) == 1
+            return best[0] if is_one and 2 * max(scores) >= len(outcomes) else ()
     return ()
 
 
@@ -695,9 +725,17 @@ def _matters(mistake: _Mistake, mistakes: tuple[_Mistake, ...], place: int) -> b
     return not _is_like(_answer_of(without, place), _answer_of(mistakes, place))
 
 
+#: What is raised where no CPU is left, and where one is asked for that is not there.
+_OF_NONE = (ValueError, TypeError, IndexError, UnboundLocalError)
+_OF_KEY = (KeyError, StopIteration, IndexError)
+
+
 def _is_like(one: Any, other: Any) -> bool:
-    if isinstance(one, Exception) or isinstance(other, Exception):
-        return isinstance(other, Exception) and (isinstance(one, Exception) or one is None)
+    if isinstance(other, Exception):
+        kinds = _OF_NONE if one is None else _OF_KEY if isinstance(one, KeyError) else (type(one),)
+        return (one is None or isinstance(one, Exception)) and isinstance(other, kinds)
+    if isinstance(one, Exception):
+        return False
     if one is None or other is None:
         return one is None and other is None
     return _is_near(other, one)
