@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
@@ -395,9 +395,12 @@ class _Handle:
 
     def _look(self) -> None:
         if not _members(self._settings, self._group):
+            other = _group_that_reads(self._settings, self._topic)
             self._note(
-                f"While handle was called, the group {self._group} had no member.",
-                "subscribe makes a consumer a member of its group; with assign it takes its partitions by hand.",
+                f"While handle was called, the group {self._group} had no member{f'; {other} had' if other else ''}.",
+                "Use group, which it is given."
+                if other
+                else "subscribe makes a consumer a member of its group; with assign it takes its partitions by hand.",
             )
         if self._slow:
             threading.Event().wait(_SLOW_HANDLE_S)
@@ -409,6 +412,17 @@ class _Handle:
 def _members(settings: Settings, group: str) -> int:
     (asked,) = admin_client(settings.kafka_bootstrap).describe_consumer_groups([group]).values()
     return len(asked.result().members)
+
+
+def _group_that_reads(settings: Settings, topic: str) -> str:
+    """A group that has a member with partitions of `topic`, or ""."""
+    admin = admin_client(settings.kafka_bootstrap)
+    names = [group.group_id for group in admin.list_consumer_groups().result().valid]
+    for name, asked in (admin.describe_consumer_groups(names) if names else {}).items():
+        places = [place for member in asked.result().members for place in member.assignment.topic_partitions]
+        if any(place.topic == topic for place in places):
+            return str(name)
+    return ""
 
 
 def judge_02b(answer: Any, _: Settings) -> str:
@@ -461,6 +475,8 @@ def _judge_failing(answer: Any, settings: Settings, topic: str, group: str, othe
         except _OddError:
             _require_left(settings, group, "After the error of handle")
         except NotYet as error:
+            if _has_no_offset(error.__cause__):
+                raise NotYet(error.what, f"There was nothing left to commit. {_BATCH}") from error.__cause__
             if handle.failed is None or not _comes_from(error, _OddError):
                 raise
             raise NotYet(
@@ -478,6 +494,10 @@ def _judge_failing(answer: Any, settings: Settings, topic: str, group: str, othe
     _require_no_threads(before, "After the error of handle")
     _require_committed(settings, topic, group, handle)
     return handle
+
+
+def _has_no_offset(error: BaseException | None) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError._NO_OFFSET
 
 
 def _comes_from(error: BaseException | None, kind: type[BaseException]) -> bool:
