@@ -480,7 +480,7 @@ def _judge_failing(answer: Any, settings: Settings, topic: str, group: str, othe
             if handle.failed is None or not _comes_from(error, _OddError):
                 raise
             raise NotYet(
-                f"handle raised {_OddError.__name__} at the seventh record, and your function "
+                f"handle raised {_OddError.__name__} at the seventh record, and your function raised "
                 f"{raised(error.__cause__ or error)}.",
                 "Let the same error out: no other one in its place.",
             ) from error
@@ -651,6 +651,9 @@ def _judge_rest(answer: Any, settings: Settings, topic: str, group: str, first: 
             f"{again} records were handed out a second time, though their handle had come back without an error.",
             _COMMIT_EACH,
         )
+    if not handle.times:
+        raise NotYet(f"Called again for the same group, with {left} of {total} records left, your function handled "
+                     f"nothing, and returned {shown(said)}.")  # fmt: skip
     if len(handle.done) < left:
         is_lost = first.failed not in handle.done
         also = ", among them the one that failed" if is_lost else ""
