@@ -30,10 +30,10 @@ settings = begin("02", suffix="_ex02")
 # - timestamp: the snapshot's, so in ms,
 # - partition: where Java's clients would put that key.
 #
-# When it returns, every record has been answered: acknowledged or refused. It returns how many Kafka has acknowledged.
-# (The broker may refuse one, for instance because it is too large. That is no reason to stop.) `bootstrap` is the
-# broker's address, `"127.0.0.1:9092"`, and `topic` a name. With `"log_level": 0` among its settings, a client keeps its
-# red log lines to itself.
+# When it returns, every record has been answered, however long that takes: acknowledged or refused. It returns how many
+# Kafka has acknowledged. (The broker may refuse one, for instance because it is too large. That is no reason to stop.)
+# `bootstrap` is the broker's address, `"127.0.0.1:9092"`, and `topic` a name. With `"log_level": 0` among its settings,
+# a client keeps its red log lines to itself.
 #
 #     send_all("127.0.0.1:9092", "some_topic", readings)   ->   601
 
@@ -113,7 +113,8 @@ check("02a", send_all)
 # is ever skipped*. A record whose `handle` came back without an error should not be handed out again.
 #
 # - A group that is new begins at the start of the topic.
-# - It returns how many records were handled: when there were `count` of them, or when nothing came for 5 seconds.
+# - It returns how many records were handled: as soon as there were `count` of them, or when nothing has come for
+#   5 seconds since the last record (or since the call, where none comes).
 # - However it ends, its consumer has left the group: the next call must not wait for a member that is gone.
 #
 # Example: the topic has 10 records, and `handle` raises at the fourth.

@@ -13,6 +13,7 @@ __all__ = [
     "lesson_12",
     "lesson_20",
     "outcome",
+    "relay",
     "rules",
     "world",
 ]
