@@ -36,13 +36,13 @@ def called(
     before = [_copied(value) for value in values]
     try:
         with guarded(f"Your function on {what}", within_s=within_s):
-            return answer(*values)
+            came = answer(*values)
     except Exception as error:
         if isinstance(error, (NotSolved, NotYet, *lets_out)):
             raise
         raise NotYet(f"Your function raised {raised(error)} on {what}.", hint) from error
-    finally:
-        _require_unchanged(before, values, names, what)
+    _require_unchanged(before, values, names, what)
+    return came
 
 
 def _copied(value: Any) -> Any:
