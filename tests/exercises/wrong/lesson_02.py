@@ -304,7 +304,7 @@ for reading in readings:
 producer.flush(1)
 return len(acked)
 """,
-            r"answered only after 1\.5 s\. Your function came back after 1\.\d s with 0.*flush\(\) without a",
+            r"answered only after 2 s\. Your function came back after 1\.\d s with 0.*flush\(\) without a",
             r"keep the rest|refused",
         ),
     ],
