@@ -617,7 +617,7 @@ def _require_committed(settings: Settings, topic: str, group: str, handle: _Hand
     raise NotYet(
         f"{len(again)} of the {len(handle.done)} records that were handled before the error are not committed: "
         "the next call is given them again.",
-        "The offset to commit is that of the next record: offset + 1."
+        "Is the last one committed, too? Where you commit an offset: it is that of the next record, offset + 1."
         if is_one_less
         else f"When handle raises, what was done before has to be committed, too. {_COMMIT_EACH}",
     )
