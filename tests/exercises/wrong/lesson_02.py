@@ -846,7 +846,7 @@ with closing(
             continue
         last = time.monotonic()
         handle(record)
-        consumer.commit()
+        consumer.commit(record, asynchronous=False)
         handled += 1
     return handled
 """,
