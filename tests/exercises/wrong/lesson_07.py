@@ -144,7 +144,7 @@ WRONG = {
         (
             "two hosts are one",
             _burns(sort='.sort_values(["cpu_id", "ts"])\n', stretches=_CHANGES),
-            r"Two hosts.*did not find web-1 cpu0",
+            r"Two hosts.*did not find web_2\.local cpu0",
             "line cpu|first interval",
         ),
         (
