@@ -42,12 +42,13 @@ duckdb.sql("SELECT hostname, count(*) AS rows FROM rows GROUP BY hostname").df()
 # Write `query()`. It returns the text of *one* SELECT for DuckDB. The rows are in a table `rows`, with the columns
 # that you know.
 #
-# - **Out:** the columns `hostname`, `cpu_id` and `mean_busy`, one row for each CPU of each host, the busiest first.
+# - **Out:** the columns `hostname`, `cpu_id` and `mean_busy`, and no other; one row for each CPU of each
+#   host, the busiest of all first.
 # - `mean_busy` is the mean of `total_busy_pct` over time: an interval of a minute counts sixty times as much as one
 #   of a second.
 # - There may be several hosts. The line `cpu` is no CPU.
 #
-# For the recording the answer is:
+# For the recording the answer is this, shown here with one digit; yours is not rounded:
 #
 #     hostname  cpu_id  mean_busy
 #     two-cpus  cpu1    21.2
@@ -89,7 +90,7 @@ check("07a", query)
 #
 # Write `burns(rows)`: the burns in the rows of one or more hosts.
 #
-# - **In:** a table of rows, in any order.
+# - **In:** a table of rows, in any order. It stays as it is.
 # - **Out:** a list of tuples `(hostname, cpu_id, begin, end, kind)`, in any order. `begin` and `end` are pandas
 #   Timestamps, `kind` is "user" or "system", whichever was more.
 # - A burn is a stretch of 10 s or more in which a CPU's `total_busy_pct` is 40 or above in every interval. It
