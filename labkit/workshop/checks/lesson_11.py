@@ -447,7 +447,7 @@ def _hint_for_again(verdict: dict[str, Any], *, often: bool) -> str:
     files, starts = verdict["files"], verdict["later_starts"]
     if verdict["died_taken"] == len(LOG) and often and starts != [0]:
         return "It takes the whole log before it works on it: take one record at a time from read(offset)."
-    if files and not verdict["wrote"] and not any(size for _, size in files):
+    if often and files and not any(size for _, size in files):
         return "What it has written is in Python's memory yet: a file has it after flush() or close()."
     if often and not files:
         return "Nothing of what it has done was in the folder by then: write down where you are, and read from there."

@@ -11,6 +11,7 @@ Stages: "whole" (no crash), "elsewhere" (no crash, and a new empty folder), "sho
 
 from __future__ import annotations
 
+import importlib
 import json
 import operator
 import os
@@ -21,6 +22,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -90,6 +92,7 @@ class Life:
     raised_at: Place | None = None
     ended: bool = False
     late: bool = False
+    modules: list[str] = field(default_factory=list)
 
     @property
     def taken(self) -> int:
@@ -106,14 +109,21 @@ def sums(log: Sequence[Record]) -> dict[str, int]:
 
 
 def _live(
-    answer: Callable[..., Any], folder: Path, log: Sequence[Record] = LOG, kill_before: int | None = None
+    answer: Callable[..., Any],
+    folder: Path,
+    log: Sequence[Record] = LOG,
+    kill_before: int | None = None,
+    counts: bool = True,
 ) -> Life:
-    """Run the answer in a child; `kill_before` is the how-manieth step it does not live to do."""
+    """Run the answer in a child; `kill_before` is the how-manieth step it does not live to do.
+
+    `counts`: whether steps are counted at all; without that, it is told which modules it has imported.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _child(answer, folder, log, kill_before, writer)
+        _child(answer, folder, log, kill_before, counts, writer)
     os.close(writer)
     life = Life()
     for line in _lines(reader, pid, life):
@@ -146,7 +156,12 @@ def _hear(life: Life, said: dict[str, Any]) -> None:
 
 
 def _child(
-    answer: Callable[..., Any], folder: Path, log: Sequence[Record], kill_before: int | None, writer: int
+    answer: Callable[..., Any],
+    folder: Path,
+    log: Sequence[Record],
+    kill_before: int | None,
+    counts: bool,
+    writer: int,
 ) -> None:
     def say(**words: Any) -> None:
         os.write(writer, json.dumps(words).encode() + b"\n")
@@ -168,12 +183,14 @@ def _child(
         os._exit(0)
 
     os.chdir(folder.parent)
+    known = set(sys.modules)
     counter = _Counter(kill_before, say)
     signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, _life_s())
     try:
-        sys.setprofile(counter.call)
-        sys.settrace(counter.enter)
+        if counts:
+            sys.setprofile(counter.call)
+            sys.settrace(counter.enter)
         result = answer(read, folder)
         _untraced()
         say(result=_plain(result), ended=True)
@@ -184,7 +201,7 @@ def _child(
         text = f"{type(error).__name__}: {error}".rstrip(".: ")
         say(error=text, kind=type(error).__name__, raised_at=at[0] if at else None)
     if kill_before is None:
-        say(places=counter.places)
+        say(places=counter.places, modules=sorted(sys.modules.keys() - known))
     os._exit(0)
 
 
@@ -245,6 +262,9 @@ class _Counter:
 
 def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
     """Without a crash, then killed before each of its steps; what the first trial that failed said, or how many."""
+    for module in _live(answer, _fresh(folder), counts=False).modules:
+        with suppress(Exception):  # an import would be thousands of lines in each life
+            importlib.import_module(module)
     whole = _live(answer, _fresh(folder))
     if fault := _fault(whole, LOG):
         return _told("whole", fault, whole, LOG)
