@@ -262,15 +262,15 @@ class _Counter:
 
 def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
     """Without a crash, then killed before each of its steps; what the first trial that failed said, or how many."""
-    for module in _live(answer, _fresh(folder), counts=False).modules:
+    first = _live(answer, _fresh(folder), counts=False)
+    if fault := _fault(first, LOG):
+        return _told("whole", fault, first, LOG)
+    for module in first.modules:
         with suppress(Exception):  # an import would be thousands of lines in each life
             importlib.import_module(module)
     whole = _live(answer, _fresh(folder))
-    if fault := _fault(whole, LOG):
-        return _told("whole", fault, whole, LOG)
-    again = _live(answer, _fresh(folder))
-    if fault := "elsewhere" if again.starts != whole.starts else _fault(again, LOG):
-        return _told("elsewhere", fault, again, LOG)
+    if fault := "elsewhere" if whole.starts != first.starts else _fault(whole, LOG):
+        return _told("elsewhere", fault, whole, LOG)
     for count in SHORT:
         life = _live(answer, _fresh(folder), LOG[:count])
         if fault := _fault(life, LOG[:count]):
