@@ -24,11 +24,12 @@ from labkit.workshop.hints import hint, solution
 # - `checkpoints` is a list of dicts like the one below, in no order that you may rely on. Times are seconds. One that
 #   has not completed has `None` there. `offsets` says for each partition the *next* offset to read; a partition of
 #   which nothing was read yet is not in it.
-# - `killed` is the time of the crash. What lies after it in the list was made by the job that came back.
+# - `killed` is the time of the crash. What completed later than that was made by the job that came back.
 # - `read` says for each partition the next offset that the job would have read when it died.
 # - It returns `{partition: [offset, …]}`, the offsets that are read again, in order. A partition without any is left
 #   out.
 # - Without a checkpoint the job begins at offset 0 everywhere.
+# - What it is given stays as it is.
 #
 #     {"id": 7, "triggered": 12.0, "completed": 12.4, "offsets": {0: 120, 1: 97}}
 #
@@ -78,8 +79,8 @@ check("11a", read_again)
 # - When it has been killed it is called again, with the same folder. The result must be as if nothing had happened.
 # - It must not begin anew each time: after a crash it may read **five** records again, not more.
 #
-# The check kills it before every single line that it runs, also inside the library functions that it calls, and starts
-# it again each time.
+# The check kills it before every line that it runs, also inside the library functions that it calls and between two
+# calls of one line that write, and starts it again each time. Some of them it kills once more, soon after that.
 #
 # Two things from this lab help: what belongs together is written together, and `draft.replace(file)` (a rename) is all
 # or nothing.

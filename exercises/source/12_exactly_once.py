@@ -24,7 +24,7 @@ from labkit.workshop.hints import hint, solution
 # - `"twice"`: records too many of a key. One that came three times counts as 2.
 # - `"unexpected"`: keys that were found, however often, and not expected.
 #
-# So it always holds: `len(found) == len(expected) - missing + twice + unexpected`.
+# So it always holds: `len(found) == len(expected) - missing + twice + unexpected`. The lists stay as they are.
 
 
 # %%
@@ -85,12 +85,12 @@ def next_batch(consumer):
 #
 # - `producer` has a `transactional.id`, and `init_transactions()` was called: what a process before it with the same id
 #   left open is aborted now.
-# - `consumer` stands where its group has committed in the source topic, or at the topic's start. Nothing is committed
-#   by itself.
+# - `consumer` stands where its group has committed in the source topic, or at the topic's start. The topic has one
+#   partition. Nothing is committed by itself.
 # - Each record becomes one record of `topic`, with the same key, and the value in capital letters: `b"cpu0"` becomes
 #   `b"CPU0"`.
-# - It handles batch after batch, and returns when there is none left. A batch that it has handled is committed: its
-#   records, and that they have been read.
+# - It handles batch after batch, and returns when there is none left. A batch that it has handled is committed before
+#   the next one is read: its records, and that they have been read.
 # - When it was killed, another process calls it again, with a consumer and a producer as above.
 #
 # The methods that you need are the producer's `begin_transaction()`, `produce()`,

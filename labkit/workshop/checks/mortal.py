@@ -3,153 +3,385 @@
 Run as a process of its own (`python -m labkit.workshop.checks.mortal FOLDER`), because it forks for each trial and a
 notebook's kernel has threads. Reads FOLDER/answer.pickle, writes FOLDER/verdict.json:
 
-    {"kills": 214}    or    {"line": 7, "taken": 12, "start": 5, "result": {"web": 440}, …}    of the first that failed
+    {"kills": 214}                                             every trial went well
+    {"stage": "killed", "fault": "sums", "result": …, …}       what was seen of the first trial that did not
+
+Stages: "whole" (no crash), "elsewhere" (no crash, and a new empty folder), "short" (other logs), "killed".
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import operator
 import os
+import select
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 
-__all__ = ["EVERY", "LOG", "Life", "main", "trial"]
+from labkit.flink.root_cause import Frame
+from labkit.system.waiting import patience
+
+__all__ = ["EVERY", "LOG", "SHORT", "Life", "main", "sums", "trial"]
+
+Record = tuple[str, int]
 
 #: The log that every trial reads: no two records have the same milliseconds, so a sum tells which are in it.
-LOG = tuple((("web", "db", "web", "cache")[number % 4], 40 + 3 * number) for number in range(22))
+LOG: tuple[Record, ...] = tuple((("web", "db", "web", "cache")[number % 4], 40 + 3 * number) for number in range(22))
+#: Other logs are so long: none, fewer than a checkpoint's worth, exactly one, and one more.
+SHORT = (0, 3, 5, 6)
 #: So many records may be read again after a crash.
 EVERY = 5
-_MOST_TRIALS = 800
+#: A line of the answer's own is tried each time it is run, one of a library so often.
+_OF_A_LIBRARY = 2
+_MOST_TRIALS = 160
+#: Every so many-th trial is killed a second time, soon after it was started again.
+_TWICE = 8
+#: After a trial that failed, so many more say how many of them do.
+_MORE = 24
+_LIFE_S = 6.0
+#: After so long no further trial is begun; on a busy machine later, but never later than `_AT_MOST_S`.
+_TRIALS_S, _AT_MOST_S = 25.0, 60.0
+#: Functions in C that change a file: between two of them in one line, a crash is possible too.
+_WRITES = frozenset((
+    "open", "write", "writelines", "flush", "close", "truncate", "dump", "replace", "rename", "link", "unlink",
+    "remove", "mkdir", "rmdir", "commit", "execute", "executemany",
+))  # fmt: skip
+
+Place = tuple[str, int, str]
+
+
+@cache
+def _is_of_a_cell(file: str) -> bool:
+    return Frame(file, 0, "").is_of_a_cell
+
+
+@cache
+def _life_s() -> float:
+    """As busy as the machine is at the start: to ask for each life takes longer than a life."""
+    return patience(_LIFE_S)
 
 
 @dataclass(slots=True)
 class Life:
-    """One run: from which offset it read, how many records it took, how many lines it ran, how it ended."""
+    """One run: from which offsets it read, which records it took, what it ran, how it ended.
 
-    start: int | None = None
-    taken: int = 0
-    lines: int = 0
-    at: int = 0
+    `at` and `raised_at` are (file, line, function) of the answer's own line; `places` says for each thing that was
+    run where it stands.
+    """
+
+    starts: list[int] = field(default_factory=list)
+    took: list[int] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    at: Place | None = None
     result: Any = None
     error: str = ""
     kind: str = ""
+    raised_at: Place | None = None
     ended: bool = False
-    starts: list[int] = field(default_factory=list)
+    late: bool = False
+    modules: list[str] = field(default_factory=list)
+
+    @property
+    def taken(self) -> int:
+        """The next record that it would have taken."""
+        return max(self.took, default=-1) + 1
 
 
-def _live(answer: Callable[..., Any], folder: Path, kill_before: int | None) -> Life:
-    """Run the answer in a child; `kill_before` is the how-manieth line it does not live to run."""
+def sums(log: Sequence[Record]) -> dict[str, int]:
+    """The ms of each host."""
+    found: dict[str, int] = {}
+    for host, busy_ms in log:
+        found[host] = found.get(host, 0) + busy_ms
+    return found
+
+
+def _live(
+    answer: Callable[..., Any],
+    folder: Path,
+    log: Sequence[Record] = LOG,
+    kill_before: int | None = None,
+    counts: bool = True,
+) -> Life:
+    """Run the answer in a child; `kill_before` is the how-manieth step it does not live to do.
+
+    `counts`: whether steps are counted at all; without that, it is told which modules it has imported.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _child(answer, folder, kill_before, writer)
+        _child(answer, folder, log, kill_before, counts, writer)
     os.close(writer)
-    with os.fdopen(reader) as told:
-        life = Life()
-        for line in told:
-            _hear(life, json.loads(line))
+    life = Life()
+    for line in _lines(reader, pid, life):
+        _hear(life, json.loads(line))
     os.waitpid(pid, 0)
     return life
+
+
+def _lines(reader: int, pid: int, life: Life) -> list[bytes]:
+    """All that the child says; it is killed where it neither ends nor hears its alarm."""
+    deadline, said = time.monotonic() + 2 * _life_s(), b""
+    with os.fdopen(reader, "rb", buffering=0) as told:
+        while True:
+            if not select.select([told], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                life.late = True
+                os.kill(pid, signal.SIGKILL)
+            if not (news := told.read(65536)):
+                return said.splitlines()
+            said += news
 
 
 def _hear(life: Life, said: dict[str, Any]) -> None:
     if "start" in said:
         life.starts.append(said["start"])
-        life.start = said["start"]
-        life.taken = said["start"]
     elif "took" in said:
-        life.taken = said["took"] + 1
+        life.took.append(said["took"])
     else:
         for name, value in said.items():
             setattr(life, name, value)
 
 
-def _child(answer: Callable[..., Any], folder: Path, kill_before: int | None, writer: int) -> None:
+def _child(
+    answer: Callable[..., Any],
+    folder: Path,
+    log: Sequence[Record],
+    kill_before: int | None,
+    counts: bool,
+    writer: int,
+) -> None:
     def say(**words: Any) -> None:
         os.write(writer, json.dumps(words).encode() + b"\n")
 
-    def read(offset: int) -> Iterator[tuple[str, int]]:
-        say(start=offset)
-        for number in range(offset, len(LOG)):
+    def records(offset: int) -> Iterator[Record]:
+        for number in range(offset, len(log)):
             say(took=number)
-            yield LOG[number]
+            yield log[number]
 
-    counter = _Counter(answer, kill_before, say)
+    def read(offset: int) -> Iterator[Record]:
+        offset = operator.index(offset)
+        if offset < 0:
+            raise ValueError(f"read({offset}): the first offset is 0")
+        say(start=offset)
+        return records(offset)
+
+    def late(_: int, frame: FrameType | None) -> None:
+        say(late=True, at=_own(frame))
+        os._exit(0)
+
+    os.chdir(folder.parent)
+    known = set(sys.modules)
+    counter = _Counter(kill_before, say)
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, _life_s())
     try:
-        sys.settrace(counter.enter)
+        if counts:
+            sys.setprofile(counter.call)
+            sys.settrace(counter.enter)
         result = answer(read, folder)
-        sys.settrace(None)
-        say(result=result, ended=True, lines=counter.lines)
+        _untraced()
+        say(result=_plain(result), ended=True)
     except BaseException as error:
-        sys.settrace(None)
-        say(error=f"{type(error).__name__}: {error}".rstrip(": "), kind=type(error).__name__, lines=counter.lines)
+        _untraced()
+        at = [(one.filename, one.lineno, one.name) for one in traceback.extract_tb(error.__traceback__)
+              if _is_of_a_cell(one.filename)][-1:]  # fmt: skip
+        text = f"{type(error).__name__}: {error}".rstrip(".: ")
+        say(error=text, kind=type(error).__name__, raised_at=at[0] if at else None)
+    if kill_before is None:
+        say(places=counter.places, modules=sorted(sys.modules.keys() - known))
     os._exit(0)
 
 
-class _Counter:
-    """Counts the lines that are run, of the answer and of what it calls, and dies before one of them."""
+def _untraced() -> None:
+    sys.settrace(None)
+    sys.setprofile(None)
 
-    def __init__(self, answer: Callable[..., Any], kill_before: int | None, say: Callable[..., None]) -> None:
-        self._own = answer.__code__.co_filename
-        self._first = answer.__code__.co_firstlineno
+
+def _plain(result: Any) -> Any:
+    """Sums as JSON has them; what is no dict of numbers as Python writes it, in a list of its own."""
+    if isinstance(result, Mapping):
+        try:
+            return {str(host): operator.index(busy) if hasattr(busy, "__index__") else float(busy)
+                    for host, busy in result.items()}  # fmt: skip
+        except (TypeError, ValueError):
+            pass
+    return None if result is None else [type(result).__name__, " ".join(repr(result).split())[:80]]
+
+
+def _own(frame: FrameType | None) -> Place | None:
+    """The cell's line that is being run."""
+    while frame is not None and not _is_of_a_cell(frame.f_code.co_filename):
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name) if frame is not None else None
+
+
+class _Counter:
+    """Counts the steps: lines, of the answer and of what it calls, and calls in C that write. Dies before one."""
+
+    def __init__(self, kill_before: int | None, say: Callable[..., None]) -> None:
         self._kill_before, self._say = kill_before, say
-        self.lines = 0
+        self.places: list[str] = []
+        self._steps = 0
 
     def enter(self, frame: FrameType, event: str, _: Any) -> Any:
-        return None if frame.f_code.co_filename == __file__ else self.step
+        return None if frame.f_code.co_filename == __file__ else self.line
 
-    def step(self, frame: FrameType, event: str, _: Any) -> Any:
+    def line(self, frame: FrameType, event: str, _: Any) -> Any:
         if event == "line":
-            self.lines += 1
-            if self.lines == self._kill_before:
-                self._say(at=self._line(frame))
-                os.kill(os.getpid(), signal.SIGKILL)
-        return self.step
+            self._step(frame, "")
+        return self.line
 
-    def _line(self, frame: FrameType | None) -> int:
-        """The answer's own line that is being run, counted from its def; 0 where none is."""
-        while frame is not None and frame.f_code.co_filename != self._own:
-            frame = frame.f_back
-        return frame.f_lineno - self._first if frame is not None else 0
+    def call(self, frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and frame.f_code.co_filename != __file__:
+            name = getattr(function, "__name__", "")
+            if name in _WRITES:
+                self._step(frame, name)
+
+    def _step(self, frame: FrameType, name: str) -> None:
+        self._steps += 1
+        if self._kill_before is None:
+            own = "own " if _is_of_a_cell(frame.f_code.co_filename) else ""
+            self.places.append(f"{own}{frame.f_code.co_filename}:{frame.f_lineno}:{name}")
+        elif self._steps == self._kill_before:
+            self._say(at=_own(frame))
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
-    """Kill it before each of its lines; what the first trial that failed said, or how many there were."""
-    expected: dict[str, int] = {}
-    for host, busy_ms in LOG:
-        expected[host] = expected.get(host, 0) + busy_ms
-    whole = _live(answer, _fresh(folder), None)
-    if not whole.ended or whole.result != expected:
-        return {**_told(whole), "undisturbed": True, "expected": expected}
-    step = -(-whole.lines // _MOST_TRIALS)
-    for line in range(1, whole.lines + 1, step):
-        own = _fresh(folder)
-        died = _live(answer, own, line)
-        again = _live(answer, own, None)
-        read_again = died.taken - (again.start if again.start is not None else len(LOG))
-        if not again.ended or again.result != expected or read_again > EVERY or len(again.starts) != 1:
-            return {**_told(again), "died_at": died.at, "died_taken": died.taken, "again": read_again,
-                    "expected": expected}  # fmt: skip
-    return {"kills": len(range(1, whole.lines + 1, step))}
+    """Without a crash, then killed before each of its steps; what the first trial that failed said, or how many."""
+    first = _live(answer, _fresh(folder), counts=False)
+    if fault := _fault(first, LOG):
+        return _told("whole", fault, first, LOG)
+    for module in first.modules:
+        with suppress(Exception):  # an import would be thousands of lines in each life
+            importlib.import_module(module)
+    whole = _live(answer, _fresh(folder))
+    if fault := "elsewhere" if whole.starts != first.starts else _fault(whole, LOG):
+        return _told("elsewhere", fault, whole, LOG)
+    for count in SHORT:
+        life = _live(answer, _fresh(folder), LOG[:count])
+        if fault := _fault(life, LOG[:count]):
+            return _told("short", fault, life, LOG[:count])
+    steps, began, number = _mixed(_chosen(whole.places)), time.monotonic(), 0
+    for number, step in enumerate(steps):
+        if time.monotonic() - began > min(patience(_TRIALS_S), _AT_MOST_S):
+            return {"kills": number}  # they were spread over the whole run
+        failed, _, _ = _killed(answer, folder, step)
+        if not failed and number % _TWICE == 0:
+            failed, _, _ = _killed(answer, folder, step, twice=True)
+        if failed:
+            return {**failed, **_how_often(answer, folder, whole)}
+    return {"kills": len(steps)}
 
 
-def _told(life: Life) -> dict[str, Any]:
-    return {"ended": life.ended, "error": life.error, "kind": life.kind, "result": life.result, "start": life.start}
+def _mixed(steps: list[int]) -> list[int]:
+    """Every eighth first, then those between: wherever one stops, they are spread over the whole."""
+    return [step for first in (0, 4, 2, 6, 1, 5, 3, 7) for step in steps[first::8]]
+
+
+def _how_often(answer: Callable[..., Any], folder: Path, whole: Life) -> dict[str, Any]:
+    """Of some kills with more than `EVERY` records taken: how many there were, and what failed of them how."""
+    own = [number for number, place in enumerate(whole.places, 1) if place.startswith("own ")]
+    trials = [_killed(answer, folder, step) for step in _spread(own, _MORE)]
+    late = [failed for failed, taken, _ in trials if taken > EVERY]
+    some = [failed for failed in late if failed]
+    return {
+        "tried": len(late),
+        "failed": len(some),
+        "most": max((int(one["again"]) for one in some), default=0),
+        "wrote": any(wrote for _, _, wrote in trials),
+        "later": some[-1] if some else None,
+        "later_starts": sorted({start for one in some for start in one["starts"]}),
+    }
+
+
+def _chosen(places: list[str]) -> list[int]:
+    """Which steps it is killed before, from 1: each of its own, and of a library's line some early and late ones."""
+    where: dict[str, list[int]] = {}
+    for number, place in enumerate(places, 1):
+        where.setdefault(place, []).append(number)
+    chosen = {number for place, numbers in where.items()
+              for number in (numbers if place.startswith("own ") else _spread(numbers, _OF_A_LIBRARY))}  # fmt: skip
+    return _spread(sorted(chosen), _MOST_TRIALS)
+
+
+def _spread(numbers: list[int], most: int) -> list[int]:
+    """At most so many, evenly, with the first and the last."""
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[place * (len(numbers) - 1) // (most - 1)] for place in range(most)]
+
+
+def _killed(
+    answer: Callable[..., Any], folder: Path, step: int, *, twice: bool = False
+) -> tuple[dict[str, Any] | None, int, bool]:
+    """(what is wrong after a kill before `step`, or None; records taken by then; whether a file had something).
+
+    `twice`: killed a second time, soon after it was started again.
+    """
+    own = _fresh(folder)
+    died = _live(answer, own, kill_before=step)
+    taken, files, kills = died.taken, _files(own), 1
+    if twice:
+        second = _live(answer, own, kill_before=1 + step * 37 % 60)
+        if second.ended or second.error or second.late:  # before it could be killed
+            return None, taken, True
+        died, files, kills = second, _files(own), 2
+        taken = max(taken, second.taken)
+    life = _live(answer, own)
+    again = _read_again(life, taken)
+    fault = _fault(life, LOG) or ("again" if again > EVERY else "")
+    if not fault:
+        return None, taken, any(size for _, size in files)
+    return {**_told("killed", fault, life, LOG), "died_at": died.at, "died_taken": taken, "again": again,
+            "files": files, "kills_before": kills}, taken, any(size for _, size in files)  # fmt: skip
+
+
+def _read_again(life: Life, taken: int) -> int:
+    return sum(number < taken for number in life.took)
+
+
+def _files(folder: Path) -> list[tuple[str, int]]:
+    """Names and sizes of what is in the folder."""
+    return sorted((str(file.relative_to(folder)), file.stat().st_size) for file in folder.rglob("*") if file.is_file())
+
+
+def _fault(life: Life, log: Sequence[Record]) -> str:
+    """ "late", "raised", "ended" (its process), "kind" (no dict), "sums", or "" """
+    if life.late:
+        return "late"
+    if life.error:
+        return "raised"
+    if not life.ended:
+        return "ended"
+    if not isinstance(life.result, dict):
+        return "kind"
+    return "" if life.result == sums(log) else "sums"
+
+
+def _told(stage: str, fault: str, life: Life, log: Sequence[Record]) -> dict[str, Any]:
+    return {"stage": stage, "fault": fault, "error": life.error, "kind": life.kind, "raised_at": life.raised_at,
+            "at": life.at, "result": life.result, "starts": life.starts, "count": len(log),
+            "again": 0}  # fmt: skip
 
 
 def _fresh(folder: Path) -> Path:
-    own = folder / "own"
+    own = folder / "away" / "a job's folder"
     shutil.rmtree(own, ignore_errors=True)
-    own.mkdir()
+    own.mkdir(parents=True)
     return own
 
 

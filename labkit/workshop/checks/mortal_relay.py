@@ -4,7 +4,8 @@ python -m labkit.workshop.checks.mortal_relay FOLDER     reads FOLDER/answer.pic
 
     {"bootstrap": "127.0.0.1:9092", "source": …, "target": …, "group": …, "id": …, "kill": ["commit_transaction", 2]}
 
-Writes a line of FOLDER/calls for each call that the relay has made, and FOLDER/error where it raised.
+Writes a line of FOLDER/calls for each call that the relay has made, and FOLDER/error.json where it raised, or was told
+with SIGTERM that its time is up.
 """
 
 from __future__ import annotations
@@ -13,29 +14,39 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from labkit.flink.root_cause import Frame
 from labkit.system.waiting import patience
 
-__all__ = ["CALLS", "main"]
+__all__ = ["AFTER_ITS_TIME", "CALLS", "ENDLESS", "main"]
 
 #: Calls after which a relay may be killed, in the order in which they are worth trying.
 CALLS = ("produce", "send_offsets_to_transaction", "commit_transaction", "commit", "flush", "begin_transaction")
+#: Kinds of an end that are no error of Python: asked on and on at the end of the topic; not done in time.
+ENDLESS, AFTER_ITS_TIME = "endless", "late"
 _QUIET = {"log_level": 0}
 _WITHIN_S = 20
+_READS = ("poll", "consume")
+#: At the end of the topic nothing comes any more: an answer that asks again need not wait, and so often it may ask.
+_AT_THE_END_S = 0.05
+_MOST_ASKED = 60
 
 
 class _Watched:
     """A consumer or a producer that counts its calls, and dies right after one of them."""
 
-    def __init__(self, inner: Any, done: Callable[[str], None]) -> None:
-        self._inner, self._done = inner, done
+    def __init__(self, inner: Any, done: Callable[[str], None], failed: Callable[[str], None]) -> None:
+        self._inner, self._done, self._failed = inner, done, failed
+        self._asked = 0
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -43,11 +54,35 @@ class _Watched:
             return method
 
         def call(*words: Any, **named: Any) -> Any:
-            result = method(*words, **named)
+            try:
+                result = self._read(name, *words, **named) if name in _READS else method(*words, **named)
+            except Exception:
+                self._failed(name)
+                raise
             self._done(name)
             return result
 
         return call
+
+    def _read(self, name: str, *words: Any, **named: Any) -> Any:
+        """What a consumer reads; once it has come to the end of the topic, without waiting for more."""
+        method = getattr(self._inner, name)
+        if not isinstance(self._inner, Consumer):
+            return method(*words, **named)
+        if self._asked:
+            self._asked += 1
+            if self._asked > _MOST_ASKED:
+                self._failed(ENDLESS)
+            count = (words[0] if words else named.get("num_messages", 1),) if name == "consume" else ()
+            return method(*count, timeout=_AT_THE_END_S)
+        found = method(*words, **named)
+        if any(_is_the_end(record) for record in (found if isinstance(found, list) else [found])):
+            self._asked = 1
+        return found
+
+
+def _is_the_end(record: Any) -> bool:
+    return record is not None and record.error() is not None and record.error().code() == KafkaError._PARTITION_EOF
 
 
 def main(folder: Path) -> None:
@@ -61,6 +96,17 @@ def main(folder: Path) -> None:
     producer.init_transactions(patience(_WITHIN_S))
     consumer = _consumer(life)
     counts: Counter[str] = Counter()
+    at_fault = [""]
+
+    def end(kind: str, text: str = "", place: Any = None, call: str = "") -> None:
+        told = {"kind": kind, "text": text, "at": place, "call": call}
+        (folder / "error.json").write_text(json.dumps(told))
+
+    def late(_: int, frame: FrameType | None) -> None:
+        end(AFTER_ITS_TIME, place=_own(frame))
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, late)
     with (folder / "calls").open("a", buffering=1) as calls:
 
         def done(name: str) -> None:
@@ -71,11 +117,28 @@ def main(folder: Path) -> None:
                     producer.flush(patience(_WITHIN_S))  # what was produced is in the log, whatever becomes of it
                 os.kill(os.getpid(), signal.SIGKILL)
 
+        def failed(name: str) -> None:
+            if name == ENDLESS:
+                end(ENDLESS, place=_own(sys._getframe()))
+                os._exit(0)
+            at_fault[0] = name
+
         try:
-            answer(_Watched(consumer, done), _Watched(producer, done), life["target"])
+            answer(_Watched(consumer, done, failed), _Watched(producer, done, failed), life["target"])
         except BaseException as error:
-            (folder / "error").write_text(f"{type(error).__name__}\n{error}")
+            text = error.args[0].str() if isinstance(error, KafkaException) and error.args else str(error)
+            place = [(one.filename, one.lineno, one.name) for one in traceback.extract_tb(error.__traceback__)
+                     if Frame(one.filename, 0, "").is_of_a_cell][-1:]  # fmt: skip
+            end(type(error).__name__, text, place[0] if place else None,
+                at_fault[0] if isinstance(error, KafkaException) else "")  # fmt: skip
     os._exit(0)  # without a flush: what was not sent when it returned is not sent
+
+
+def _own(frame: FrameType | None) -> Any:
+    """(file, line, function) of the cell's line that is being run."""
+    while frame is not None and not Frame(frame.f_code.co_filename, 0, "").is_of_a_cell:
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name) if frame is not None else None
 
 
 def _consumer(life: dict[str, Any]) -> Consumer:

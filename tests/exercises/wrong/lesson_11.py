@@ -36,6 +36,7 @@ for host, busy_ms in read(offset):
         draft.replace(file)
 return totals
 """
+_WRITES = "draft.write_text(json.dumps([offset, totals]))\n        draft.replace(file)"
 _OFFSET, _TOTALS = "place, offset", "sums, totals"
 
 
@@ -45,60 +46,311 @@ def _but(answer: str, right: str, wrong: str) -> str:
     return answer.replace(right, wrong)
 
 
+#: A sentence that none of these answers may hear, where no other one is near.
+_STEP = "in one step"
+
 WRONG = {
     "11a": [
         (
             "the last record that was read counts as unread",
             _but(_AGAIN, "upto)) for", "upto + 1)) for"),
-            "said .*123.*123 was not read yet",
+            "said .*123.*123.*was not read yet|said .*123.*that record was not read yet",
+            "first and the last|is read again\\.$",
+        ),
+        (
+            "one too few at the beginning",
+            _but(_AGAIN, "get(number, 0), upto", "get(number, 0) + 1, upto"),
+            "said .*121, 122.*that record is read again",
+            "not read yet",
         ),
         (
             "the first of the list is taken for the newest",
             _but(_AGAIN, 'max(complete, key=lambda one: one["completed"], default={"offsets": {}})',
                  '(complete or [{"offsets": {}}])[0]'),
             "the oldest first.*wherever it stands",
+            "That is the oldest",
+        ),
+        (
+            "the last of the list is taken for the newest",
+            _but(_AGAIN, 'max(complete, key=lambda one: one["completed"], default={"offsets": {}})',
+                 '(complete or [{"offsets": {}}])[-1]'),
+            "the newest first.*wherever it stands",
+            "That is the oldest",
         ),
         (
             "the newest that was begun",
             _but(_AGAIN, 'one["completed"] is not None and one["completed"] <= killed', 'one["triggered"] <= killed')
             .replace('key=lambda one: one["completed"]', 'key=lambda one: one["triggered"]'),
             "being made when the job was killed.*not complete is worth nothing",
+            "compare with killed",
         ),
         (
             "one that completed after the crash",
             _but(_AGAIN, ' and one["completed"] <= killed', ""),
             "after it had come back.*compare with killed",
+            "not complete is worth nothing",
+        ),
+        (
+            "None is compared with a number",
+            _but(_AGAIN, 'one["completed"] is not None and ', ""),
+            "raised TypeError.*in line .*being made when.*completed is None",
+            "none to go back to",
         ),
         (
             "only the partitions of the checkpoint",
             _but(_AGAIN, "upto in read.items()}", 'upto in read.items() if number in newest["offsets"]}'),
             "does not know yet.*begins at 0",
+            "left out",
         ),
-        ("an error without a checkpoint", _but(_AGAIN, ', default={"offsets": {}}', ""), "raised ValueError.*offset 0"),
+        (
+            "a partition that is not in the checkpoint is not looked for",
+            _but(_AGAIN, '.get(number, 0)', "[number]"),
+            "raised KeyError: 2.*Partition 2 is not in the checkpoint",
+            "Without a complete checkpoint",
+        ),
+        (
+            "a partition of which nothing is read again",
+            _but(_AGAIN, " if offsets}", "}"),
+            r"said \{0: \[120, 121, 122\], 1: \[\]\}.*Of partition 1 nothing is read again: it is left out",
+            "begins at 0",
+        ),
+        (
+            "an error without a checkpoint",
+            _but(_AGAIN, ', default={"offsets": {}}', ""),
+            "raised ValueError.*offset 0",
+            "completed is None",
+        ),
+        (
+            "how many instead of which",
+            _but(_AGAIN, "number: offsets for", "number: len(offsets) for"),
+            r"returned \{0: 3, 1: 2\}: 3 is no list of offsets.*offsets themselves",
+            "left out|not read yet",
+        ),
+        (
+            "the list that was given is sorted",
+            "checkpoints.sort(key=lambda one: one['triggered'], reverse=True)\n" + _AGAIN,
+            r"changed what it was given \(checkpoints\).*work on a copy",
+            "wherever it stands",
+        ),
     ],
     "11b": [
         (
             "the position first, then the sums",
             _TWO_FILES.replace("FIRST", _OFFSET).replace("SECOND", _TOTALS),
-            "a record is lost.*in one step",
+            r"Killed.* in line \d+ of job: .*was lost.*offset.json.*in one step",
+            "counted twice|one too far",
         ),
         (
             "the sums first, then the position",
             _TWO_FILES.replace("FIRST", _TOTALS).replace("SECOND", _OFFSET),
-            "a record was counted twice.*in one step",
+            r"Killed.* in line \d+ of job: .*counted twice.*totals.json.*in one step",
+            "lost|one behind",
         ),
         (
             "one file, written in place",
-            _but(_JOB, "draft.write_text(json.dumps([offset, totals]))\n        draft.replace(file)",
-                 "file.write_text(json.dumps([offset, totals]))"),
-            "it raised JSONDecodeError.*rename",
+            _but(_JOB, _WRITES, "file.write_text(json.dumps([offset, totals]))"),
+            r"it raised JSONDecodeError.*checkpoint.json \(0 bytes\).*rename",
+            "So it went with",
         ),
-        ("nothing is kept", _but(_JOB, "offset % 5 == 0", "False"), "sums are right, but .* read again.*Keep where"),
+        (
+            "one file, opened and written in one line",
+            _but(_JOB, _WRITES, 'data = json.dumps([offset, totals]); open(file, "w").write(data)'),
+            r"it raised JSONDecodeError.*checkpoint.json \(0 bytes\).*rename",
+            "So it went with",
+        ),
+        (
+            "the old file is removed before the new one is there",
+            _but(_JOB, "draft.replace(file)", "file.unlink(missing_ok=True); draft.rename(file)"),
+            r"(took \d+ records again|was lost|counted twice).*draft.json.*no such moment",
+            "Nothing of what it has done",
+        ),
+        (
+            "nothing is kept",
+            _but(_JOB, "offset % 5 == 0", "False"),
+            r"it took \d+ records again; 5 are allowed. Its folder was empty then.*Nothing of what it has done",
+            "no such moment",
+        ),
+        (
+            "kept, and read from the start all the same",
+            _but(_JOB, "in read(offset):", "in list(read(0))[offset:]:"),
+            r"it took \d+ records again.*read\(0\) each time|it took \d+ records again.*takes the whole log",
+            "Nothing of what it has done",
+        ),
+        (
+            "written down every eight records",
+            _but(_JOB, "offset % 5 == 0", "offset % 8 == 0"),
+            r"took \d records again.*Up to \d records lie between",
+            "Nothing of what it has done|no such moment",
+        ),
         (
             "the position is written down before the record is added",
             _but(_JOB, _ADD, "").replace("replace(file)\n", f"replace(file)\n{_ADD}"),
-            "a record is lost.*in one step",
+            r"record \d+ was lost.*So it went with .* kills.*one too far",
+            _STEP,
         ),
-        ("a sum over one host only", _but(_JOB, "totals[host] =", 'totals["all"] ='), "Without any crash, it returned"),
+        (
+            "the position is one behind",
+            _but(_JOB, "json.dumps([offset, totals])", "json.dumps([offset - 1, totals])"),
+            r"record \d+ was counted twice.*So it went with .* kills.*one behind",
+            _STEP,
+        ),
+        (
+            "kept beside the folder",
+            _but(_JOB, 'folder / "checkpoint.json", folder / "draft.json"',
+                 'Path("checkpoint.json"), Path("draft.json")'),
+            r"another folder, a new and empty one, it began with read\(20\).*every file has to be folder / ",
+            "Killed",
+        ),
+        (
+            "what was written down last is returned",
+            _but(_JOB, "return totals", "return json.loads(file.read_text())[1]"),
+            "Without any crash, on a log of 22 records.*The last 2 records are not in it",
+            "Killed",
+        ),
+        (
+            "a sum over one host only",
+            _but(_JOB, "totals[host] = totals.get(host, 0)", 'totals["all"] = totals.get("all", 0)'),
+            r"Without any crash.*returned \{'all': 1573\}.*one for each is wanted",
+            "Killed|not in it",
+        ),
+        (
+            "the records instead of their ms",
+            _but(_JOB, "+ busy_ms", "+ 1"),
+            "Without any crash.*numbers of records: add up their ms",
+            "Killed|not in it",
+        ),
+        (
+            "the offset too",
+            _but(_JOB, "return totals", "return offset, totals"),
+            r"Without any crash.*returned \(22, \{.*nothing beside it",
+            "Killed",
+        ),
+        (
+            "it goes on at the end of the log",
+            "while True:\n    for host, busy_ms in read(0):\n        pass",
+            r"did not come to its end; it was in line \d of job.*It has called read \d+ times",
+            "Killed",
+        ),
     ],
 }  # fmt: skip
+
+RIGHT = {
+    "11a": [
+        (
+            "sorted, by id",
+            """
+best = {}
+for one in sorted(checkpoints, key=lambda one: one["id"]):
+    if one["completed"] is not None and not one["completed"] > killed:
+        best = one["offsets"]
+out = {}
+for partition in read:
+    begin = best.get(partition, 0)
+    if read[partition] > begin:
+        out[partition] = [begin + number for number in range(read[partition] - begin)]
+return out
+""",
+        ),
+        (
+            "ranges, in a dict with a default",
+            """
+from collections import defaultdict
+
+there = [one for one in checkpoints if one["completed"] and one["completed"] <= killed]
+offsets = max(there, key=lambda one: one["triggered"])["offsets"] if there else {}
+again = defaultdict(list)
+for partition, upto in read.items():
+    if upto - offsets.get(partition, 0):
+        again[partition] = range(offsets.get(partition, 0), upto)
+return again
+""",
+        ),
+        (
+            "with numpy",
+            """
+import numpy
+
+newest = {"completed": -1, "offsets": {}}
+for one in checkpoints:
+    if one["completed"] is None or one["completed"] > killed:
+        continue
+    if one["completed"] > newest["completed"]:
+        newest = one
+found = {number: numpy.arange(newest["offsets"].get(number, 0), upto) for number, upto in read.items()}
+return {number: offsets for number, offsets in found.items() if offsets.size}
+""",
+        ),
+        (
+            "the largest offset of each partition",
+            """
+best = dict.fromkeys(read, 0)
+for one in checkpoints:
+    if one["completed"] is not None and one["completed"] <= killed:
+        for number, offset in one["offsets"].items():
+            best[number] = max(best.get(number, 0), offset)
+return {number: tuple(range(best[number], read[number])) for number in read if best[number] < read[number]}
+""",
+        ),
+    ],
+    "11b": [
+        (
+            "pickled after each record, in a class",
+            """
+import pickle
+
+class State:
+    def __init__(self):
+        self.file = folder / "state"
+        self.offset, self.sums = pickle.loads(self.file.read_bytes()) if self.file.exists() else (0, {})
+
+    def keep(self):
+        with open(folder / "state.new", "wb") as out:
+            pickle.dump((self.offset, self.sums), out)
+        os.replace(folder / "state.new", self.file)
+
+state = State()
+for state.offset, (host, ms) in enumerate(read(state.offset), start=state.offset + 1):
+    state.sums[host] = state.sums.get(host, 0) + ms
+    state.keep()
+return state.sums
+""",
+        ),
+        (
+            "a line for each record, in one write",
+            """
+from collections import Counter
+
+file, totals = folder / "log", Counter()
+lines = file.read_text().splitlines() if file.exists() else []
+for line in lines:
+    host, ms = line.split()
+    totals[host] += int(ms)
+out = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+for host, ms in read(len(lines)):
+    os.write(out, f"{host} {ms}\\n".encode())
+    totals[host] += ms
+os.close(out)
+return totals
+""",
+        ),
+        (
+            "five at a time, a file for each",
+            """
+from collections import Counter
+from itertools import islice
+
+kept = sorted(folder.glob("upto-*.json"))
+totals = Counter(json.loads(kept[-1].read_text()) if kept else {})
+offset = int(kept[-1].stem[5:]) if kept else 0
+records = iter(read(offset))
+while batch := list(islice(records, 5)):
+    for host, ms in batch:
+        totals[host] += ms
+    offset += len(batch)
+    (folder / "draft").write_text(json.dumps(totals))
+    os.rename(folder / "draft", folder / f"upto-{offset:06}.json")
+return totals
+""",
+        ),
+    ],
+}
