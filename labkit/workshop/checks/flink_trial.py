@@ -28,6 +28,8 @@ __all__ = ["committed", "decoded", "on_cluster"]
 
 WITHIN_S = 40.0
 _POLL_S = 0.3
+#: So many checkpoints after which nothing more has come: nothing more comes.
+_QUIET = 6
 
 
 def decoded(settings: Settings, raw: Any) -> Any:
@@ -84,22 +86,27 @@ def on_cluster(settings: Settings, name: str, attach: Callable[[Any], Any], coun
 
 
 def committed(settings: Settings, job_id: str, topic: str, count: int) -> list[Message]:
-    """Wait until the job has committed `count` records to `topic`; those that are there then, or after a while.
+    """Wait until the job has committed `count` records to `topic`, and a checkpoint more; those that are there then.
 
-    Raises `NotYet` with the cause where the job fails.
+    Where fewer come, it waits until `_QUIET` checkpoints have brought no more. Raises `NotYet` with the cause where the
+    job fails.
     """
     rest = FlinkRest(settings.flink_url)
     found: list[Message] = []
+    seen, since = -1, 0
 
     def are_there() -> bool:
-        nonlocal found
+        nonlocal found, seen, since
+        completed = int(rest.checkpoints(job_id)["counts"]["completed"])
         found = list(read_topic(settings.kafka_bootstrap, topic))
+        if len(found) != seen:
+            seen, since = len(found), completed
         trace = "" if len(found) >= count else rest.root_exception(job_id)
         if trace:
             raise NotYet(
                 f"On the cluster the job fails: {root_cause(trace)}.", "Flink's page has all of it, under Exceptions."
             )
-        return len(found) >= count
+        return completed - since >= (1 if len(found) >= count else _QUIET)
 
     with suppress(NotInTime):  # what is missing, the check of what came says better
         wait_until(
