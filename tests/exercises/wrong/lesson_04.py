@@ -159,9 +159,8 @@ tables = StreamTableEnvironment.create(env)
         (
             "by host, as in the notebook",
             _build(
-                pair="[Types.INT(), Types.LONG(), Types.STRING()]".replace(", Types.STRING()", ""),
-                counts="records.map(lambda record: Row(record[0], record[2], 1), Types.ROW([Types.STRING(), Types.INT(), "
-                "Types.LONG()])).key_by(lambda row: row[0], Types.STRING())"
+                counts="records.map(lambda record: Row(record[0], record[2], 1), "
+                "Types.ROW([Types.STRING(), Types.INT(), Types.LONG()])).key_by(lambda row: row[0], Types.STRING())"
                 ".reduce(lambda left, right: Row(left[0], left[1], left[2] + right[2]))"
                 ".map(lambda row: Row(row[1], row[2]), pair)",
             ),
@@ -316,7 +315,8 @@ class Count(KeyedProcessFunction):
                 '''
 statements = tables.create_statement_set()
 statements.add_insert_sql("""
-    INSERT INTO counts SELECT `partition`, COUNT(*) OVER (PARTITION BY `partition` ORDER BY PROCTIME()) FROM snapshots""")
+    INSERT INTO counts
+    SELECT `partition`, COUNT(*) OVER (PARTITION BY `partition` ORDER BY PROCTIME()) FROM snapshots""")
 ''',
             ),
         ),
