@@ -57,7 +57,7 @@ MEETS: Meets = {
 
 def judge_05a(switches: Any, settings: Settings) -> str:
     """Switches per second: by hand, across a restart, then in a job."""
-    stream = Stream(lambda: Operator(_operator_of(switches)), _rated, _RATE_FAULTS, _why_no_rate)
+    stream = Stream(_rated, _RATE_FAULTS, "hostname, timestamp, rate", _why_no_rate)
 
     def expect(host: str, timestamp: int, ctxt: int, rate: float | None) -> None:
         fed = f"{host}'s snapshot at {timestamp} ms with ctxt {ctxt}"
@@ -80,8 +80,7 @@ def judge_05a(switches: Any, settings: Settings) -> str:
     expect("db", 7_001, 900_131, 30.0)
     expect("web", 6_999, 5_399, None)
     expect("web", 9_000, 5_554, 77.0)
-    stream.require_state()
-    stream.require_the_same_again()
+    stream.judge(lambda: Operator(_operator_of(switches)))
 
     from pyflink.common import Types
 
@@ -173,6 +172,9 @@ _RATE_FAULTS = (
                 rate=lambda switches, ms: switches / max(1, ms // 1000)),
     _rate_fault("The interval was cut or rounded to whole seconds.",
                 rate=lambda switches, ms: switches / max(1, round(ms / 1000))),
+    _rate_fault("An interval of less than a second counts too: it was cut to whole seconds.",
+                rate=lambda switches, ms: switches / (ms // 1000), gives=lambda before, now: now[1] - before[1] >= 1000,
+                keeps=lambda before, now: now[1] - before[1] >= 1000),
     *(_rate_fault(_DIGITS, rate=lambda switches, ms, digits=digits: round(switches * 1000 / ms, digits))
       for digits in range(6)),
     _rate_fault(_DIGITS, rate=lambda switches, ms: switches * 1000 // ms),
@@ -206,8 +208,6 @@ def _why_no_rate(history: list[Any], error: Exception) -> str:
     """A hint where the operator raised something, by what had been fed."""
     host, timestamp, _ = now = history[-1]
     earlier = [one for one in history[:-1] if one is not RESTART and one[0] == host]
-    if not earlier and "NoneType" in str(error):
-        return "The first snapshot of a host has nothing to be compared with: what was kept is None."
     last = max((one[1] for one in earlier), default=None)
     if isinstance(error, ZeroDivisionError) and timestamp == last and now in earlier:
         return "A repeated snapshot is not newer than the last good one: it gives nothing."
@@ -223,7 +223,7 @@ def judge_05b(alarm: Any, settings: Settings) -> str:
     """Alarms: keys first, then by hand, across restarts, then in a job over the recording."""
     key_of, function = _pair(called(alarm, (), "no arguments"))
     _judge_keys(key_of)
-    stream = Stream(lambda: Operator(function), _warned, _ALARM_FAULTS)
+    stream = Stream(_warned, _ALARM_FAULTS, "hostname, cpu_id, timestamp")
     clock = _Clock()
 
     def run(shares: list[float], due: int | None = None, host: str = "lab", cpu: str = "cpu0", ms: int = 1000) -> None:
@@ -240,10 +240,11 @@ def judge_05b(alarm: Any, settings: Settings) -> str:
     run([95, 91, 92, 99])
     run([100], 0)
     run([100, 100, 97, 100, 100, 100, 91, 92, 93, 94, 95, 96])
-    run([89.9])
-    run([90, 90.0, 93, 92, 91], 4)
-    run([89.999999])
-    run([90.000001, 95, 95, 95])
+    run([50, 95, 95, 95, 95, 95], 5)
+    run([5, 89.6, 95, 95, 95, 95])
+    run([5, 89.999999, 95, 95, 95, 95])
+    run([5, 90.000001, 90.1, 91, 92, 93], 5)
+    run([5, 90, 90.0, 91, 92, 93], 5)
     run([5])
     run([95, 95, 95], ms=3000)
     run([5])
@@ -260,8 +261,7 @@ def judge_05b(alarm: Any, settings: Settings) -> str:
     stream.restart()
     run([95] * 6, host="web")
     run([89, 95, 95, 95, 95, 95], 5, host="web")
-    stream.require_state()
-    stream.require_the_same_again()
+    stream.judge(lambda: Operator(function))
 
     from pyflink.common import Types
 
@@ -365,6 +365,7 @@ def _names() -> Iterator[tuple[str, str]]:
             f"a{sign * 3}b",
         ]
         yield from product(words, words)
+    yield from product(("lab", "cpulab"), ("0", "cpu0", "00", "1", "cpu1"))
     yield from ((f"node{host}", str(cpu)) for host, cpu in product(range(60), range(60)))
 
 
@@ -409,6 +410,7 @@ def _warned(
     forgets: bool = False,
     by_time_ms: int = 0,
     once: bool = False,
+    forgets_the_alarm: bool = False,
     at_its_end: bool = False,
     out: Callable[[str, str, int, int], list[Any]] = lambda host, cpu, now, first: [host, cpu, now],
 ) -> Iterator[list[Any]]:
@@ -418,6 +420,7 @@ def _warned(
     for one in history:
         if one is RESTART:
             counts, done = ({}, set()) if forgets else (counts, done)
+            done = set() if forgets_the_alarm else done
             continue
         host, now, cpu, busy = one
         name = key(host, cpu)
@@ -430,6 +433,9 @@ def _warned(
                 due = now - times[0] >= by_time_ms and (len(times) < 2 or times[-2] - times[0] < by_time_ms)
         elif begins_again:
             due = at_its_end and len(times) >= 5
+        if forgets_the_alarm:
+            due = is_busy(busy) and len(times) >= 5 and name not in done
+            done -= set() if is_busy(busy) else {name}
         due = due and not (once and name in done)
         done |= {name} if due else set()
         yield [out(host, cpu, now, times[0])] if due else []
@@ -460,6 +466,8 @@ _ALARM_FAULTS = (
     _alarm_fault(_IN_A_ROW, begins_again=False, sounds=lambda count: count >= 5),
     _alarm_fault(_IN_A_ROW, begins_again=False, sounds=lambda count: count > 0 and count % 5 == 0),
     *(_alarm_fault(_INTERVALS, by_time_ms=ms) for ms in (4000, 4001, 5000, 5001)),
+    _alarm_fault("After the restart it was not known any more that the alarm had gone off: that belongs in state too.",
+                 forgets_the_alarm=True),
     _alarm_fault("A second stretch gets an alarm too.", once=True),
     _alarm_fault("It comes when the stretch has ended; it is due at the fifth interval.", at_its_end=True),
     _alarm_fault("That is the timestamp of the stretch's first interval; that of the fifth is asked for.",

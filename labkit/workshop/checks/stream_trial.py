@@ -1,21 +1,22 @@
 """An operator is fed element by element; where something else comes of it than was due, the cause is looked for.
 
-stream = Stream(lambda: Operator(function), model, FAULTS, why)
+stream = Stream(model, FAULTS, "hostname, timestamp, rate", why)
 stream.expect("web", element, ("web", 1000, 5), [["web", 1000, 5.0]], "web's snapshot at 1000 ms")
+stream.judge(lambda: Operator(function))
 
-A model says what is due, and what a usual mistake (a `Fault`), or two of them, would have made of all that was fed so
-far. Where exactly that came, it is the cause, and its hint is said; where none fits, there is no hint.
+A model says what is due, and what a usual mistake (a `Fault`), or two of them, would have made of all elements. Where
+exactly that comes, it is the cause, and its hint is said; where none fits, there is no hint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.workshop.checks.calling import shown
 from labkit.workshop.checks.operator_trial import Operator
 from labkit.workshop.checks.outcome import NotYet, raised
 
@@ -28,6 +29,7 @@ _READ_LATE = "A state was read after it was written: by then it holds the new va
 _IN_PLACE = "What value() returns was changed in place: only update() writes it down."
 _NO_WATERMARK = "A timer of event time never goes off here: the stream has no watermarks, and needs no timer."
 _NOT_ITS_TIME = "ctx.timestamp() is the time of Flink's record; the task's is the element's own timestamp."
+_TIMER = "A timer of processing time goes by the worker's clock, not by the timestamps in the elements."
 _A_CLOCK = "Does something of it come from a clock or from chance? All that counts stands in the elements."
 
 
@@ -39,117 +41,148 @@ class Fault:
     otherwise: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Fed:
+    """An element under its key, how the model sees it, what is due, and how a sentence has it."""
+
+    key: Any
+    element: Any
+    short: Any
+    want: list[Any]
+    said: str
+
+
 class Stream:
-    """One operator, and all that it has been fed; `why` finds a hint for an error that it raised, or gives ""."""
+    """Elements and restarts, of which something is due; `judge` feeds an operator with them.
+
+    `fields` are the names of a result's. `why` finds a hint for an error that was raised, or gives "".
+    """
 
     def __init__(
-        self, make: Callable[[], Operator], model: Callable[..., Iterable[list[Any]]], faults: Iterable[Fault],
+        self, model: Callable[..., Iterable[list[Any]]], faults: Iterable[Fault], fields: str,
         why: Callable[[list[Any], Exception], str] = lambda history, error: "",
     ) -> None:  # fmt: skip
-        self._make, self._model, self._faults, self._why = make, model, tuple(faults), why
-        self._operator = make()
-        self._fed: list[tuple[Any, Any]] = []
-        self._history: list[Any] = []
-        self._came: list[list[Any]] = []
-        self._when = ""
+        self._model, self._faults, self._fields, self._why = model, tuple(faults), fields, why
+        self._script: list[_Fed | None] = []
 
     def restart(self) -> None:
         """Only what was written to state is kept."""
-        self._operator.restart()
-        self._fed.append((None, RESTART))
-        self._history.append(RESTART)
-        self._when = "After a restart "
+        self._script.append(None)
 
-    def expect(self, key: Any, element: Any, short: Any, want: list[Any], fed: str) -> None:
-        """Feed one element; `short` is how the faults see it, `fed` how a sentence does. Raises `NotYet`."""
-        self._fed.append((key, element))
-        self._history.append(short)
-        fed = f"{self._when}{fed}"
-        try:
-            got = self._operator.feed(key, element)
-        except LabkitError as error:
-            if isinstance(error, NotYet) and not error.what.startswith("Your function"):
-                raise NotYet(f"{fed}: {error.what}", error.todo) from error
-            raise
-        except Exception as error:
-            raise NotYet(f"{fed}: your operator raised {raised(error)}.", self._why_raised(error)) from error
-        self._came.append(got)
-        if not close(got, want):
-            came = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
-            if not got and not self._operator.yields:
-                came = "gave nothing: process_element has no yield, and returned nothing"
-            wanted = f"{want[0]} was due" if want else "nothing was due"
-            raise NotYet(f"{fed} {came}; {wanted}.", self._hint(got))
+    def expect(self, key: Any, element: Any, short: Any, want: list[Any], said: str) -> None:
+        """One element; `short` is how the model sees it, `said` how a sentence does."""
+        when = "After a restart " if None in self._script else ""
+        self._script.append(_Fed(key, element, short, want, f"{when}{said}"))
 
-    def require_state(self) -> None:
-        """Raise `NotYet` where nothing was ever written to Flink's state."""
-        if not self._operator.keeps():
-            raise NotYet("Nothing has been written to Flink's state.", "What has to last is kept there, not elsewhere.")
-
-    def require_the_same_again(self) -> None:
-        """Feed all of it to a new operator. Raises `NotYet` where something else comes."""
-        self._compare(_A_CLOCK)
-
-    def _compare(self, hint: str) -> None:
-        operator = self._make()
-        before = iter(self._came)
-        for key, element in self._fed:
-            if element is RESTART:
+    def judge(self, make: Callable[[], Operator]) -> None:
+        """Feed an operator, and another one with the same. Raises `NotYet` where something else comes than is due."""
+        operator = make()
+        came: list[list[Any]] = []
+        for place, fed in enumerate(self._script):
+            if fed is None:
                 operator.restart()
                 continue
-            got, first = operator.feed(key, element), next(before, None)
-            if first is not None and not close(got, first):
-                raise NotYet(
-                    f"The same elements gave {shown(first)} the first time, and {shown(got)} the second.", hint
-                )
+            try:
+                got = operator.feed(fed.key, fed.element)
+            except LabkitError as error:
+                if error.what.startswith("Your function"):
+                    raise
+                raise NotYet(f"{fed.said}: {error.what}", error.todo) from error
+            except Exception as error:
+                hint = self._why_raised(operator, place, error)
+                raise NotYet(f"{fed.said}: your operator raised {raised(error)}.", hint) from error
+            came.append(got)
+            if not close(got, fed.want):
+                gave = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
+                if not got and not operator.yields:
+                    gave = "gave nothing: process_element has no yield, and returned nothing"
+                wanted = f"{fed.want[0]} was due" if fed.want else "nothing was due"
+                raise NotYet(f"{fed.said} {gave}; {wanted}.", self._hint(operator, make, came, got, fed.want, place))
+        if not operator.keeps():
+            raise NotYet("Nothing has been written to Flink's state.", "What has to last is kept there, not elsewhere.")
+        if self._all_of(make)[: len(came)] != came:
+            raise NotYet("The same elements gave something else the second time.", _A_CLOCK)
 
-    def _why_raised(self, error: Exception) -> str:
-        if self._operator.read_late and isinstance(error, ZeroDivisionError):
+    def _all_of(
+        self, make: Callable[[], Operator], operator: Operator | None = None, start: int = 0
+    ) -> list[list[Any]]:
+        """What comes of the script from `start` on, up to where it raises something."""
+        operator = operator or make()
+        came = []
+        with suppress(Exception):
+            for fed in self._script[start:]:
+                if fed is None:
+                    operator.restart()
+                else:
+                    came.append(operator.feed(fed.key, fed.element))
+        return came
+
+    def _why_raised(self, operator: Operator, place: int, error: Exception) -> str:
+        if operator.read_late and isinstance(error, ZeroDivisionError):
             return _READ_LATE
-        if self._when and not self._operator.keeps():
+        earlier = [fed for fed in self._script[:place] if fed is not None]
+        if None in self._script[:place] and not operator.keeps():
             return "Nothing has been written to Flink's state, and all else is gone with its process."
-        return self._why(self._history, error)
+        now = self._script[place]
+        if "NoneType" in str(error) and now is not None and now.key not in {fed.key for fed in earlier}:
+            return "For the first element of a key nothing has been kept yet: what is read is None."
+        return self._why(self._history(place + 1), error)
 
-    def _hint(self, got: list[Any]) -> str:
-        operator = self._operator
+    def _history(self, many: int) -> list[Any]:
+        return [RESTART if fed is None else fed.short for fed in self._script[:many]]
+
+    def _hint(
+        self, operator: Operator, make: Callable[[], Operator], came: list[list[Any]], got: list[Any],
+        want: list[Any], place: int,
+    ) -> str:  # fmt: skip
+        """Why this came and not that: by what was seen of the operator, by a fault, or "" where nothing fits."""
         if operator.changed_in_place:
             return _IN_PLACE
         if not got and operator.printed:
             return _PRINTED
         if not got and "event timer" in operator.asked_for:
             return _NO_WATERMARK
-        if known := self._fault():
+        asked_for, yields, read_late, keeps = operator.asked_for, operator.yields, operator.read_late, operator.keeps()
+        if known := self._fault([*came, *self._all_of(make, operator, place + 1)], len(self._script)):
             return known
-        if "timestamp" in operator.asked_for:
+        if any(isinstance(value, float) for row in got for value in row) and (known := self._fault(came, place + 1)):
+            return known
+        if got and want and len(got) == 1 and got[0] != want[0]:
+            if len(got[0]) != len(want[0]):
+                return f"A result has these fields: {self._fields}."
+            if sorted(map(str, got[0])) == sorted(map(str, want[0])):
+                return f"The order is {self._fields}."
+        if "timestamp" in asked_for:
             return _NOT_ITS_TIME
-        if not got and operator.yields and operator.read_late:
+        if "timer" in asked_for:
+            return _TIMER
+        if not got and yields and read_late:
             return _READ_LATE
-        if not got and operator.yields and not operator.keeps():
+        if not got and yields and not keeps:
             return "Nothing has been written to Flink's state so far."
-        try:
-            self._compare(_A_CLOCK)
-        except NotYet as other:
-            return _A_CLOCK if other.todo == _A_CLOCK else ""
-        except Exception:
-            return ""
-        return ""
+        again = self._all_of(make)
+        return _A_CLOCK if again[: len(came)] != came else ""
 
-    def _fault(self) -> str:
-        """The hint of the fault that explains all that came, or those of two; "" where none does."""
+    def _fault(self, came: list[list[Any]], many: int) -> str:
+        """The hint of the fault that explains all that came of `many`, or those of two; "" where none does."""
+        if not any(came):
+            return ""
+        history = self._history(many)
         for fault in self._faults:
-            if self._comes_of(fault.otherwise):
+            if self._comes_of(fault.otherwise, history, came):
                 return fault.hint
         for one, other in combinations(self._faults, 2):
-            if not one.otherwise.keys() & other.otherwise.keys() and self._comes_of(one.otherwise | other.otherwise):
+            both = one.otherwise | other.otherwise
+            if not one.otherwise.keys() & other.otherwise.keys() and self._comes_of(both, history, came):
                 return " ".join(dict.fromkeys((one.hint, other.hint)))
         return ""
 
-    def _comes_of(self, otherwise: dict[str, Any]) -> bool:
-        try:
-            made = list(self._model(self._history, **otherwise))
-        except ArithmeticError:  # it would have raised
-            return False
-        return len(made) == len(self._came) and all(map(close, self._came, made))
+    def _comes_of(self, otherwise: dict[str, Any], history: list[Any], came: list[list[Any]]) -> bool:
+        """Whether that is what came; where the model raises something, the operator has to have ended there."""
+        made: list[list[Any]] = []
+        with suppress(ArithmeticError):
+            made.extend(self._model(history, **otherwise))
+        return len(made) == len(came) and all(map(close, came, made))
 
 
 def close(found: list[list[Any]], want: list[list[Any]]) -> bool:
