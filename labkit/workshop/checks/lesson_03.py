@@ -49,9 +49,12 @@ MEETS: Meets = {
 
 #: From the small to what breaks a guess: one byte, two, signs, a timestamp, the ends of 64 bits.
 _NUMBERS = (
-    0, 5, 8, -1, 1, -3, 63, -64, 64, -65, 150, 4673, 4705, -4705, 8191, 8192, 2**31, -(2**35), 1_795_368_345_547,
+    0, 5, 8, -3, -1, 1, 63, -64, 4673, 64, -65, 150, 4705, -4705, 8191, 8192, 2**31, -(2**35), 1_795_368_345_547,
     2**63 - 1, -(2**63),
 )  # fmt: skip
+
+
+_READ_WITHIN_S = 3.0
 
 
 def judge_03a(answer: Any, _: Settings) -> str:
@@ -67,7 +70,9 @@ def _judge_number(answer: Any, number: int, written: bytes, before: bytes, behin
     data, start, end = before + written + behind, len(before), len(before) + len(written)
     asked = f"read_long(bytes.fromhex('{data.hex(' ')}'), {start})"
     try:
-        said = called(answer, (data, start), asked, lets_out=(Exception,), names=("data", "start"))
+        said = called(
+            answer, (data, start), asked, within_s=_READ_WITHIN_S, lets_out=(Exception,), names=("data", "start")
+        )
     except LabkitError:
         raise
     except IndexError as error:
@@ -89,14 +94,18 @@ def _judge_number(answer: Any, number: int, written: bytes, before: bytes, behin
             "/ makes a float, which has 53 bits for digits: // or >> keep all of a number.",
         )
     if said[0] != number:
-        raise NotYet(f"{asked} gave the number {said[0]}; it is {number}.", _why(said[0], number, written, data, start))
+        raise NotYet(
+            f"{asked} gave the number {shown(said[0])}; it is {number}.", _why(said[0], number, written, data, start)
+        )
     if said[1] != end:
-        raise NotYet(f"{asked} gave the place {said[1]}; the place after the number is {end}.",
-                     _why_there(said[1], len(written), end))  # fmt: skip
+        raise NotYet(f"{asked} gave the place {shown(said[1])}; the place after the number is {end}.",
+                     _why_there(said[1], len(written), end, data))  # fmt: skip
 
 
-def _why_there(said: object, length: int, end: int) -> str:
-    """What a wrong place looks like."""
+def _why_there(said: object, length: int, end: int, data: bytes) -> str:
+    """What a wrong place looks like; "" where nothing is known that makes it."""
+    if isinstance(said, int) and end - length < said < end and data[said - 1] == 0x80:
+        return "A byte of 0x80 itself says too that another one follows."
     if said == length:
         return "That is how many bytes it has: count from the beginning of data, not from start."
     if said == end - 1:

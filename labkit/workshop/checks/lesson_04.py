@@ -138,7 +138,8 @@ def _judge_add(add: Any) -> None:
 
     named = Row("host", "records", "bytes")
     for left, right in (
-        ((2, 10), (3, 7)), ((2, 10), (1, 7)), ((1, 4), (5, 40)), ((1, 5), (1, 0)), ((1, 0), (1, 0)), ((40, 1), (2, 4)),
+        ((4, 10), (7, 5)), ((2, 10), (3, 7)),
+        ((2, 10), (1, 7)), ((1, 4), (5, 40)), ((1, 5), (1, 0)), ((1, 0), (1, 0)), ((40, 1), (2, 4)),
     ):  # fmt: skip
         rows = named("lab", *left), named("lab", *right)
         of = f"{['lab', *left]} and {['lab', *right]}"
@@ -162,7 +163,7 @@ def _why_sum(got: list[Any], left: tuple[int, int], right: tuple[int, int]) -> s
         return "The host is that of the two rows, not added up."
     if got[0] != "lab":
         return ""
-    if got[1] in (left[0] + 1, right[0] + 1, 2) and got[1] != left[0] + right[0]:
+    if got[1] in (left[0] + 1, right[0] + 1, 2) and got[1] not in (left[0], right[0], left[0] + right[0]):
         return "Both rows may be sums: add the records of both."
     if got[1:] == [left[1] + right[1], left[0] + right[0]]:
         return "The order is host, records, bytes."

@@ -50,17 +50,17 @@ _SEEN = "before zig-zag|Odd numbers|another one follows|lowest seven bits"
 WRONG = {
     "03a": [
         ("no zig-zag", _read(end="unsigned, place"), r"gave the number 10; it is 5\. .*before zig-zag", "another one"),
-        ("no sign", _read(end="unsigned >> 1, place"), r"0; it is -1\. .*Odd numbers stand for", "before zig-zag"),
+        ("no sign", _read(end="unsigned >> 1, place"), r"2; it is -3\. .*Odd numbers stand for", "before zig-zag"),
         (
             "one byte only",
             "byte = data[start] & 0x7F\nreturn byte >> 1 ^ -(byte & 1), start + 1",
-            r"gave the number 0; it is 64\. .*another one follows",
+            r"gave the number 1; it is 4673\. .*another one follows",
             "lowest seven bits|Odd",
         ),
         (
             "the highest bits first",
             _read(add="unsigned = unsigned << 7 | byte & 0x7F"),
-            r"it is 64\. .*lowest seven bits, not the highest",
+            r"it is \d+\. .*lowest seven bits, not the highest",
             "another one follows|Odd",
         ),
         (
@@ -82,7 +82,7 @@ WRONG = {
             r"it is \d+\. .*whether another one follows: it does not count",
             "lowest seven|Odd",
         ),
-        ("eight bits for each byte", _read(step=8), r"it is 64\. .*seven bits further up", "lowest seven|Odd"),
+        ("eight bits for each byte", _read(step=8), r"it is \d+\. .*seven bits further up", "lowest seven|Odd"),
         (
             "divides with /",
             _read(end="((unsigned / 2) if unsigned % 2 == 0 else -((unsigned + 1) / 2)), place"),

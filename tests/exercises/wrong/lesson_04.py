@@ -101,19 +101,19 @@ WRONG = {
         (
             "counts one for each call",
             _functions(sums="left[1] + 1, left[2] + right[2]"),
-            r"\['lab', 3, 17\].*it is \['lab', 5, 17\].*Both rows may be sums",
+            r"\['lab', 5, 15\].*it is \['lab', 11, 15\].*Both rows may be sums",
             "bytes of one",
         ),
         (
             "keeps the bytes of the newest record only",
             _functions(sums="left[1] + right[1], right[2]"),
-            r"\['lab', 5, 7\].*it is \['lab', 5, 17\].*bytes of one of the rows",
+            r"\['lab', 11, 5\].*it is \['lab', 11, 15\].*bytes of one of the rows",
             "records of one|Both rows",
         ),
         (
             "the records of one row only",
             _functions(sums="left[1], left[2] + right[2]"),
-            r"\['lab', 2, 17\].*it is \['lab', 5, 17\].*records of one of the rows",
+            r"\['lab', 4, 15\].*it is \['lab', 11, 15\].*records of one of the rows",
             "bytes of one",
         ),
         (
