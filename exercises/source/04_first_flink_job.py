@@ -101,6 +101,7 @@ def sink(settings):
 # - The job goes to the lab's cluster, and runs with parallelism 2.
 # - For each record one row goes to the table `counts`: its partition, and the count so far. In the topic that is
 #   `{"partition": 3, "records": 17}`.
+# - The counts are kept by Flink, by key, as in 04a: a dictionary of your own would be gone with its worker.
 
 
 # %%

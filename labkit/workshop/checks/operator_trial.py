@@ -1,0 +1,432 @@
+"""A KeyedProcessFunction on trial without a cluster: fed by hand, as Flink feeds it, with Flink's states and timers.
+
+operator = Operator(function)                    a copy of it, as a worker gets one
+operator.feed("lab", element)   ->   [Row(…)]    with the state of the key "lab"
+operator.restart()                               a new copy; what was written to state is kept, and nothing else
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
+from itertools import islice
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]  # it ships none
+
+from labkit.errors import LabkitError
+from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.outcome import NotYet, raised
+
+__all__ = ["MOST", "Operator"]
+
+#: More than so many results of one element are no answer to anything here.
+MOST = 1000
+#: What Flink says where there is no watermark yet.
+_NO_WATERMARK = -(2**63)
+_FEED_WITHIN_S = 10.0
+_HANDLE = "In open no record is there, and so no key: only get the handle there, read and write it in process_element."
+_EACH = "Flink takes what process_element yields, or each element of a list that it returns: yield Row(…)."
+
+
+class Operator:
+    """A KeyedProcessFunction without Flink around it: a copy of `function`, and its state by key.
+
+    All kinds of keyed state are there, and written down with Flink's own coders. A timer of processing time that is
+    due goes off after its element; one of event time never does, as in a stream without watermarks. Whatever the
+    function keeps elsewhere is gone after `restart`.
+    """
+
+    def __init__(self, function: Any) -> None:
+        _require_operator(function)
+        try:
+            self._pickled = cloudpickle.dumps(function)
+        except Exception as error:
+            raise NotYet(
+                f"Your operator cannot be sent to a worker: {raised(error)}.",
+                "What cannot be pickled (a client, a file, a lock) is made in open.",
+            ) from error
+        self._written: dict[tuple[str, Any], bytes] = {}
+        #: Names of states whose value was another one at the last restart than the one that was written.
+        self.changed_in_place: list[str] = []
+        self._start()
+
+    def _start(self) -> None:
+        self._live: Any = cloudpickle.loads(self._pickled)
+        self._states: dict[str, _State] = {}
+        self._values: dict[tuple[str, Any], Any] = {}
+        self._has_key, self._key = False, None
+        #: Of what Flink offers, what the function has asked for: "timestamp", "watermark", "event timer" …
+        self.asked_for: set[str] = set()
+        #: What it printed for the last element; whether a state was written then and only read, or read again, later.
+        self.printed, self.read_late = "", False
+        self._wrote: set[str] = set()
+        self._due: list[int] = []
+        try:
+            called(self._live.open, (_Runtime(self),), "the runtime context (open)", lets_out=(Exception,))
+        except LabkitError:
+            raise
+        except Exception as error:
+            raise NotYet(f"open of your operator raised {raised(error)}.") from error
+
+    def restart(self) -> None:
+        """Begin anew with the state as it was written down."""
+        lost = [name for (name, key), value in self._values.items()
+                if self._states[name].coder.decode(self._written[name, key]) != value]  # fmt: skip
+        self._start()
+        self.changed_in_place = sorted(set(lost))
+
+    def keeps(self) -> bool:
+        """Whether anything has been written to state."""
+        return bool(self._written)
+
+    def feed(self, key: Any, element: Any) -> list[Any]:
+        """What it yields for one element of that key, each as a list of the row's values.
+
+        Raises `NotYet` where that is not one row after the other, where it changed the element, and where its state
+        cannot be written down. What the function itself raises passes through.
+        """
+        self._has_key, self._key, self.read_late = True, key, False
+        self._wrote.clear()
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            made: list[Any] = called(
+                self._all_of, (element, _Context(self)), shown(element), within_s=_FEED_WITHIN_S,
+                lets_out=(Exception,), names=("the element",),
+            )  # fmt: skip
+        self.printed = printed.getvalue()
+        self._write_down()
+        return made
+
+    def _all_of(self, element: Any, context: _Context) -> list[Any]:
+        made = _rows(self._live.process_element(element, context))
+        now, due = _now(), sorted(self._due)
+        self._due = [one for one in due if one > now]
+        for one in due:
+            if one <= now:
+                made += _rows(self._live.on_timer(one, _Context(self, one)))
+        return made
+
+    def _write_down(self) -> None:
+        for name, state in self._states.items():
+            place = name, self._key
+            if state.is_written and place in self._values:
+                self._written[place] = self.require_kept(state, self._values[place])
+            elif state.is_written:
+                self._written.pop(place, None)
+            state.is_written = False
+
+    def require_kept(self, state: _State, value: Any) -> bytes:
+        """The value as it is written down. Raises `NotYet` where it is not of the state's type."""
+        try:
+            return bytes(state.coder.encode(value))
+        except Exception as error:
+            raise NotYet(
+                f"Flink cannot keep {shown(value)} in the state {state.name!r}, a {state.kind}: {error}.",
+                "The type in the descriptor is that of what is kept. Types.PICKLED_BYTE_ARRAY() takes anything.",
+            ) from error
+
+    def state(self, kind: type[_State], descriptor: Any) -> Any:
+        """The state of that descriptor, the same one for the same name."""
+        name = descriptor.get_name()
+        return self._states.setdefault(name, kind(self, descriptor))
+
+    def read(self, state: _State) -> Any:
+        """What is kept for the current key, or None."""
+        if not self._has_key:
+            raise NotYet("State was read in open.", _HANDLE)
+        self.read_late |= state.name in self._wrote
+        place = state.name, self._key
+        if place not in self._values and not state.is_written and place in self._written:
+            self._values[place] = state.coder.decode(self._written[place])
+        return self._values.get(place)
+
+    def write(self, state: _State, value: Any) -> None:
+        """Keep it for the current key; None keeps nothing, but in a value state that can hold it."""
+        self._wrote.discard(state.name)
+        self.read(state)
+        self._wrote.add(state.name)
+        state.is_written = True
+        if value is None:
+            self._values.pop((state.name, self._key), None)
+        else:
+            self._values[state.name, self._key] = value
+
+    @property
+    def yields(self) -> bool:
+        """Whether process_element has a yield."""
+        return inspect.isgeneratorfunction(self._live.process_element)
+
+    @property
+    def key(self) -> Any:
+        """The key of the element that is being processed."""
+        return self._key
+
+    def set_timer(self, at: int) -> None:
+        """Let a timer of processing time go off at `at` ms."""
+        if int(at) not in self._due:
+            self._due.append(int(at))
+
+    def drop_timer(self, at: int) -> None:
+        """That timer does not go off."""
+        self._due = [one for one in self._due if one != int(at)]
+
+
+def _require_operator(function: Any) -> None:
+    from pyflink.datastream import KeyedProcessFunction
+
+    if isinstance(function, KeyedProcessFunction):
+        return
+    if isinstance(function, type):
+        said = f"What was returned is the class {function.__name__}"
+        raise NotYet(f"{said}, not an object of it.", f"Return an object of your class: {function.__name__}().")
+    if function is None:
+        raise NotYet("In place of the operator there is None.", "Is there a return with an object of your class?")
+    name = type(function).__name__
+    raise NotYet(f"The operator is a {name}, no KeyedProcessFunction.", "Its class has that one as its parent.")
+
+
+def _rows(made: Any) -> list[Any]:
+    """What came of one call, as Flink reads it."""
+    from pyflink.common import Row
+
+    if made is None:
+        return []
+    if isinstance(made, (Row, str, bytes, dict)) or not isinstance(made, Iterable):
+        raise NotYet(f"process_element returned {shown(made)}.", _EACH)
+    if isinstance(made, tuple) and made and not isinstance(made[0], (Row, tuple, list)):
+        raise NotYet(f"process_element returned the tuple {shown(made)}: Flink takes each of it for a result.", _EACH)
+    found = list(islice(made, MOST + 1))
+    if len(found) > MOST:
+        raise NotYet(f"One element gave more than {MOST} results.", "")
+    for one in found:
+        if not isinstance(one, (Row, tuple, list)):
+            raise NotYet(f"It yielded {shown(one)}, which is no Row.", "")
+        if any(isinstance(value, (Row, tuple, list)) for value in one):
+            raise NotYet(f"It yielded {shown(one)}: a Row inside of something.", "Yield the Row itself.")
+    return [list(one) for one in found]
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+class _Runtime:
+    """What an operator gets in open."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
+
+    def get_state(self, descriptor: Any) -> Any:
+        return self._operator.state(_Value, descriptor)
+
+    def get_list_state(self, descriptor: Any) -> Any:
+        return self._operator.state(_List, descriptor)
+
+    def get_map_state(self, descriptor: Any) -> Any:
+        return self._operator.state(_Map, descriptor)
+
+    def get_reducing_state(self, descriptor: Any) -> Any:
+        return self._operator.state(_Reducing, descriptor)
+
+    def get_aggregating_state(self, descriptor: Any) -> Any:
+        return self._operator.state(_Aggregating, descriptor)
+
+    def get_task_name(self) -> str:
+        return "the operator of an exercise"
+
+    def get_task_name_with_subtasks(self) -> str:
+        return "the operator of an exercise (1/1)"
+
+    def get_number_of_parallel_subtasks(self) -> int:
+        return 1
+
+    def get_max_number_of_parallel_subtasks(self) -> int:
+        return 128
+
+    def get_index_of_this_subtask(self) -> int:
+        return 0
+
+    def get_attempt_number(self) -> int:
+        return 0
+
+    def get_job_parameter(self, key: str, default_value: str) -> str:
+        return default_value
+
+    def get_metrics_group(self) -> Any:
+        from pyflink.fn_execution.metrics.process.metric_impl import GenericMetricGroup
+
+        return GenericMetricGroup(None, None)
+
+
+class _Context:
+    """What an operator gets in process_element and in on_timer: its key, and the timers."""
+
+    def __init__(self, operator: Operator, timer: int | None = None) -> None:
+        self._operator, self._timer = operator, timer
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
+
+    def get_current_key(self) -> Any:
+        return self._operator.key
+
+    def timestamp(self) -> int:
+        self._operator.asked_for.add("timestamp")
+        return _now() if self._timer is None else self._timer
+
+    def time_domain(self) -> Any:
+        from pyflink.datastream import TimeDomain
+
+        return TimeDomain.PROCESSING_TIME
+
+    def timer_service(self) -> _Context:
+        return self
+
+    def current_processing_time(self) -> int:
+        self._operator.asked_for.add("clock")
+        return _now()
+
+    def current_watermark(self) -> int:
+        self._operator.asked_for.add("watermark")
+        return _NO_WATERMARK
+
+    def register_processing_time_timer(self, timestamp: int) -> None:
+        self._operator.asked_for.add("timer")
+        self._operator.set_timer(timestamp)
+
+    def register_event_time_timer(self, timestamp: int) -> None:
+        self._operator.asked_for.add("event timer")
+
+    def delete_processing_time_timer(self, timestamp: int) -> None:
+        self._operator.drop_timer(timestamp)
+
+    def delete_event_time_timer(self, timestamp: int) -> None:
+        """There is none that could go off."""
+
+
+class _State:
+    """A keyed state; `kind` says in words of what type."""
+
+    def __init__(self, operator: Operator, descriptor: Any) -> None:
+        from pyflink.fn_execution.coders import from_type_info
+
+        self._operator = operator
+        self.name, self.coder = descriptor.get_name(), from_type_info(descriptor.type_info).get_impl()
+        self.kind = type(descriptor).__name__.removesuffix("Descriptor") + f" of {descriptor.type_info}"
+        self.is_written = False
+
+    def _read(self) -> Any:
+        return self._operator.read(self)
+
+    def _write(self, value: Any) -> None:
+        self._operator.write(self, value)
+
+    def clear(self) -> None:
+        self._write(None)
+
+
+class _Value(_State):
+    """A ValueState."""
+
+    def value(self) -> Any:
+        return self._read()
+
+    def update(self, value: Any) -> None:
+        self._write(value)
+        if value is None:
+            self._operator.require_kept(self, value)
+
+
+class _List(_State):
+    """A ListState."""
+
+    def get(self) -> Iterator[Any]:
+        return iter(list(self._read() or ()))
+
+    __iter__ = get
+
+    def add(self, value: Any) -> None:
+        self._write([*(self._read() or ()), value])
+
+    def add_all(self, values: Iterable[Any]) -> None:
+        self._write([*(self._read() or ()), *values])
+
+    def update(self, values: Iterable[Any]) -> None:
+        self._write(list(values) or None)
+
+
+class _Map(_State):
+    """A MapState."""
+
+    def _all(self) -> dict[Any, Any]:
+        return dict(self._read() or {})
+
+    def get(self, key: Any) -> Any:
+        return self._all().get(key)
+
+    def contains(self, key: Any) -> bool:
+        return key in self._all()
+
+    def put(self, key: Any, value: Any) -> None:
+        self._write({**self._all(), key: value})
+
+    def put_all(self, dict_value: dict[Any, Any]) -> None:
+        self._write({**self._all(), **dict_value})
+
+    def remove(self, key: Any) -> None:
+        self._write({old: value for old, value in self._all().items() if old != key} or None)
+
+    def is_empty(self) -> bool:
+        return not self._all()
+
+    def keys(self) -> list[Any]:
+        return list(self._all())
+
+    def values(self) -> list[Any]:
+        return list(self._all().values())
+
+    def items(self) -> list[tuple[Any, Any]]:
+        return list(self._all().items())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._all())
+
+    __getitem__, __setitem__, __delitem__, __contains__ = get, put, remove, contains
+
+
+class _Reducing(_State):
+    """A ReducingState."""
+
+    def __init__(self, operator: Operator, descriptor: Any) -> None:
+        super().__init__(operator, descriptor)
+        self._function = descriptor.get_reduce_function()
+
+    def get(self) -> Any:
+        return self._read()
+
+    def add(self, value: Any) -> None:
+        before = self._read()
+        self._write(value if before is None else self._function.reduce(before, value))
+
+
+class _Aggregating(_State):
+    """An AggregatingState."""
+
+    def __init__(self, operator: Operator, descriptor: Any) -> None:
+        super().__init__(operator, descriptor)
+        self._function = descriptor.get_agg_function()
+
+    def get(self) -> Any:
+        kept = self._read()
+        return None if kept is None else self._function.get_result(kept)
+
+    def add(self, value: Any) -> None:
+        kept = self._read()
+        self._write(self._function.add(value, self._function.create_accumulator() if kept is None else kept))
