@@ -290,7 +290,7 @@ def _judge_table(tables: Any, new: Iterable[str]) -> None:
     name = next(iter(new), "")
     if not name:
         raise NotYet("The first statement made no table.", "It is CREATE TABLE …, of a name that is not there yet.")
-    schema = tables.from_path(name).get_schema()
+    schema = tables.from_path(f"`{name}`").get_schema()
     kinds = {
         column: re.sub(r"^VARCHAR\b(?!\((?!2147483647))(\(\d+\))?", "STRING", str(kind))
         for column, kind in zip(schema.get_field_names(), schema.get_field_data_types(), strict=True)

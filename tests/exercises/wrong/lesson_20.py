@@ -255,7 +255,7 @@ address = settings.kafka_bootstrap
 create = '''
 -- the newest of each host
 create temporary table `newest of each` (
-    newest BIGINT, hostname VARCHAR(200) NOT NULL, records BIGINT NOT NULL, PRIMARY KEY (hostname) NOT ENFORCED
+    newest BIGINT, hostname STRING, records BIGINT NOT NULL, PRIMARY KEY (hostname) NOT ENFORCED
 ) with (
     'connector' = 'upsert-kafka', 'topic' = 'procstat_hosts_ex20', 'properties.bootstrap.servers' = '%s',
     'key.format' = 'raw', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY');
@@ -285,8 +285,8 @@ return [table, '''INSERT INTO t SELECT * FROM (
                 _HOSTS,
                 """
 INSERT INTO hosts
-WITH one AS (SELECT hostname, CAST(1 AS BIGINT) AS record, `timestamp` AS moment FROM snapshots)
-SELECT hostname, SUM(record), MAX(moment) FROM one GROUP BY hostname""",
+WITH singles AS (SELECT hostname, CAST(1 AS BIGINT) AS record, `timestamp` AS moment FROM snapshots)
+SELECT hostname, SUM(record), MAX(moment) FROM singles GROUP BY hostname""",
             ),
         ),
     ],
