@@ -38,9 +38,13 @@ def test_a_name_that_an_answer_left_helps_no_other(bench: Bench) -> None:
     assert (kernels, "NameError" in verdict.reason) == (0, True)
 
 
+def test_another_folder_is_put_back_by_the_check_and_costs_no_kernel(bench: Bench) -> None:
+    verdict, kernels, spoilt = tried(bench, "import os\nos.chdir('/')\nreturn {}")
+    assert (verdict.passed, kernels, spoilt) == (False, 0, "")
+
+
 @pytest.mark.parametrize(("code", "did"), [
     ("import os\nos._exit(3)", "the kernel has ended"),
-    ("import os\nos.chdir('/')\nreturn {}", "another folder"),
     ("import json\njson.loads = len\nreturn {}", "another json.loads"),
     (
         "import threading\ndef stay():\n    threading.Event().wait()\n"
