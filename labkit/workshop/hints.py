@@ -20,7 +20,7 @@ from labkit.workshop.course.exercises import help_of
 __all__ = ["NOBODY_LOOKS", "Told", "hint", "next_hint", "shown_solution", "solution"]
 
 #: Set where a notebook runs with no person before it, as for `labkit check`: a hint in a cell is not the next one.
-NOBODY_LOOKS = "LABKIT_NOBODY_LOOKS"
+NOBODY_LOOKS = "NOBODY_LOOKS_AT_LABKIT"
 
 
 @dataclass(frozen=True, slots=True)

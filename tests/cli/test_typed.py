@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -32,11 +33,11 @@ def test_a_shell_that_finds_labkit_is_told_its_name() -> None:
 @pytest.mark.usefixtures("unknown_to_the_shell")
 def test_a_shell_that_does_not_is_told_the_path_from_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(OWN.parent.parent.parent)
-    assert way() == os.path.relpath(OWN)
+    assert way() == quote(os.path.relpath(OWN))
     monkeypatch.chdir("/")
-    assert way() in (str(OWN), str(OWN).removeprefix("/"))
+    assert way() in (quote(str(OWN)), quote(str(OWN).removeprefix("/")))
     monkeypatch.chdir(OWN.parent)
-    assert way() == str(OWN), "a bare name would be looked for on PATH"
+    assert way() == quote(str(OWN)), "a bare name would be looked for on PATH"
 
 
 def test_another_labkit_on_path_is_not_this_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_an_unknown_source_is_refused_before_anything_is_cleared(lab: Settings) 
 
 def test_a_lesson_that_stops_a_service_asks_first_where_another_lessons_job_is_at_work(lab: Settings) -> None:
     theirs, mine = load_settings(suffix="_nb05"), load_settings(suffix="_nb02")
+    clear(theirs)
     prepare(theirs)
     submit(theirs, ENRICHMENT)
     with pytest.raises(BadInput, match=r"Jobs of other lessons are at work: enrichment_nb05 \(lesson 05\)"):

@@ -225,12 +225,6 @@ WRONG = {
             r"Without any crash.*returned \(22, \{.*nothing beside it",
             "Killed",
         ),
-        (
-            "it goes on at the end of the log",
-            "while True:\n    for host, busy_ms in read(0):\n        pass",
-            r"did not come to its end; it was in line \d of job.*It has called read \d+ times",
-            "Killed",
-        ),
     ],
 }  # fmt: skip
 
