@@ -551,7 +551,10 @@ def _threads() -> set[str]:
 def _require_no_threads(before: set[str], when: str) -> None:
     gc.collect()
     try:
-        wait_until(lambda: not _threads() - before, "They end", within_s=3)
+        wait_until(
+            lambda: not _threads() - before, "They end", within_s=3,
+            seen=lambda: f"{len(_threads() - before)} threads are there",
+        )  # fmt: skip
     except NotInTime:
         count = len(_threads() - before)
         raise NotYet(
