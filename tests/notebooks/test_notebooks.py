@@ -22,7 +22,7 @@ from labkit.workshop.course.contents import lesson
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 MARK = "# NBVAL_CHECK_OUTPUT"
 #: Is run twice in a row. One that submits jobs stands for all; `make notebooks` twice tries them all.
-TWICE = lesson("04").notebook
+TWICE = lesson("06").notebook
 
 
 def code_cells(notebook: Path) -> list[nbformat.NotebookNode]:
