@@ -13,13 +13,13 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from labkit.errors import BadInput, LabkitError
+from labkit.errors import LabkitError
 from labkit.settings import Settings, load_settings
 from labkit.workshop.checks.guard import guarded, last_words
 from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet, raised, where
 from labkit.workshop.checks.world import put_back, require_unchanged, world
 from labkit.workshop.course import index, progress
-from labkit.workshop.course.contents import LESSONS, Start, lesson
+from labkit.workshop.course.contents import Lesson, Start, lesson_of
 from labkit.workshop.course.markup import in_html
 from labkit.workshop.explain import explained
 
@@ -80,10 +80,9 @@ def check(exercise: str, answer: Any = None) -> Verdict:
 
 def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
     """`check` without the progress. Raises `BadInput` for an exercise that there is not."""
-    if exercise not in {name for lesson in LESSONS for name in lesson.exercises}:
-        raise BadInput(f"There is no exercise {exercise!r}.")
+    chosen = lesson_of(exercise)
     try:
-        return Verdict(exercise, True, _judged(exercise, answer, settings))
+        return Verdict(exercise, True, _judged(chosen, exercise, answer, settings))
     except NotSolved as error:
         return Verdict(exercise, False, error.what, error.todo)
     except NotYet as error:
@@ -99,11 +98,11 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
         return Verdict(exercise, False, f"With what your code gave, the check came to {raised(error)}.", _RETURNS)
 
 
-def _judged(exercise: str, answer: Any, settings: Settings) -> str:
+def _judged(chosen: Lesson, exercise: str, answer: Any, settings: Settings) -> str:
     """What the exercise's judge says, which nobody waits for without an end; what else is there has not changed."""
-    module = importlib.import_module(f"labkit.workshop.checks.lesson_{exercise[:2]}")
+    module = importlib.import_module(f"labkit.workshop.checks.lesson_{chosen.no}")
     judges: dict[str, Judge] = module.JUDGES
-    before = world(settings) if lesson(exercise[:2]).start > Start.NOTHING else None
+    before = world(settings) if chosen.start > Start.NOTHING else None
     try:
         with guarded("The check", within_s=_WITHIN_S):
             said = judges[exercise](answer, settings)

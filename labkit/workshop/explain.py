@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -337,6 +338,7 @@ def _line_of_the_cell(trace: TracebackType | None) -> str:
     return ""
 
 
+@cache
 def is_of_a_cell(file: str) -> bool:
     """Whether Python knows a notebook's cell under this name of a file."""
     return Frame(file, 0, "").is_of_a_cell

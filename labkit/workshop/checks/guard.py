@@ -10,7 +10,6 @@ folder, the environment's variables and what is printed by the megabyte are put 
 from __future__ import annotations
 
 import io
-import linecache
 import os
 import signal
 import sys
@@ -24,7 +23,7 @@ from typing import Any, TextIO
 
 from labkit.system.waiting import patience
 from labkit.workshop.checks.outcome import NotYet
-from labkit.workshop.explain import is_of_a_cell
+from labkit.workshop.checks.place import in_words, of_frame
 
 __all__ = ["MOST_PRINTED", "NOT_INTERRUPTED_S", "guarded", "last_words"]
 
@@ -33,6 +32,7 @@ MOST_PRINTED = 20_000
 #: So long after its time an answer that goes on all the same ends its process.
 NOT_INTERRUPTED_S = 15.0
 _AGAIN_S = 1.0
+_AT = "; it was in "
 _ENDLESS = "Does a loop of yours end where nothing comes any more?"
 _ALL_CAUGHT = (
     " It could not be interrupted, so Python was ended.",
@@ -79,7 +79,7 @@ def _in_time(what: str, seconds: float) -> Iterator[None]:
         return
 
     def up(_: int, frame: FrameType | None) -> None:
-        raise _TimeIsUp(_where(frame))
+        raise _TimeIsUp(in_words(of_frame(frame), _AT))
 
     main = threading.get_ident()
     left = threading.Event()
@@ -101,21 +101,11 @@ def _in_time(what: str, seconds: float) -> Iterator[None]:
 def _end(left: threading.Event, seconds: float, main: int, what: str, within_s: float) -> None:
     if left.wait(seconds):
         return
-    line = _where(sys._current_frames().get(main))
+    line = in_words(of_frame(sys._current_frames().get(main)), _AT)
     said, hint = _ALL_CAUGHT
     for show in last_words:
         show(f"{what} did not come back within {within_s:.0f} s{line}.{said}", hint)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _where(frame: FrameType | None) -> str:
-    """ "; it was in line 3 of handle_all: while True" — the cell's line that is being run; "" where none is."""
-    while frame is not None and not is_of_a_cell(frame.f_code.co_filename):
-        frame = frame.f_back
-    if frame is None:
-        return ""
-    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().rstrip(":")
-    return f"; it was in line {frame.f_lineno} of {frame.f_code.co_name}: {text}".rstrip(": ")
 
 
 class _Short(io.TextIOBase):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import linecache
 import os
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from labkit.system.waiting import patience
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal import EVERY, LOG, sums
 from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet, raised
+from labkit.workshop.checks.place import in_words
 from labkit.workshop.checks.rules import Meets
 
 __all__ = ["JUDGES", "MEETS", "judge_11a", "judge_11b"]
@@ -272,14 +272,6 @@ def _records(count: int) -> str:
     return "1 record" if count == 1 else f"{count} records"
 
 
-def _where(place: Sequence[Any] | None) -> str:
-    """ "line 4 of job: offset += 1" """
-    if place is None:
-        return ""
-    file, line, name = place
-    return f"line {line} of {name}: {linecache.getline(file, line).strip()}".rstrip(": ")
-
-
 def _shown_result(result: Any) -> str:
     """What it returned, as it was told."""
     if result is None:
@@ -309,7 +301,7 @@ def _blame_whole(verdict: dict[str, Any]) -> None:
             else "",
         )  # fmt: skip
     if fault == "late":
-        at = _where(verdict["at"])
+        at = in_words(verdict["at"])
         raise NotYet(f"{when} it did not come to its end{f'; it was in {at}' if at else ''}.",
                      "Does your loop end where the log ends?" if len(verdict["starts"]) <= 1 else
                      f"It has called read {len(verdict['starts'])} times; at the end of the log it ends.")  # fmt: skip
@@ -368,7 +360,7 @@ def _part(log: Sequence[tuple[str, int]], result: Mapping[str, Any]) -> tuple[in
 
 
 def _raised(verdict: dict[str, Any]) -> str:
-    at = _where(verdict["raised_at"])
+    at = in_words(verdict["raised_at"])
     return f"{verdict['error']}{f', in {at}' if at else ''}"
 
 
@@ -386,7 +378,7 @@ def _blame(verdict: dict[str, Any]) -> None:
     """Raise `NotYet` about a trial with a kill: where most of them fail, a later one, which says more."""
     if verdict["later"] and verdict["failed"] >= _MOST_KILLS * verdict["tried"]:
         verdict = {**verdict, **verdict["later"]}
-    at = _where(verdict["died_at"])
+    at = in_words(verdict["died_at"])
     twice = ", the second time" if verdict["kills_before"] > 1 else ""
     when = (
         f"Killed{twice} {f'in {at},' if at else 'at its start,'} with {_records(verdict['died_taken'])} taken from "
@@ -398,7 +390,7 @@ def _blame(verdict: dict[str, Any]) -> None:
     fault, result = verdict["fault"], verdict["result"]
     expected = sums(LOG)
     if fault == "late":
-        now = _where(verdict["at"])
+        now = in_words(verdict["at"])
         raise NotYet(f"{when} it did not come to its end{f'; it was in {now}' if now else ''}. {_folder(files)}", "")
     if fault == "raised":
         raise NotYet(f"{when} it raised {_raised(verdict)}. {_folder(files)}{how_often}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import linecache
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from labkit.system.waiting import patience
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal_relay import AFTER_ITS_TIME, CALLS, ENDLESS
 from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet
+from labkit.workshop.checks.place import in_words
 from labkit.workshop.checks.rules import Meets
 
 __all__ = ["JUDGES", "MEETS", "judge_12a", "judge_12b"]
@@ -326,7 +326,7 @@ class _Relay:
     def _complain(self, error: dict[str, Any], within_s: float) -> None:
         calls = self._folder / "calls"
         made = calls.read_text().split() if calls.exists() else []
-        kind, place = error["kind"], _where(error.get("at"))
+        kind, place = error["kind"], in_words(error.get("at"), ", in ")
         if kind == NotSolved.__name__:
             raise NotSolved("12b")
         last = f" Its last calls were {', '.join(made[-3:])}." if made else ""
@@ -352,14 +352,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _where(place: Sequence[Any] | None) -> str:
-    """ ", in line 4 of relay: producer.flush()" """
-    if place is None:
-        return ""
-    file, line, name = place
-    return f", in line {line} of {name}: {linecache.getline(file, line).strip()}".rstrip(": ")
 
 
 _ENDS = ("commit_transaction", "abort_transaction")

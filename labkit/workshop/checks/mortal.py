@@ -20,7 +20,6 @@ import shutil
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,8 +30,9 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 
-from labkit.flink.root_cause import Frame
 from labkit.system.waiting import patience
+from labkit.workshop.checks.place import Place, of_error, of_frame
+from labkit.workshop.explain import is_of_a_cell
 
 __all__ = ["EVERY", "LOG", "SHORT", "Life", "main", "sums", "trial"]
 
@@ -59,13 +59,6 @@ _WRITES = frozenset((
     "open", "write", "writelines", "flush", "close", "truncate", "dump", "replace", "rename", "link", "unlink",
     "remove", "mkdir", "rmdir", "commit", "execute", "executemany",
 ))  # fmt: skip
-
-Place = tuple[str, int, str]
-
-
-@cache
-def _is_of_a_cell(file: str) -> bool:
-    return Frame(file, 0, "").is_of_a_cell
 
 
 @cache
@@ -179,7 +172,7 @@ def _child(
         return records(offset)
 
     def late(_: int, frame: FrameType | None) -> None:
-        say(late=True, at=_own(frame))
+        say(late=True, at=of_frame(frame))
         os._exit(0)
 
     os.chdir(folder.parent)
@@ -196,10 +189,8 @@ def _child(
         say(result=_plain(result), ended=True)
     except BaseException as error:
         _untraced()
-        at = [(one.filename, one.lineno, one.name) for one in traceback.extract_tb(error.__traceback__)
-              if _is_of_a_cell(one.filename)][-1:]  # fmt: skip
         text = f"{type(error).__name__}: {error}".rstrip(".: ")
-        say(error=text, kind=type(error).__name__, raised_at=at[0] if at else None)
+        say(error=text, kind=type(error).__name__, raised_at=of_error(error))
     if kill_before is None:
         say(places=counter.places, modules=sorted(sys.modules.keys() - known))
     os._exit(0)
@@ -219,13 +210,6 @@ def _plain(result: Any) -> Any:
         except (TypeError, ValueError):
             pass
     return None if result is None else [type(result).__name__, " ".join(repr(result).split())[:80]]
-
-
-def _own(frame: FrameType | None) -> Place | None:
-    """The cell's line that is being run."""
-    while frame is not None and not _is_of_a_cell(frame.f_code.co_filename):
-        frame = frame.f_back
-    return (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name) if frame is not None else None
 
 
 class _Counter:
@@ -253,10 +237,10 @@ class _Counter:
     def _step(self, frame: FrameType, name: str) -> None:
         self._steps += 1
         if self._kill_before is None:
-            own = "own " if _is_of_a_cell(frame.f_code.co_filename) else ""
+            own = "own " if is_of_a_cell(frame.f_code.co_filename) else ""
             self.places.append(f"{own}{frame.f_code.co_filename}:{frame.f_lineno}:{name}")
         elif self._steps == self._kill_before:
-            self._say(at=_own(frame))
+            self._say(at=of_frame(frame))
             os.kill(os.getpid(), signal.SIGKILL)
 
 

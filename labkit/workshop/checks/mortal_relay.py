@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +23,8 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from labkit.flink.root_cause import Frame
 from labkit.system.waiting import patience
+from labkit.workshop.checks.place import of_error, of_frame
 
 __all__ = ["AFTER_ITS_TIME", "CALLS", "ENDLESS", "main"]
 
@@ -103,7 +102,7 @@ def main(folder: Path) -> None:
         (folder / "error.json").write_text(json.dumps(told))
 
     def late(_: int, frame: FrameType | None) -> None:
-        end(AFTER_ITS_TIME, place=_own(frame))
+        end(AFTER_ITS_TIME, place=of_frame(frame))
         os._exit(0)
 
     signal.signal(signal.SIGTERM, late)
@@ -119,7 +118,7 @@ def main(folder: Path) -> None:
 
         def failed(name: str) -> None:
             if name == ENDLESS:
-                end(ENDLESS, place=_own(sys._getframe()))
+                end(ENDLESS, place=of_frame(sys._getframe()))
                 os._exit(0)
             at_fault[0] = name
 
@@ -127,18 +126,9 @@ def main(folder: Path) -> None:
             answer(_Watched(consumer, done, failed), _Watched(producer, done, failed), life["target"])
         except BaseException as error:
             text = error.args[0].str() if isinstance(error, KafkaException) and error.args else str(error)
-            place = [(one.filename, one.lineno, one.name) for one in traceback.extract_tb(error.__traceback__)
-                     if Frame(one.filename, 0, "").is_of_a_cell][-1:]  # fmt: skip
-            end(type(error).__name__, text, place[0] if place else None,
+            end(type(error).__name__, text, of_error(error),
                 at_fault[0] if isinstance(error, KafkaException) else "")  # fmt: skip
     os._exit(0)  # without a flush: what was not sent when it returned is not sent
-
-
-def _own(frame: FrameType | None) -> Any:
-    """(file, line, function) of the cell's line that is being run."""
-    while frame is not None and not Frame(frame.f_code.co_filename, 0, "").is_of_a_cell:
-        frame = frame.f_back
-    return (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name) if frame is not None else None
 
 
 def _consumer(life: dict[str, Any]) -> Consumer:

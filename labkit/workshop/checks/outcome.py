@@ -5,13 +5,12 @@ raise NotYet("cpu0 has user 150; the line says 4705.", "The first number after t
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.settings import Settings
-from labkit.workshop.explain import is_of_a_cell
+from labkit.workshop.checks.place import in_words, of_error
 
 __all__ = ["Judge", "NotSolved", "NotYet", "raised", "where"]
 
@@ -40,5 +39,4 @@ def raised(error: BaseException) -> str:
 
 def where(error: BaseException) -> str:
     """The last line of a cell that led to `error`: ", in line 4 of framed: return …"; "" where there is none."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_of_a_cell(frame.filename)]
-    return f", in line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}".rstrip(": ") if frames else ""
+    return in_words(of_error(error), ", in ")
