@@ -5,7 +5,9 @@ What the browser showed is kept in test-output/ of the repository, to be looked 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ import pytest
 from labkit.lab import services
 from labkit.settings import REPOSITORY, Settings
 from labkit.system.own_http import request
+from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.course.contents import LESSONS, lesson
 from labkit.workshop.course.exercises import answered, source_of, stub
 from tests.support.jupyterlab import at_work, way_in
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 PICTURES = REPOSITORY / "test-output"
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+RAISED = f"{SHOWN} .jp-OutputArea-output[data-mime-type*=error]"
 
 
 @pytest.fixture
@@ -64,13 +68,40 @@ class Learner:
         )
 
     def runs_all(self) -> None:
-        """Run > Run All Cells."""
-        self._page.get_by_role("menuitem", name="Run", exact=True).click()
-        self._page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        """Run > Run All Cells; once more where no cell begins, as a person would.
 
-    def sees(self, text: str) -> None:
-        """Wait until an output of the notebook on top has this text."""
-        self._page.locator(f"{SHOWN} .jp-OutputArea-output").get_by_text(text).first.wait_for(timeout=180_000)
+        Twice in some twenty runs JupyterLab did not take the first click. Why is not known; a picture is kept.
+        """
+        before = self._prompts()
+        for _ in range(3):
+            self._page.get_by_role("menuitem", name="Run", exact=True).click()
+            self._page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            with suppress(NotInTime):
+                wait_until(lambda: self._prompts() != before, "A cell that begins", 20)
+                return
+            self.keeps("no_cell_began")
+        pytest.fail("Run All Cells was clicked three times, and no cell began. See test-output/no_cell_began.png")
+
+    def _prompts(self) -> list[str]:
+        """What stands left of each code cell of the notebook on top: "[ ]:", "[*]:", "[7]:"."""
+        return self._page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").all_inner_texts()
+
+    def sees(self, text: str, *, within_s: int = 180) -> None:
+        """Wait until an output of the notebook on top has this text; fail with the words of a cell that raised."""
+        wanted = self._page.locator(f"{SHOWN} .jp-OutputArea-output").get_by_text(text).first
+        raised = self._page.locator(RAISED).first
+        wanted.or_(raised).first.wait_for(timeout=within_s * 1000)
+        if not wanted.is_visible():
+            pytest.fail(f"{text!r} was waited for; a cell raised:\n{raised.inner_text()}", pytrace=False)
+
+    def has_run(self, *, within_s: int = 240) -> None:
+        """Wait until the last code cell of the notebook on top has run; fail with the words of a cell that raised."""
+        last = self._page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").last
+        raised = self._page.locator(RAISED).first
+        number = last.get_by_text(re.compile(r"\d"))
+        number.or_(raised).first.wait_for(timeout=within_s * 1000)
+        if raised.count():
+            pytest.fail(f"A cell raised:\n{raised.inner_text()}", pytrace=False)
 
     def cell(self, text: str) -> Locator:
         """The code cell with this text in it."""
@@ -84,7 +115,7 @@ class Learner:
 
     def errors(self) -> int:
         """How many cells of the notebook on top raised."""
-        return self._page.locator(f"{SHOWN} .jp-OutputArea-output[data-mime-type*=error]").count()
+        return self._page.locator(RAISED).count()
 
     def pictures(self) -> int:
         """How many pictures the notebook on top shows, each wide enough to be one."""
@@ -138,8 +169,7 @@ def test_a_learner_opens_the_index_runs_00_and_05_and_turns_a_check_green(
     page.get_by_role("tab", name="index.ipynb").click()
     learner.opens("05 Enrichment", "05 Enrichment with keyed state")
     learner.runs_all()
-    page.locator(f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=busy]").wait_for(timeout=60_000)
-    page.locator(f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=240_000)
+    learner.has_run()
     assert learner.errors() == 0
     assert learner.pictures() >= 1
     learner.keeps("3_enrichment", page.locator(f"{SHOWN} .jp-OutputArea-output img").first)
