@@ -7,24 +7,20 @@ The main pipeline's jobs do not count: what they had under way comes again by it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.rest import FlinkRest
 from labkit.settings import Settings
+from labkit.workshop.course.contents import owner
 
 __all__ = ["of_others", "require_alone"]
-
-#: Topics and jobs of lesson 05 end in _nb05, those of its exercises in _ex05.
-_OF_A_LESSON = re.compile(r"_(?:nb|ex)(\d\d)$")
 
 
 def of_others(jobs: Iterable[str], suffix: str) -> list[str]:
     """Those of `jobs` that belong to another lesson than the one with `suffix`: ["percent_nb05 (lesson 05)"]"""
-    found = [(name, _OF_A_LESSON.search(name)) for name in sorted(jobs)]
-    return [f"{name} (lesson {match[1]})" for name, match in found if match and match[0] != suffix]
+    return [f"{name} (lesson {no})" for name in sorted(jobs) if (no := owner(name)) and no != owner(suffix)]
 
 
 def require_alone(settings: Settings, *, go_on: bool = False) -> None:

@@ -106,8 +106,8 @@ def _judged(chosen: Lesson, exercise: str, answer: Any, settings: Settings) -> s
     try:
         with guarded("The check", within_s=_WITHIN_S):
             said = judges[exercise](answer, settings)
-    except NotYet:
-        if before is not None:
+    except BaseException as error:
+        if before is not None and not isinstance(error, NotSolved):
             put_back(settings, before)
         raise
     if before is not None:

@@ -11,6 +11,7 @@ one gets a new kernel, and `spoilt` says so.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 import jupytext
@@ -35,6 +36,8 @@ class Bench:
     def __init__(self, lesson: Lesson) -> None:
         self._lesson = lesson
         self._open: tuple[NotebookClient, object] | None = None
+        #: As a learner's notebook is in work/exercises: what an answer leaves beside it does not lie in the repository.
+        self._folder = TemporaryDirectory(prefix="labkit-bench-")
         self.kernels = 0
         #: What the last answer did to its kernel that cannot be put back, or "".
         self.spoilt = ""
@@ -46,6 +49,7 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+        self._folder.cleanup()
 
     def verdict(self, exercise: str, source: str) -> Verdict:
         """Run the section of `exercise` as `source` (a percent script) has it; what its check cell said.
@@ -76,7 +80,10 @@ class Bench:
         return found[exercise]
 
     def _begin(self, before: list[nbformat.NotebookNode]) -> None:
-        client = NotebookClient(nbformat.v4.new_notebook(), timeout=CELL_WITHIN_S, allow_errors=True)
+        client = NotebookClient(
+            nbformat.v4.new_notebook(), timeout=CELL_WITHIN_S, allow_errors=True,
+            resources={"metadata": {"path": self._folder.name}},
+        )  # fmt: skip
         kernel = client.setup_kernel()
         kernel.__enter__()
         self._open = client, kernel

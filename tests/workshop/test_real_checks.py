@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -55,6 +56,21 @@ def test_what_an_answer_changes_beside_its_task_is_told_and_put_back(
         assert re.search(said, verdict.reason), str(verdict)
         assert world(lab) == before
     assert "beside" not in topic_partitions(lab.kafka_bootstrap)
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), SystemExit(3)], ids=repr)
+def test_what_an_answer_made_is_taken_away_too_where_it_raises(
+    monkeypatch: pytest.MonkeyPatch, lab: Settings, error: BaseException
+) -> None:
+    def judge(answer: object, settings: Settings) -> str:
+        a_topic(settings)
+        raise error
+
+    monkeypatch.setitem(lesson_03.JUDGES, "03a", judge)
+    before = world(lab)
+    with suppress(KeyboardInterrupt):
+        assert not checks.judge("03a", None, lab).passed
+    assert world(lab) == before
 
 
 def test_what_an_exercise_makes_for_itself_is_no_change(monkeypatch: pytest.MonkeyPatch, lab: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from labkit.errors import BadInput
 from labkit.settings import REPOSITORY
 
-__all__ = ["EXERCISES", "LESSONS", "NOTEBOOKS", "Lesson", "Start", "lesson", "lesson_of"]
+__all__ = ["EXERCISES", "LESSONS", "NOTEBOOKS", "Lesson", "Start", "lesson", "lesson_of", "owner"]
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 EXERCISES = REPOSITORY / "exercises"
+#: procstat_snapshots_nb05, percent_ex06b, asked_ex03-value
+_OWNED = re.compile(r"_(nb|ex)(?P<no>\d\d)[a-z]?(-key|-value)?$")
 
 
 class Start(IntEnum):
@@ -97,3 +100,9 @@ def lesson_of(exercise: str) -> Lesson:
         f"There is no exercise {exercise!r}.",
         f"Do you mean {' or '.join(alike)}?" if alike else "An exercise is called like 05a.",
     )
+
+
+def owner(name: str) -> str:
+    """The number of the lesson whose own topic, job or subject that is, by its name: "05" of percent_nb05. Else ""."""
+    found = _OWNED.search(name)
+    return found["no"] if found else ""
