@@ -467,7 +467,7 @@ def _require_no_fault(own: Settings, way: _Way, values: list[bytes], killed_afte
         raise NotYet(
             f"{when}, {sum(times[value] - 1 for value in twice)} records are there twice, the first of them "
             f"{twice[0]!r}.",
-            "The position was committed by itself, after the records: a kill between the two leaves them unread. "
+            "The position was committed by itself, after the records: after a kill between the two they come again. "
             "send_offsets_to_transaction puts it into the transaction." if own_commit and killed_after else "",
         )  # fmt: skip
     last = max((place for place, value in enumerate(values) if times[value]), default=-1)
