@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 import os
 import re
@@ -134,16 +135,32 @@ def test_output_by_the_megabyte_is_cut_and_counted(capsys: pytest.CaptureFixture
     assert not isinstance(sys.stdout, guard._Short)
 
 
-def test_what_was_given_is_not_to_be_changed() -> None:
-    frame = pd.DataFrame({"busy": [1.0, float("nan")]})
-    for given, change in (
-        ([3, 1, 2], list.sort),
-        ({"web": [1]}, lambda given: given["web"].append(2)),
-        (frame, lambda given: given.insert(0, "new", 1)),
-        (frame[["busy"]].copy(), lambda given: given.__setitem__("busy", 0.0)),
-    ):
-        with pytest.raises(NotYet, match=r"changed what it was given \(rows\) on a case: before .*, then "):
-            called(change, (given,), "a case", names=("rows",))
+FRAME = pd.DataFrame({"busy": [1.0, float("nan")], "cpu": ["a", "b"]})
+
+
+@pytest.mark.parametrize(("given", "change", "said"), [
+    ([3, 1, 2], list.sort, "at place 0: before 3, then 1"),
+    ([3, 1, 2], list.clear, "before it had 3, then 0"),
+    ({"web": [1]}, lambda given: given["web"].append(2), "at web: before it had 1, then 2"),
+    ({"web": 1}, lambda given: given.update(db=2), "the key db is new"),
+    ([{"ts": 1}], lambda given: given[0].pop("ts"), "at place 0: the key ts is gone"),
+    (FRAME, lambda given: given.insert(0, "new", 1), "the column new is new"),
+    (FRAME, lambda given: given.drop(columns="cpu", inplace=True), "the column cpu is gone"),
+    (FRAME, lambda given: given.__setitem__("busy", 0.0), "in the column busy there is something else"),
+    (FRAME, lambda given: given.drop(index=0, inplace=True), "before it had 2 rows, then 1"),
+    (FRAME, lambda given: given.sort_values("cpu", ascending=False, inplace=True), "in the column busy there"),
+    (bytearray(b"ab"), lambda given: given.append(99), r"before bytearray\(b'ab'\), then bytearray\(b'abc'\)"),
+])  # fmt: skip
+def test_what_was_given_is_not_to_be_changed_and_it_is_said_what_has(
+    given: Any, change: Callable[[Any], object], said: str
+) -> None:
+    given = copy.deepcopy(given)
+    with pytest.raises(NotYet, match=rf"changed what it was given \(rows\) on a case: {said}"):
+        called(change, (given,), "a case", names=("rows",))
+
+
+def test_what_was_given_and_is_the_same_is_not_changed() -> None:
+    frame = FRAME.copy()
     client = object()
     assert called(lambda given, _: [*given], ((2, 1), client), "a case") == [2, 1]
     assert called(lambda given: given.equals(given), (frame[["busy"]],), "a case")

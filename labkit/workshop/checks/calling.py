@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.workshop.checks.guard import guarded
 from labkit.workshop.checks.outcome import NotSolved, NotYet, raised
 
-__all__ = ["WITHIN_S", "called", "shown"]
+__all__ = ["WITHIN_S", "called", "difference", "shown"]
 
 #: So long a call of an answer may take.
 WITHIN_S = 30.0
@@ -58,7 +58,7 @@ def _require_unchanged(before: Sequence[Any], after: Sequence[Any], names: Seque
         if not _is_same(old, new):
             name = names[place] if place < len(names) else f"argument {place + 1}"
             raise NotYet(
-                f"Your function changed what it was given ({name}) on {what}: before {shown(old)}, then {shown(new)}.",
+                f"Your function changed what it was given ({name}) on {what}: {difference(old, new)}.",
                 "Whoever calls goes on to use it: work on a copy.",
             )
 
@@ -72,6 +72,42 @@ def _is_same(old: Any, new: Any) -> bool:
         return type(old) is not type(new) or bool(old == new) or old.__class__.__eq__ is object.__eq__
     except Exception:  # what cannot be compared
         return True
+
+
+def difference(old: Any, new: Any) -> str:
+    """What is another one in `new`: "the column share is new", "at timestamp: before 5000, then 5"."""
+    if hasattr(old, "columns") and hasattr(new, "columns"):
+        return _of_keys("column", list(old.columns), list(new.columns)) or _of_rows(old, new)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if said := _of_keys("key", list(old), list(new)):
+            return said
+        key = next((key for key in old if old[key] != new[key]), None)
+        return f"at {key}: {difference(old[key], new[key])}" if key is not None else _before(old, new)
+    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        if len(old) != len(new):
+            return f"before it had {len(old)}, then {len(new)}"
+        place = next((place for place, (left, right) in enumerate(zip(old, new, strict=True)) if left != right), None)
+        return f"at place {place}: {difference(old[place], new[place])}" if place is not None else _before(old, new)
+    return _before(old, new)
+
+
+def _before(old: Any, new: Any) -> str:
+    return f"before {shown(old)}, then {shown(new)}"
+
+
+def _of_keys(kind: str, old: list[Any], new: list[Any]) -> str:
+    """Which keys or columns are new or gone; "" where they are the same."""
+    changes = [f"the {kind} {key} is new" for key in new if key not in old]
+    changes += [f"the {kind} {key} is gone" for key in old if key not in new]
+    return ", ".join(changes) or (f"the {kind}s stand in another order" if kind == "column" and old != new else "")
+
+
+def _of_rows(old: Any, new: Any) -> str:
+    if len(old) != len(new):
+        return f"before it had {len(old)} rows, then {len(new)}"
+    same = old.reset_index(drop=True) == new.reset_index(drop=True)
+    columns = [name for name in old.columns if not (same[name] | (old[name].isna() & new[name].isna()).array).all()]
+    return f"in the column {columns[0]} there is something else" if columns else "its rows stand in another order"
 
 
 def shown(value: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from labkit.errors import LabkitError
 from labkit.jobs.reset import delete_groups, delete_topics
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.offsets import committed_offsets
@@ -28,12 +29,14 @@ from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.outcome import Judge, NotYet, raised
 from labkit.workshop.checks.relay import relayed
 from labkit.workshop.checks.rules import Meets
+from labkit.workshop.checks.slow_broker import slow_broker
 
 __all__ = ["JUDGES", "MEETS", "judge_02a", "judge_02b"]
 
 MEETS: Meets = {
     "02a": {
-        "task": "keys, partitions, order, times and values of 30 records; the number; one record that is refused",
+        "task": "keys, partitions, order, times and values of 30 records; the number; one record that is refused; "
+        "a topic that takes nothing for 11 s",
         "boundaries": "no reading, 7 and 30; four partitions and three; hosts with a dot, a dash, an underscore; a "
         "time that is no whole second; one record refused between others",
         "arguments": "an address that leads to the broker, which counts who comes; topics of names made up each time",
@@ -108,8 +111,10 @@ def _java_partition(key: bytes, partitions: int) -> int:
 #: The second trial's topic, and how many CPU lines make a reading that it refuses. (At the least 130 bytes each.)
 _SMALL_MESSAGE_BYTES = 20_000
 _TOO_MANY_CPUS = 400
+#: Longer than people let flush wait.
+_SLOW_S = 11.0
 _NAMES = ("bootstrap", "topic", "readings")
-_FLUSH = "produce only puts a record into the client's memory; flush waits until all are answered."
+_FLUSH = "produce only puts a record into the client's memory; flush waits until all are answered; with acks=0 none is."
 _COUNT = "Count the delivery reports (on_delivery) that have no error, and return that number after the flush."
 
 
@@ -136,6 +141,7 @@ def judge_02a(answer: Any, _: Settings) -> str:
             raise NotYet(f"Your function was given no reading, and returned {shown(none)}; it is 0.")
     _judge_refused(answer, settings)
     _judge_three(answer, settings)
+    _judge_slow(answer, settings)
     return f"{len(found)} records of {len(_HOSTS)} hosts, each host in one partition, in order, with its own time."
 
 
@@ -310,6 +316,26 @@ def _judge_three(answer: Any, settings: Settings) -> None:
     _require_all(settings, found, readings, said)
     _require_partitions(found, 3)
     _require_acknowledged(said, len(readings))
+
+
+def _judge_slow(answer: Any, settings: Settings) -> None:
+    """A broker that takes the records, and says so late."""
+    readings = _readings()[: len(_HOSTS)]
+    with _topic(settings) as topic, slow_broker(settings.kafka_bootstrap, _SLOW_S) as (address, is_asked):
+        began = time.monotonic()
+        said = called(answer, (address, topic, readings), "a slow broker", names=_NAMES)
+        came_back_s = time.monotonic() - began
+        if not is_asked():
+            raise LabkitError("The broker gives its clients another address than the settings have.")
+        found = len(list(read_topic(settings.kafka_bootstrap, topic)))
+    if said == found == len(readings):
+        return
+    raise NotYet(
+        f"The broker took {_SLOW_S:.0f} s to acknowledge anything. Your function came back after {came_back_s:.1f} s "
+        f"and returned {shown(said)}; {found} of {len(readings)} records are in the topic.",
+        "flush(5) waits for 5 s at most, and returns how many have no answer yet. flush() waits for all."
+        if came_back_s < _SLOW_S else "",
+    )  # fmt: skip
 
 
 # --- 02b ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from labkit.errors import LabkitError
 from labkit.kafka.avro import HEADER_BYTES
 from labkit.settings import Settings, load_settings
 from labkit.system import own_http
-from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.calling import called, difference, shown
 from labkit.workshop.checks.outcome import NotYet, raised
 from labkit.workshop.checks.registry_relay import Asked, relay
 from labkit.workshop.checks.rules import Meets
@@ -117,6 +117,8 @@ def _why_there(said: object, length: int, end: int, data: bytes) -> str:
 
 def _why(said: object, number: int, written: bytes, data: bytes, start: int) -> str:
     """What a wrong number looks like; "" where nothing is known that makes it."""
+    if isinstance(said, int) and said == int(float(number)) != number:
+        return "A float has 53 bits for digits, and this number has more: use // or >> everywhere, without float."
     groups = [byte & 0x7F for byte in written]
     unsigned = sum(group << 7 * place for place, group in enumerate(groups))
     swapped = sum(group << 7 * place for place, group in enumerate(reversed(groups)))
@@ -307,8 +309,9 @@ def _judge_registered(registered: dict[str, Any], subject: str, schema: dict[str
         return
     missing = [field["name"] for field in schema["fields"] if field not in found.get("fields", ())]
     said = f"The schema under {subject} is not the one that was given"
-    raise NotYet(f"{said}: {shown(found)}" + (f"; its field {missing[0]} is another one." if missing else "."),
-                 "Register the schema as it was given: json.dumps(schema).")  # fmt: skip
+    what = f"its field {missing[0]} is another one" if missing else difference(schema, found)
+    hint = "parse_schema adds that: keep what it gives under a name of its own, and register what was given."
+    raise NotYet(f"{said}: {what}.", hint if "fastavro" in what else "")
 
 
 def _judge_value(

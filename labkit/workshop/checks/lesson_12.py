@@ -467,7 +467,7 @@ def _require_no_fault(own: Settings, way: _Way, values: list[bytes], killed_afte
         raise NotYet(
             f"{when}, {sum(times[value] - 1 for value in twice)} records are there twice, the first of them "
             f"{twice[0]!r}.",
-            "The position was committed by itself, after the records: after a kill between the two they come again. "
+            "The position was committed apart from the records, and later: after a kill in between they come again. "
             "send_offsets_to_transaction puts it into the transaction." if own_commit and killed_after else "",
         )  # fmt: skip
     last = max((place for place, value in enumerate(values) if times[value]), default=-1)
@@ -481,7 +481,7 @@ def _require_no_fault(own: Settings, way: _Way, values: list[bytes], killed_afte
 
 def _hint_for_missing(calls: Sequence[str]) -> str:
     if "commit" in calls:
-        return "The position was committed by itself, before the records were: a kill between the two loses them."
+        return "The position was committed apart from the records, and before them: a kill between the two loses them."
     if any("produce" in one and one.count("produce") < _BATCH for one in _transactions(calls)[:-1]):
         return "position() stands behind the whole batch; the transaction had only a part of it."
     return ""

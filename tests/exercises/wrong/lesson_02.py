@@ -23,6 +23,44 @@ return len(readings)
             r"Use topic|Missing are",
         ),
         (
+            "nobody is asked for an answer",
+            """
+acked = []
+producer = Producer({"bootstrap.servers": bootstrap, "acks": 0, "partitioner": "murmur2_random", "log_level": 0})
+for reading in readings:
+    producer.produce(
+        topic,
+        as_json(reading),
+        reading.hostname,
+        timestamp=reading.timestamp,
+        on_delivery=lambda error, _: acked.append(1) if error is None else None,
+    )
+producer.flush()
+return len(acked)
+""",
+            r"with acks=0 none is|refused one of 7 readings.* returned 7; 6 are there|took 11 s to acknowledge",
+            r"Use topic|Missing are",
+        ),
+        (
+            "flush for five seconds at most",
+            """
+acked = []
+producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
+for reading in readings:
+    producer.produce(
+        topic,
+        as_json(reading),
+        reading.hostname,
+        timestamp=reading.timestamp,
+        on_delivery=lambda error, _: acked.append(1) if error is None else None,
+    )
+producer.flush(5)
+return len(acked)
+""",
+            r"took 11 s to acknowledge.* came back after 5\.\d s and returned 0; 5 of 5 records.*waits for all",
+            r"Use topic|Missing are|Count the delivery",
+        ),
+        (
             "no key",
             """
 acked = []
