@@ -22,6 +22,7 @@ from supervisor.xmlrpc import Faults
 
 from labkit.errors import BadInput, LabkitError
 from labkit.flink.home import java
+from labkit.flink.jvm import SCRATCH
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
 from labkit.lab import ownership, run_state
@@ -34,7 +35,7 @@ from labkit.lab.supervisor.control import processes as controlled
 from labkit.lab.supervisor.environment import for_services
 from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.lab.supervisor.processes import children_of_supervisord, control_address
-from labkit.lab.supervisor.program import SCRATCH_HERE
+from labkit.lab.supervisor.program import unpacks_in
 from labkit.settings import Settings
 from labkit.setup import install
 from labkit.system import disk_space, limits, ports
@@ -235,7 +236,7 @@ def format_kafka_storage(settings: Settings) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
     tool = [
         str(java()), "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
-        SCRATCH_HERE, "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
+        unpacks_in(SCRATCH), "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
         "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id, "-c", "kafka/server.properties",
     ]  # fmt: skip
     done = subprocess.run(

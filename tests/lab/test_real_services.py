@@ -16,6 +16,7 @@ from labkit.errors import BadInput
 from labkit.kafka.registry import Registry
 from labkit.lab import services
 from labkit.lab.containers import health
+from labkit.lab.supervisor.configuration import programs
 from labkit.settings import REPOSITORY, Settings
 from labkit.system import ports
 from labkit.system.waiting import patience
@@ -116,13 +117,17 @@ def test_logs_show_what_a_service_wrote(lab: Settings, labkit: Labkit) -> None:
 
 
 @pytest.mark.parametrize("name", ["registry", "taskmanager"])
-def test_a_killed_service_is_restarted(lab: Settings, name: str) -> None:
+def test_a_killed_service_is_restarted_and_what_it_had_unpacked_does_not_pile_up(lab: Settings, name: str) -> None:
     before = pids(lab)[name]
     assert before
+    folders = [lab.state_dir / folder for each in programs(lab) if each.name == name for folder in each.scratch]
+    unpacked = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert unpacked
     os.kill(before, signal.SIGKILL)
     wait_for(lambda: pids(lab)[name] not in (before, None))
     services.up(lab)  # waits until it answers again
     assert all(row.healthy for row in services.status(lab))
+    assert [file for file in unpacked if file.exists()] == []
 
 
 def test_a_stopped_service_stays_stopped_until_up_and_status_says_so(lab: Settings, labkit: Labkit) -> None:

@@ -50,9 +50,9 @@ def test_an_environment_is_another_one_for_a_while_and_then_as_it_was(monkeypatc
 
 @pytest.mark.parametrize("name", ["plain", 'it\'s "a" $HOME 100%', "Übung 1"])
 def test_the_clients_jvm_unpacks_in_the_state_folder_whatever_it_is_called(name: str, tmp_path: Path) -> None:
-    own = gateway.environment(tmp_path / "share", tmp_path / name)
+    own = gateway.environment(tmp_path / "share", tmp_path / name, tmp_path / name / "tmp" / "flink-client-x")
     done = subprocess.run(
         [java(), "-XshowSettings:properties", "-version"], env=own,
         capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
-    assert f"java.io.tmpdir = {tmp_path / name}/jvm-tmp\n" in done.stderr
+    assert f"java.io.tmpdir = {tmp_path / name}/tmp/flink-client-x\n" in done.stderr

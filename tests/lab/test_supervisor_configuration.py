@@ -8,6 +8,9 @@ import re
 import shlex
 import socket
 import stat
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -80,8 +83,37 @@ def test_supervisord_understands_whatever_the_folder_is_called(name: str, tmp_pa
     for program in programs(settings):
         config = configs[program.name]
         assert shlex.split(config.command)[1:] == ["-m", "labkit.lab.supervisor.launch", program.name]
-        assert told[program.name] == {"command": program.command, "environment": program.environment}
+        assert told[program.name] == {**asdict(program), "scratch": list(program.scratch)}
         assert config.stdout_logfile == f"log/{program.name}.log"
+
+
+def test_folders_of_temporary_files_are_one_services_own() -> None:
+    folders = [folder for program in programs(load_settings()) for folder in program.scratch]
+    assert len(set(folders)) == len(folders) == 6  # a JVM's each, and Flink's own of two
+    assert all(folder.startswith(("jvm-tmp/", "flink/tmp/")) for folder in folders)
+    for program in programs(load_settings()):
+        assert f"-Djava.io.tmpdir={program.scratch[0]}" in program.command
+
+
+def test_a_service_begins_with_empty_folders_whatever_a_killed_one_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "jvm-tmp" / "one" / "deep" / "library.so"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    kept = tmp_path / "jvm-tmp" / "two"
+    kept.touch()
+    says = ["/bin/sh", "-c", 'ls jvm-tmp/one flink/tmp/one; echo "$TMPDIR"']
+    program = {"command": says, "environment": {}, "scratch": ["jvm-tmp/one", "flink/tmp/one"]}
+    (tmp_path / "programs.json").write_text(json.dumps({"one": program}))
+    # No supervisord is there to be asked who is left behind.
+    monkeypatch.setenv("SUPERVISOR_SERVER_URL", f"unix://{tmp_path}/nobody")
+    done = subprocess.run(
+        [sys.executable, "-m", "labkit.lab.supervisor.launch", "one"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"flink/tmp/one:\n\njvm-tmp/one:\n{tmp_path}/jvm-tmp/one\n"
+    assert kept.exists()
 
 
 def test_the_control_socket_is_short_enough_to_bind_however_long_the_folder_is(tmp_path: Path) -> None:
@@ -161,7 +193,7 @@ def test_flink_and_kafka_read_the_folders_as_they_are_called(name: str, tmp_path
     texts = written(settings)
     flink = yaml.safe_load(texts["flink/conf/config.yaml"])
     assert flink["execution.checkpointing.dir"] == f"file://{settings.checkpoints_dir}"
-    assert flink["web.upload.dir"] == f"{settings.state_dir}/flink/tmp"
+    assert flink["web.upload.dir"] == f"{settings.state_dir}/flink/tmp/jobmanager"
     for file, text in texts.items():  # whatever locale its reader has
         assert text.isascii(), file
     assert "\nlog.dirs=kafka/data\n" in texts["kafka/server.properties"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from labkit.lab.supervisor.environment import scratch_dir
@@ -53,7 +54,7 @@ def write_container_configuration(settings: Settings, service: str, log_name: st
 
 
 def _write(settings: Settings, supervisord: str, wanted: list[Program]) -> Path:
-    commands = {program.name: {"command": program.command, "environment": program.environment} for program in wanted}
+    commands = {program.name: asdict(program) for program in wanted}
     files = {
         "supervisord.conf": supervisord,  # the first: `labkit reset` knows a lab's folder by it
         PROGRAMS: json.dumps(commands, indent=1),

@@ -7,12 +7,12 @@ import re
 import socket
 
 from labkit.flink.home import flink_environment, java, open_modules, service_classpath
-from labkit.lab.supervisor.program import SCRATCH_HERE, Program, shared_archive
+from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["TMP", "config_yaml", "flink_programs", "log4j"]
 
-#: Flink's own temporary files, below the state folder.
+#: Flink's own temporary files, below the state folder; each of the two has a folder of its own in there.
 TMP = "flink/tmp"
 #: MiB outside the heap of each JVM, the same in both.
 _METASPACE_MIB = 192
@@ -43,14 +43,15 @@ def flink_programs(settings: Settings) -> list[Program]:
 def _program(settings: Settings, name: str, options: list[str], main_class: str) -> Program:
     command = [
         str(java()), *options, f"-XX:MaxMetaspaceSize={_METASPACE_MIB}m", "-XX:+IgnoreUnrecognizedVMOptions",
-        *open_modules(), *shared_archive(settings, name), SCRATCH_HERE,
+        *open_modules(), *shared_archive(settings, name), unpacks_in(scratch(name)),
         f"-Dlog.file=log/{name}.log",  # Flink's page shows it
         "-Dlog4j2.configurationFile=flink/conf/log4j-console.properties",
         "-cp", service_classpath(settings.install_dir), main_class, "--configDir", "flink/conf",
         # Relative, because a comma would part two folders; not in the file, which clients in other folders read, too.
-        "-D", f"io.tmp.dirs={TMP}",
+        "-D", f"io.tmp.dirs={TMP}/{name}",
     ]  # fmt: skip
-    return Program(name, command, flink_environment(settings.install_dir, settings.state_dir))
+    own = flink_environment(settings.install_dir, settings.state_dir)
+    return Program(name, command, own, scratch=(scratch(name), f"{TMP}/{name}"))
 
 
 def config_yaml(settings: Settings) -> str:
@@ -88,8 +89,8 @@ taskmanager.numberOfTaskSlots: {settings.task_slots}
 
 execution.checkpointing.dir: {_text(f"file://{flink}/checkpoints")}
 execution.checkpointing.savepoint-dir: {_text(f"file://{flink}/savepoints")}
-web.tmpdir: {_text(f"{settings.state_dir}/{TMP}")}
-web.upload.dir: {_text(f"{settings.state_dir}/{TMP}")}
+web.tmpdir: {_text(f"{settings.state_dir}/{TMP}/jobmanager")}
+web.upload.dir: {_text(f"{settings.state_dir}/{TMP}/jobmanager")}
 web.submit.enable: false
 web.access-control-allow-origin: {settings.flink_page}
 restart-strategy.type: exponential-delay

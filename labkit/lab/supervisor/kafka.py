@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit.flink.home import java
 from labkit.kafka.topics import MAX_MESSAGE_BYTES
-from labkit.lab.supervisor.program import SCRATCH_HERE, Program, shared_archive
+from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["kafka_classpath", "kafka_program", "log4j2_yaml", "server_properties"]
@@ -17,10 +17,10 @@ def kafka_program(settings: Settings) -> Program:
     """The broker, with a heap fit for a laptop."""
     command = [
         str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *shared_archive(settings, "kafka"),
-        SCRATCH_HERE, "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
+        unpacks_in(scratch("kafka")), "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
         "-cp", kafka_classpath(settings), "kafka.Kafka", "kafka/server.properties",
     ]  # fmt: skip
-    return Program("kafka", command)
+    return Program("kafka", command, scratch=(scratch("kafka"),))
 
 
 def kafka_classpath(settings: Settings) -> str:

@@ -1,15 +1,16 @@
 """How supervisord starts a service: `python -m labkit.lab.supervisor.launch kafka`, in the state folder.
 
-programs.json there has its command and what is added to the environment; supervisord's own file could not hold every
-path, for it gives a meaning to quotes, `%` and `;`. This process becomes the service, so that its pid is the one that
-supervisord watches. What an earlier one left behind is ended first: a Python worker whose TaskManager died by SIGKILL
-hears nothing of it and would stay for good, 200 MB each.
+programs.json there has its command, what is added to the environment, and the folders that it finds empty;
+supervisord's own file could not hold every path, for it gives a meaning to quotes, `%` and `;`. This process becomes
+the service, so that its pid is the one that supervisord watches. What an earlier one left behind is ended first: a
+Python worker whose TaskManager died by SIGKILL hears nothing of it and would stay for good, 200 MB each.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -27,8 +28,13 @@ def main(name: str) -> None:
     """Become the service `name` of the state folder that this was started in."""
     program = json.loads(Path(PROGRAMS).read_text(encoding="utf-8"))[name]
     _end_left_behind(name)
+    folders = [Path(folder).absolute() for folder in program["scratch"]]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
     command = program["command"]
-    os.execve(command[0], command, {**os.environ, **program["environment"]})
+    temporary = {"TMPDIR": str(folders[0])} if folders else {}
+    os.execve(command[0], command, {**os.environ, **temporary, **program["environment"]})
 
 
 def _end_left_behind(name: str) -> None:

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from labkit.flink.jvm import SCRATCH
 from labkit.settings import Settings
 
-__all__ = ["SCRATCH_HERE", "Program", "shared_archive"]
+__all__ = ["Program", "scratch", "shared_archive", "unpacks_in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One service as supervisord runs it."""
+    """One service as supervisord runs it.
+
+    `scratch` are folders below the state folder that are its alone, and empty each time that it starts: what an earlier
+    one left there that was killed would stay for good, some 25 MB each time.
+    """
 
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    scratch: tuple[str, ...] = ()
 
 
-#: The option of every JVM that runs in the state folder; see `labkit.flink.jvm`.
-SCRATCH_HERE = f"-Djava.io.tmpdir={SCRATCH}"
+def scratch(name: str) -> str:
+    """Where the JVM of a service unpacks what it needs: "jvm-tmp/kafka"; see `labkit.flink.jvm`."""
+    return str(PurePosixPath(SCRATCH, name))
+
+
+def unpacks_in(folder: str) -> str:
+    """The option of a JVM that runs in the state folder."""
+    return f"-Djava.io.tmpdir={folder}"
 
 
 def shared_archive(settings: Settings, name: str) -> list[str]:

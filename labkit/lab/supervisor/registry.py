@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.flink.home import java
-from labkit.lab.supervisor.program import SCRATCH_HERE, Program, shared_archive
+from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["registry_program"]
@@ -13,7 +13,7 @@ def registry_program(settings: Settings) -> Program:
     """The registry, with a heap fit for a laptop."""
     command = [
         str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        SCRATCH_HERE, *shared_archive(settings, "registry"),
+        unpacks_in(scratch("registry")), *shared_archive(settings, "registry"),
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
         # It asks for its topics once. After a minute without the broker (Kafka's default) it would be up, and useless.
         *(f"-Dapicurio.kafkasql.{client}.default.api.timeout.ms=600000" for client in ("admin", "consumer")),
@@ -34,4 +34,4 @@ def registry_program(settings: Settings) -> Program:
         "QUARKUS_LOG_CONSOLE_COLOR": "false",
         "QUARKUS_LOG_LEVEL": "WARN",
     }
-    return Program("registry", command, environment)
+    return Program("registry", command, environment, scratch=(scratch("registry"),))
