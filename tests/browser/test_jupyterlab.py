@@ -74,6 +74,7 @@ class Learner:
         """
         before = self._prompts()
         for _ in range(3):
+            self._page.keyboard.press("Escape")  # a menu whose item was not enabled yet stays open
             self._page.get_by_role("menuitem", name="Run", exact=True).click()
             self._page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
             with suppress(NotInTime):
