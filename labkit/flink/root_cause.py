@@ -43,7 +43,9 @@ class Frame:
         return "ipykernel_" in self.file or "<ipython-input" in self.file
 
     def __str__(self) -> str:
-        return f"line {self.line} of {self.function}" if self.is_of_a_cell else f"{self.file}, line {self.line}"
+        if self.is_of_a_cell:
+            return f"{self.function}, line {self.line} of its cell"
+        return f"{self.file}, line {self.line}"
 
 
 @dataclass(frozen=True, slots=True)

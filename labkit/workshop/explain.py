@@ -82,7 +82,7 @@ def _own_line(trace: str) -> Words:
 
 
 def _shown(frame: Frame) -> str:
-    """ "line 3 of share: return part / total"; where it is no cell's, with its file."""
+    """ "share, line 3 of its cell: return part / total"; where it is no cell's, with its file."""
     line = linecache.getline(frame.file, frame.line).strip() or frame.text
     where = str(frame) if frame.is_of_a_cell else f"{frame}, in {frame.function}"
     return f"{where}: {line}".rstrip(": ")

@@ -36,7 +36,7 @@ _CELL_WITHIN_S = 300
 #: Reason and hint of a verdict that nobody could give, because the kernel was gone.
 ENDED = (
     "It was not checked: Python ended while it ran.",
-    "Does it call os._exit, or kill its own process? Return from your function instead.",
+    "Does it call exit or os._exit, or kill its own process? Return from your function instead.",
 )
 #: A check cell, and which exercise it is about.
 _CHECKS = re.compile(r'check\("(\w+)"')
@@ -145,7 +145,7 @@ class _Run:
         self._notebook, self._folder, self._asked = notebook, folder, asked
         self._open: tuple[NotebookClient, AbstractContextManager[Any]] | None = None
         self._ran: list[int] = []
-        self._came_to = 0
+        self._exits = False
         self._ended: dict[int, tuple[str, str]] = {}
         for cell in notebook.cells:
             if cell.cell_type == "code":
@@ -162,8 +162,6 @@ class _Run:
     def go_on(self, section: _Section) -> None:
         """Run its cells, as far as they come."""
         ended = self._all_of(section)
-        if ended == ENDED and self._came_to == section.cells.start and self._ran:
-            ended = self._all_of(section)  # exit() ends a kernel when its cell is done: the last section's doing
         if ended is not None:
             self._ended[section.cells.start] = ended
 
@@ -179,7 +177,6 @@ class _Run:
 
     def _all_of(self, section: _Section) -> tuple[str, str] | None:
         """None where it came to its end; else why not, and its kernel is gone."""
-        self._came_to = section.cells.start
         for place in section.cells:
             cell = self._notebook.cells[place]
             if cell.cell_type != "code" or not cell.source.strip() or self._is_left_out(cell.source):
@@ -192,9 +189,16 @@ class _Run:
             except CellTimeoutError:
                 self._close()
                 return f"It was not checked: a cell was still at work after {_CELL_WITHIN_S} s.", _ENDLESS
-            self._came_to = place
+            if self._exits:  # by exit(): it will be gone in a moment, and the next cell might run yet or not
+                self._close()
+                return ENDED
             self._ran.append(place)
         return None
+
+    def _heard(self, execute_reply: dict[str, Any], **_: Any) -> None:
+        """A cell's reply says whether its kernel will end, now that it is done."""
+        payload = execute_reply["content"].get("payload", ())
+        self._exits = self._exits or any(one.get("source") == "ask_exit" for one in payload)
 
     def _is_left_out(self, source: str) -> bool:
         asks = _CHECKS.match(source)
@@ -203,6 +207,7 @@ class _Run:
     def _client(self) -> NotebookClient:
         if self._open is None:
             client = _client(self._notebook, self._folder, go_on=True)
+            client.on_cell_executed, self._exits = self._heard, False
             kernel = client.setup_kernel(**_surroundings())
             kernel.__enter__()
             self._open = client, kernel

@@ -114,7 +114,7 @@ def test_a_line_of_a_cell_is_named_by_its_function() -> None:
         "Caused by: pemja.core.PythonException: <class 'ZeroDivisionError'>: division by zero\n"
         "\tat /tmp/ipykernel_4711/1234567.share(1234567.py:3)\n"
     )
-    assert str(root_cause(trace)) == "ZeroDivisionError: division by zero (line 3 of share)"
+    assert str(root_cause(trace)) == "ZeroDivisionError: division by zero (share, line 3 of its cell)"
 
 
 def test_a_repository_below_a_folder_of_pythons_name_is_still_ours() -> None:

@@ -281,7 +281,7 @@ def test_an_error_in_a_cell_is_told_with_its_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(checks.importlib, "import_module", lambda _: Module)
     verdict = checks.judge("01a", names["share"], own)
     assert verdict.reason == (
-        "Your code raised ZeroDivisionError: division by zero, in line 3 of share: return part / total."
+        "Your code raised ZeroDivisionError: division by zero, in share, line 3 of its cell: return part / total."
     )
     assert "Print on the line before it" in verdict.hint
 
@@ -348,7 +348,8 @@ def in_sections(folder: Path, *sources: str) -> Path:
     ("def helper(): return 2", "import os; os._exit(3)", "Python ended while it ran"),
     ("import os; os._exit(3)", "pass", "Python ended while it ran"),
     ("def helper(): return 2", "import time; time.sleep(600)", "a cell was still at work after 6 s"),
-    ("def helper(): return 2", "exit()", "its check cell is gone"),
+    ("def helper(): return 2", "exit()", "Python ended while it ran"),
+    ("exit()", "pass", "Python ended while it ran"),
 ])  # fmt: skip
 def test_where_one_exercise_ends_python_the_next_is_judged_with_what_ran_before(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, defines: str, ends: str, said: str

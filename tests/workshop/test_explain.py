@@ -59,7 +59,8 @@ def test_a_function_that_fails_inside_the_jvm_is_explained_as_one_in_a_process_i
     told = explained(raised("'ZeroDivisionError'>: division by zero"))
     assert told is not None
     assert told.what == (
-        "Your function raised ZeroDivisionError: division by zero in a Python worker of Flink, in line 3 of share."
+        "Your function raised ZeroDivisionError: division by zero in a Python worker of Flink, "
+        "in share, line 3 of its cell."
     )
     told = explained(raised("'ModuleNotFoundError'>: No module named 'only_here'"))
     assert told is not None

@@ -121,7 +121,7 @@ env, _ = environment()
 env.from_collection([5, 0]).map(share).print()
 env.execute()""",
             r"raised ZeroDivisionError: division by zero in a Python worker of Flink, "
-            r"in line 3 of share: return part / total\.",
+            r"in share, line 3 of its cell: return part / total\.",
         )
     ],
     "a topic that is not there": [

@@ -33,10 +33,10 @@ class NotYet(LabkitError):
 
 
 def raised(error: BaseException) -> str:
-    """An error as a sentence has it: "KeyError: 'id', in line 4 of framed: …", with the line where it is known."""
+    """An error as a sentence has it, with its line if known: "KeyError: 'id', in framed, line 4 of its cell: …"."""
     return f"{type(error).__name__}: {error}".rstrip(".: ") + where(error)
 
 
 def where(error: BaseException) -> str:
-    """The last line of a cell that led to `error`: ", in line 4 of framed: return …"; "" where there is none."""
+    """The last line of a cell that led to `error`: ", in framed, line 4 of its cell: return …"; "" without one."""
     return in_words(of_error(error), ", in ")

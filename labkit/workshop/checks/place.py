@@ -1,6 +1,6 @@
 """A line of the learner's own cell: where an answer was when it raised something, was stopped, or was killed.
 
-in_words(of_error(error), ", in ")       ->   ", in line 4 of framed: return part / total"
+in_words(of_error(error), ", in ")       ->   ", in framed, line 4 of its cell: return part / total"
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def of_frame(frame: FrameType | None) -> Place | None:
 
 
 def in_words(place: Sequence[Any] | None, begin: str = "") -> str:
-    """`begin` and "line 4 of job: offset += 1"; "" where there is no place. (As JSON has it, it is a list.)"""
+    """`begin` and "job, line 4 of its cell: offset += 1"; "" where there is none. (In JSON, it is a list.)"""
     if place is None:
         return ""
     file, line, name = place
-    return f"{begin}line {line} of {name}: {linecache.getline(file, line).strip()}".rstrip(": ")
+    return f"{begin}{name}, line {line} of its cell: {linecache.getline(file, line).strip()}".rstrip(": ")

@@ -70,7 +70,7 @@ WRONG = {
         (
             "a record without a value",
             _functions("len(value)"),
-            r"raised TypeError: .*NoneType.* in line \d+ of measure.*value None.*A record may have no value",
+            r"raised TypeError: .*NoneType.* in measure, line \d+ of its cell.*value None.*A record may have no value",
             "letters|text",
         ),
         (
@@ -244,7 +244,7 @@ class Count(MapFunction):
         (
             "a name that there is not",
             _build(first="table.execute_sql(source(settings))"),
-            r"raised NameError: name 'table' is not defined, in line \d+ of build: table\.execute_sql.*Print on",
+            r"raised NameError: name 'table' .*, in build, line \d+ of its cell: table\.execute_sql.*Print on",
             "returned a",
         ),
         (

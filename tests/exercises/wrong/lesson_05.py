@@ -109,7 +109,7 @@ WRONG = {
         (
             "divides by the time of a repeated snapshot",
             _switches(_READ, _KEEP, f"if before is not None: {_RATE}"),
-            r"web's snapshot at 5500 ms.*raised ZeroDivisionError: division by zero, in line \d+ of process_element: "
+            r"web's snapshot at 5500 ms.*raised ZeroDivisionError: .* zero, in process_element, line \d+ of its cell: "
             r".*A repeated snapshot is not newer",
             "read after|whole second",
         ),

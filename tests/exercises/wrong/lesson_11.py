@@ -137,13 +137,13 @@ WRONG = {
         (
             "the position first, then the sums",
             _TWO_FILES.replace("FIRST", _OFFSET).replace("SECOND", _TOTALS),
-            r"Killed.* in line \d+ of job: .*was lost.*offset.json.*in one step",
+            r"Killed.* in job, line \d+ of its cell: .*was lost.*offset.json.*in one step",
             "counted twice|one too far",
         ),
         (
             "the sums first, then the position",
             _TWO_FILES.replace("FIRST", _TOTALS).replace("SECOND", _OFFSET),
-            r"Killed.* in line \d+ of job: .*counted twice.*totals.json.*in one step",
+            r"Killed.* in job, line \d+ of its cell: .*counted twice.*totals.json.*in one step",
             "lost|one behind",
         ),
         (

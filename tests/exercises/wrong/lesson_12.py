@@ -139,13 +139,13 @@ return {"missing": len(missing), "twice": twice, "unexpected": unexpected}
         (
             "no transaction is committed",
             _but(_RELAY, _COMMIT, "    producer.flush()\n"),
-            r"raised KafkaException: .*line \d+ of relay.*was not committed yet",
+            r"raised KafkaException: .*relay, line \d+ of its cell.*was not committed yet",
             "no transaction was open",
         ),
         (
             "no transaction is begun",
             _but(_RELAY, "    producer.begin_transaction()\n", ""),
-            r"raised KafkaException: .*in line \d+ of relay.*no transaction was open",
+            r"raised KafkaException: .*in relay, line \d+ of its cell.*no transaction was open",
             "was not committed yet",
         ),
         (
@@ -221,7 +221,7 @@ while batch := next_batch(consumer):
             "it goes on at the end",
             _but(_RELAY, "while batch := next_batch(consumer):",
                  "while True:\n    batch = next_batch(consumer)\n    if not batch:\n        continue"),
-            "asked on and on for records, in line \\d+ of .*It returns when there is nothing left",
+            "asked on and on for records, line \\d+ of its cell.*It returns when there is nothing left",
             "still at work",
         ),
         (
