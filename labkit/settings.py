@@ -6,10 +6,13 @@ the file labkit.toml beside the Makefile (`kafka_port = 19092`), the default bel
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import socket
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -264,25 +267,41 @@ class Settings(BaseSettings):
         return self.state_dir / "flink" / "savepoints"
 
 
+def _from(name: str, given: Collection[str]) -> str:
+    """Where a setting's value comes from, in words: " (in labkit.toml)"; "" where the program gave or worked it out."""
+    if name in given:
+        return ""
+    if (variable := f"LABKIT_{name.upper()}") in os.environ:
+        return f" (from {variable} in the environment)"
+    with suppress(OSError, ValueError):
+        return " (in labkit.toml)" if name in tomllib.loads((REPOSITORY / "labkit.toml").read_text()) else ""
+    return ""
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    alike = difflib.get_close_matches(name, known, 1)
+    return f"Do you mean {alike[0]}?" if alike else "All settings: labkit/settings.py"
+
+
 def load_settings(**values: object) -> Settings:
     """Settings of this process; `values` win over the environment and the file. Raises `BadInput`."""
     known = {f"LABKIT_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES | _SECRETS
     for name in os.environ:
         if name.startswith("LABKIT_") and name not in known:
-            raise BadInput(f"There is no setting {name}.", "The settings are in labkit/settings.py.")
+            raise BadInput(f"There is no setting {name}.", _meant(name, known))
     try:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":
-            raise BadInput(
-                f"There is no setting {first['loc'][0]}.", "The settings are in labkit/settings.py."
-            ) from None
+            name = str(first["loc"][0])
+            todo = _meant(name, Settings.model_fields)
+            raise BadInput(f"There is no setting {name}{_from(name, values)}.", todo) from None
         name = ".".join(str(part) for part in first["loc"]) or "settings"
-        given = f" (given: {first['input']!r})" if first["loc"] else ""
+        given, origin = f" (given: {first['input']!r})" if first["loc"] else "", _from(name, values)
         raise BadInput(
-            f"The setting {name} is not right: {first['msg']}{given}.",
-            "Look at LABKIT_… in your environment and at labkit.toml.",
+            f"The setting {name}{origin} is not right: {first['msg']}{given}.",
+            "" if origin else "Look at LABKIT_… in your environment and at labkit.toml.",
         ) from None
     except ValueError as error:  # labkit.toml that is not TOML
         raise BadInput(f"labkit.toml cannot be read: {error}.") from None

@@ -105,7 +105,17 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(given: dict[str, object])
 
 def test_a_wrong_value_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABKIT_KAFKA_PORT", "abc")
-    with pytest.raises(BadInput, match=r"kafka_port.*'abc'"):
+    with pytest.raises(BadInput, match=r"kafka_port \(from LABKIT_KAFKA_PORT in the environment\).*'abc'"):
+        load_settings()
+
+
+def test_of_a_wrong_value_or_name_in_the_file_the_file_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("labkit.settings.REPOSITORY", tmp_path)
+    (tmp_path / "labkit.toml").write_text('interval_s = "fast"')
+    with pytest.raises(BadInput, match=r"interval_s \(in labkit.toml\) is not right.*'fast'"):
+        load_settings()
+    (tmp_path / "labkit.toml").write_text("port_ofset = 100")
+    with pytest.raises(BadInput, match=r"no setting port_ofset \(in labkit.toml\).*mean port_offset\?"):
         load_settings()
 
 

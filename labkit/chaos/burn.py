@@ -30,7 +30,8 @@ def burn(cpu: int, kind: str, share: float = 1.0, limit_s: float = 3_600) -> Ite
     the busy process did not live until the block's end.
     """
     if cpu not in os.sched_getaffinity(0):
-        raise BadInput(f"There is no CPU {cpu} for this process; there is {sorted(os.sched_getaffinity(0))}.")
+        there = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise BadInput(f"There is no CPU {cpu} for this process; there is {there}.")
     if kind not in KINDS or not 0 < share <= 1:
         raise BadInput(f"A burn is one of {', '.join(KINDS)}, with a share of more than 0 and at most 1.")
     words = [sys.executable, "-m", "labkit.chaos.burn", str(cpu), kind, str(limit_s), str(share)]

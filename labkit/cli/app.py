@@ -142,6 +142,6 @@ def confirm(what: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise BadInput(f"Nothing was changed. {what}", "To do it without being asked: --yes")
+        raise BadInput(f"Nothing was changed. {what}", "Nobody is there to be asked. To do it all the same: --yes")
     if not typer.confirm(f"{what} Go on?"):
         raise BadInput("Nothing was changed.")

@@ -197,7 +197,10 @@ def produce(
             if known.sent:
                 out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
             raise
-    out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
+    if known.sent:
+        out.print(f"{known.acknowledged} of {known.sent} snapshots acknowledged by Kafka.")
+    else:
+        out.print("Nothing was sent.")
     if not known.sent or known.acknowledged < known.sent:
         raise typer.Exit(1)
 

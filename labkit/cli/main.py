@@ -58,8 +58,9 @@ def _main(words: list[str]) -> None:
         err.print("Stopped.")
         sys.exit(_INTERRUPTED)
     except typer.TyperException as error:
-        text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        err.print(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: labkit --help", markup=False)
+        text, context = error.format_message(), getattr(error, "ctx", None)
+        command = f"labkit {context.info_name}" if context is not None and context.parent is not None else "labkit"
+        err.print(f"{text}{'' if text.endswith(('.', '?')) else '.'} See: {command} --help", markup=False)
         sys.exit(2)
 
 

@@ -168,7 +168,8 @@ def draw_ledger(ledger: Ledger, console: Console, errors: Console, *, last_word:
     if not ledger.balances:
         errors.print("The ledger does not balance.")
     elif last_word and ledger.uncommitted:
-        errors.print(f"{ledger.uncommitted} results are still in flight although the run has ended.")
+        left = f"{ledger.uncommitted} results are still in flight"
+        errors.print(f"{left}. Does another program send? The next run takes them.")
     return ledger.balances and not (last_word and ledger.uncommitted)
 
 

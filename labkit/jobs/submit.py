@@ -118,11 +118,7 @@ def require_absent(settings: Settings, *names: str) -> None:
     for name in names:
         job = rest.running(settings.job_name(name))
         if job is not None:
-            stop = (
-                f"To stop it: labkit stop {name}{stream_option(settings.stream)}"
-                if len(names) == 1
-                else "To stop everything: labkit down"
-            )
+            stop = f"To stop it: labkit stop {' '.join(names)}{stream_option(settings.stream)}"
             cause = why_failing(rest, job)
             how = f"{job.state}, it fails: {cause}" if cause else job.state
             raise BadInput(

@@ -28,6 +28,7 @@ from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import run_state, services
 from labkit.lab.account import measure
 from labkit.lab.code import take_new_code
+from labkit.ledger.ledger import Ledger
 from labkit.parquet.read import parquet_files
 from labkit.pipeline.events import (
     Event,
@@ -138,7 +139,7 @@ class _Run:
         for lab in self.labs:
             yield (step := _Timed(Step.LEDGER)).began
             ledger = measure(lab)
-            yield step.done(f"{_of(lab)}{'balances' if ledger.balances else 'DOES NOT BALANCE'}")
+            yield step.done(f"{_of(lab)}{_how(ledger)}")
             yield LedgerDrawn(ledger, lab.stream)
 
     def end(self) -> Iterator[Event]:
@@ -265,6 +266,13 @@ def _taken(said: deque[str]) -> Iterator[Event]:
 def _of(lab: Settings) -> str:
     """Whose step it is, where that is not plain."""
     return "" if lab.stream == PROCSTAT.name else f"{lab.stream} "
+
+
+def _how(ledger: Ledger) -> str:
+    """What the ledger says, in three words."""
+    if not ledger.balances:
+        return "DOES NOT BALANCE"
+    return f"balances, {ledger.uncommitted} in flight" if ledger.uncommitted else "balances"
 
 
 def _origin(job: Submitted) -> str:

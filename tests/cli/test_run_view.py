@@ -97,7 +97,7 @@ def test_a_run_is_a_line_for_each_step_and_the_ledger_comes_before_the_services_
     ("account", "said"),
     [
         (ledger(missing=1), ["metrics: ('lab', 0) is missing", "The ledger does not balance."]),
-        (ledger(uncommitted=2), ["2 results are still in flight although the run has ended."]),
+        (ledger(uncommitted=2), ["2 results are still in flight. Does another program send? The next run takes them."]),
     ],
 )
 def test_a_ledger_that_is_not_whole_is_drawn_with_what_is_wrong(account: Ledger, said: list[str]) -> None:

@@ -56,7 +56,7 @@ def test_doctor_goes_by_the_memory_and_cpus_of_a_cgroup_and_names_it(environment
     assert done.returncode == 1, done.stderr
     text = " ".join(done.stdout.split())
     assert re.search(r"✗ \d{3} MiB of memory are available of 512, the limit of the cgroup [\w/.@:-]+ \(the machine "
-                     r"has [\d,]+\), the lab takes about 3,000\. Raise that limit", text)  # fmt: skip
+                     r"has [\d,]+\); with notebooks open 3,000 are wanted\. Raise that limit", text)  # fmt: skip
     assert re.search(r"✗ 0\.5 CPU may be used, by the quota of the cgroup .* Raise that quota", text)
 
 

@@ -63,7 +63,7 @@ def memory(settings: Settings, *, running: bool) -> Room:
     if settings.in_containers:
         return Room(True, f"{_available(found)}; docker-compose.yml has the limit of each container.")
     ok = found.limit_mib >= needed if running else found.available_mib >= needed
-    return Room(ok, f"{_available(found)}, the lab takes about {needed:,}.", _more_memory(found, needed))
+    return Room(ok, f"{_available(found)}; with notebooks open {needed:,} are wanted.", _more_memory(found, needed))
 
 
 def cpus() -> Room:
