@@ -10,7 +10,6 @@ from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
-from labkit.jobs.stop import stop_with_savepoint
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce
 from labkit.kafka.topics import Topic, create_topics
@@ -28,8 +27,6 @@ __all__ = ["JUDGES", "MEETS"]
 
 _SUFFIX = "_ex04"
 _PARALLELISM = 2
-_JOB = "partitions"
-_START_MS = 1_795_368_345_000
 #: What `build` may take: the JVM is up by then.
 _BUILD_WITHIN_S = 60.0
 
@@ -50,9 +47,8 @@ MEETS: Meets = {
         "world": "other jobs are compared by their ids: build starts none",
         "arguments": "the settings are those of the exercise's own topics: the counts are looked for there alone",
         "ends": "build has 60 s; what it made is ended and cleared away",
-        "twice": "each count comes once: 1, 2, 3 and so on; build is called a second time, for the restart",
-        "point": "records change hands by key; checkpoints are on, and commit the counts; after a stop with a "
-        "savepoint the counts go on",
+        "twice": "each count comes once: 1, 2, 3 and so on",
+        "point": "records change hands by key; checkpoints are on, and commit the counts",
     },
 }
 
@@ -198,29 +194,20 @@ def judge_04b(build: Any, settings: Settings) -> str:
     remote_environment(
         own.cluster, own.job_name("first"), parallelism=1, resume_from=None
     )  # the JVM gets its surroundings
-    produce(own.flow, _fleet(_START_MS, 9))
+    produce(own.flow, FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=1_795_368_345_000, seconds=9))
     topic = f"procstat_counts{_SUFFIX}"
     create_topics(own.kafka_bootstrap, [Topic(topic, 1)])
     flink = FlinkRest(own.flink_url)
     before = {job.id for job in flink.jobs()}
     try:
-        env = _built(build, own, flink, before)
+        env = called(
+            build, (own,), "the settings", within_s=_BUILD_WITHIN_S, lets_out=(Exception,), names=("settings",)
+        )
+        _require_none_started(flink, before)
         _judge_environment(env)
-        said = _judge_job(own, flink, env, topic)
-        _judge_restart(own, flink, build, topic)
-        return said
+        return _judge_job(own, flink, env, topic)
     finally:
         tidy(own)
-
-
-def _fleet(start_ms: int, seconds: float) -> FleetSource:
-    return FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=start_ms, seconds=seconds)
-
-
-def _built(build: Any, own: Settings, flink: FlinkRest, before: set[str]) -> Any:
-    env = called(build, (own,), "the settings", within_s=_BUILD_WITHIN_S, lets_out=(Exception,), names=("settings",))
-    _require_none_started(flink, before)
-    return env
 
 
 def _require_none_started(flink: FlinkRest, before: set[str]) -> None:
@@ -251,49 +238,17 @@ def _judge_environment(env: Any) -> None:
         )
 
 
-def _places(own: Settings) -> list[tuple[int, str]]:
-    """Partition and host of each snapshot."""
-    found = read_topic(own.kafka_bootstrap, own.snapshots_topic)
-    return [(record.partition(), record.key().decode()) for record in found]
-
-
 def _judge_job(own: Settings, flink: FlinkRest, env: Any, topic: str) -> str:
-    places = _places(own)
+    places = [
+        (record.partition(), record.key().decode()) for record in read_topic(own.kafka_bootstrap, own.snapshots_topic)
+    ]
     snapshots = Counter(partition for partition, _ in places)
-    job_id = str(env.execute_async(own.job_name(_JOB)).get_job_id())
+    job_id = str(env.execute_async(own.job_name("partitions")).get_job_id())
     _judge_graph(flink.job(job_id))
     found = [json.loads(record.value()) for record in committed(own, job_id, topic, snapshots.total())]
     _judge_counts(found, places)
     numbers = ", ".join(f"{number}: {count}" for number, count in sorted(snapshots.items()))
     return f"Two in parallel, and every partition is counted ({numbers})."
-
-
-def _judge_restart(own: Settings, flink: FlinkRest, build: Any, topic: str) -> None:
-    """Stopped with a savepoint, built anew, gone on from there: what was counted is still known."""
-    from pyflink.common import Configuration
-
-    counted = Counter(partition for partition, _ in _places(own))
-    savepoint = stop_with_savepoint(own, _JOB)
-    if savepoint is None:
-        raise NotYet("The job ended by itself.", "")
-    produce(own.flow, _fleet(_START_MS + 9_000, 3))
-    env = _built(build, own, flink, {job.id for job in flink.jobs()})
-    config = Configuration()
-    config.set_string("execution.state-recovery.path", f"file://{savepoint}")
-    env.configure(config)
-    job_id = str(env.execute_async(own.job_name(_JOB)).get_job_id())
-    places = _places(own)
-    found = [json.loads(record.value()) for record in committed(own, job_id, topic, len(places))]
-    if Counter((row.get("partition"), row.get("records")) for row in found) == _counted(places, _by_partition):
-        return
-    number, count = min(counted.items())
-    later = [row["records"] for row in found if row.get("partition") == number][count:]
-    began = f"partition {number}, of which {count} were counted, goes on with {_listed(later)}"
-    raise NotYet(
-        f"Then it was stopped with a savepoint, built once more and started from that: {began}.",
-        "What it had counted did not come back. Flink keeps its own state; what is in a Python object is gone."
-        if later[:1] == [1] else "",
-    )  # fmt: skip
 
 
 def _judge_graph(job: dict[str, Any]) -> None:

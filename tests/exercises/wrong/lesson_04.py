@@ -180,25 +180,6 @@ tables = StreamTableEnvironment.create(env)
             "by host|one key|Each count",
         ),
         (
-            "a dictionary behind a key",
-            _build(
-                counts="ones.key_by(lambda row: row[0], Types.INT()).map(Count(), pair)",
-                first="""
-from pyflink.datastream import MapFunction
-
-class Count(MapFunction):
-    def open(self, runtime_context):
-        self.counts = {}
-
-    def map(self, row):
-        self.counts[row[0]] = self.counts.get(row[0], 0) + 1
-        return Row(row[0], self.counts[row[0]])
-""",
-            ),
-            r"stopped with a savepoint.*partition 0, of which 10 were counted, goes on with 1.*did not come back",
-            "no sink|by host|one key",
-        ),
-        (
             "a dictionary of the process, without a key",
             _build(
                 counts="records.map(Count(), pair)",
