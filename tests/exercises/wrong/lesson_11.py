@@ -93,7 +93,7 @@ WRONG = {
         (
             "None is compared with a number",
             _but(_AGAIN, 'one["completed"] is not None and ', ""),
-            "raised TypeError.*in line .*being made when.*completed is None",
+            "raised TypeError.*, line .*being made when.*completed is None",
             "none to go back to",
         ),
         (

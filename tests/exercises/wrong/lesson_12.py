@@ -127,7 +127,7 @@ return {"missing": len(missing), "twice": twice, "unexpected": unexpected}
         (
             "the position is committed before the transaction",
             _but(_RELAY, _SEND, _OFFSETS),
-            "right after commit,.*are missing, the first of them b'.*before the records were",
+            "right after commit,.*are missing, the first of them b'.*and before them",
             "after the records",
         ),
         (
@@ -221,7 +221,7 @@ while batch := next_batch(consumer):
             "it goes on at the end",
             _but(_RELAY, "while batch := next_batch(consumer):",
                  "while True:\n    batch = next_batch(consumer)\n    if not batch:\n        continue"),
-            "asked on and on for records, line \\d+ of its cell.*It returns when there is nothing left",
+            "asked on and on for records, in .*, line \\d+ of its cell.*It returns when there is nothing left",
             "still at work",
         ),
         (
