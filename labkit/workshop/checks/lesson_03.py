@@ -18,7 +18,7 @@ from labkit.settings import Settings, load_settings
 from labkit.system import own_http
 from labkit.workshop.checks.calling import called, difference, shown
 from labkit.workshop.checks.outcome import NotYet, raised
-from labkit.workshop.checks.registry_relay import Asked, relay
+from labkit.workshop.checks.registry_relay import Asked, Way, relay
 from labkit.workshop.checks.rules import Meets
 
 __all__ = ["JUDGES", "MEETS", "judge_03a", "judge_03b"]
@@ -50,7 +50,7 @@ MEETS: Meets = {
 #: From the small to what breaks a guess: one byte, two, signs, a timestamp, the ends of 64 bits.
 _NUMBERS = (
     0, 5, 8, -3, -1, 1, 63, -64, 4673, 64, -65, 150, 4705, -4705, 8191, 8192, 3_000_000_001, -(2**35),
-    1_795_368_345_547,    2**63 - 1, -(2**63),
+    1_795_368_345_547, 2**60 + 1, -(2**60) - 1, 2**63 - 1, -(2**63),
 )  # fmt: skip
 
 
@@ -221,10 +221,12 @@ def judge_03b(answer: Any, _: Settings) -> str:
     subjects = {f"asked_{name}{_SUFFIX}-value" for name, *_ in _ASKED}
     with _forgotten(settings, subjects):
         before = _subjects(settings)
-        ids = [_judge_framed(answer, settings, *asked) for asked in _ASKED]
-        again = _judge_framed(answer, settings, *_ASKED[-1])
+        with relay(settings.registry_url, 0) as way:  # one registry, one subject, two schemas
+            ids = [_judge_framed(answer, settings, way, *asked) for asked in (_ASKED[0], _ASKED[-1])]
+        again = _judge_alone(answer, settings, *_ASKED[-1])
         if again != ids[-1]:  # pragma: no cover  # the value is compared with the registry's id already
             raise NotYet(f"The same call gave the schema id {ids[-1]} first, and {again} then.")
+        ids += [_judge_alone(answer, settings, *asked) for asked in _ASKED[1:-1]]
         others = sorted(_subjects(settings) - before - subjects)
         if others:
             _forget(settings, others)
@@ -235,24 +237,32 @@ def judge_03b(answer: Any, _: Settings) -> str:
     return f"Records with the schema ids {', '.join(map(str, ids))}: the registry's schemas read them back."
 
 
-def _judge_framed(
+def _judge_alone(
     answer: Any, settings: Settings, name: str, schema: dict[str, Any], record: dict[str, Any], larger_by: int
 ) -> int:
-    subject = f"asked_{name}{_SUFFIX}-value"
     with relay(settings.registry_url, larger_by) as way:
-        try:
-            value = called(
-                answer, (way.url, subject, schema, record), f"a schema {schema['name']} under {subject}",
-                lets_out=(Exception,), names=("registry_url", "subject", "schema", "record"),
-            )  # fmt: skip
-        except LabkitError:
-            raise
-        except Exception as error:
-            _require_no_refusal(way.asked, f" Then your function raised {raised(error)}.")
-            wanted = _registered(settings, subject, way.asked)["id"] + larger_by
-            hint = _FOUR_BYTES if wanted > 255 and isinstance(error, ValueError | OverflowError) else ""
-            raise NotYet(f"With the schema id {wanted} your function raised {raised(error)}.", hint) from error
-        found = way.asked
+        return _judge_framed(answer, settings, way, name, schema, record, larger_by)
+
+
+def _judge_framed(
+    answer: Any, settings: Settings, way: Way, name: str,
+    schema: dict[str, Any], record: dict[str, Any], larger_by: int,
+) -> int:  # fmt: skip
+    subject, before = f"asked_{name}{_SUFFIX}-value", len(way.asked)
+    try:
+        value = called(
+            answer, (way.url, subject, schema, record), f"a schema {schema['name']} under {subject}",
+            lets_out=(Exception,), names=("registry_url", "subject", "schema", "record"),
+        )  # fmt: skip
+    except LabkitError:
+        raise
+    except Exception as error:
+        found = way.asked[before:]
+        _require_no_refusal(found, f" Then your function raised {raised(error)}.")
+        wanted = _registered(settings, subject, found)["id"] + larger_by
+        hint = _FOUR_BYTES if wanted > 255 and isinstance(error, ValueError | OverflowError) else ""
+        raise NotYet(f"With the schema id {wanted} your function raised {raised(error)}.", hint) from error
+    found = way.asked[before:]
     try:
         registered = _registered(settings, subject, found)
         _judge_value(value, registered, larger_by, subject, schema, record, found)

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from confluent_kafka import Producer
+
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
 from labkit.kafka.consumer import read_topic
-from labkit.kafka.producer import produce
+from labkit.kafka.producer import produce, producer_config
 from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.sources.scenario import Scenario
@@ -42,7 +44,7 @@ MEETS: Meets = {
     },
     "04b": {
         "task": "where the job runs, its sink, its parallelism, and each count of each partition",
-        "boundaries": "partitions of several hosts and of one, with unequal numbers of records",
+        "boundaries": "partitions of several hosts and of one, with unequal numbers of records; one has no value",
         "given": "the settings are compared before and after the call",
         "world": "other jobs are compared by their ids: build starts none",
         "arguments": "the settings are those of the exercise's own topics: the counts are looked for there alone",
@@ -195,6 +197,7 @@ def judge_04b(build: Any, settings: Settings) -> str:
         own.cluster, own.job_name("first"), parallelism=1, resume_from=None
     )  # the JVM gets its surroundings
     produce(own.flow, FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=1_795_368_345_000, seconds=9))
+    _send_without_a_value(own)
     topic = f"procstat_counts{_SUFFIX}"
     create_topics(own.kafka_bootstrap, [Topic(topic, 1)])
     flink = FlinkRest(own.flink_url)
@@ -208,6 +211,12 @@ def judge_04b(build: Any, settings: Settings) -> str:
         return _judge_job(own, flink, env, topic)
     finally:
         tidy(own)
+
+
+def _send_without_a_value(own: Settings) -> None:
+    producer = Producer(producer_config(own.kafka_bootstrap, {"log_level": 0}))
+    producer.produce(own.snapshots_topic, key=b"host-000")
+    producer.flush()
 
 
 def _require_none_started(flink: FlinkRest, before: set[str]) -> None:

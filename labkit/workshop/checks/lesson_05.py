@@ -71,6 +71,7 @@ def judge_05a(switches: Any, settings: Settings) -> str:
     expect("db", 5_000, 900_100, 200.0)
     expect("web", 5_500, 5_365, 10.0)
     expect("web", 5_500, 5_365, None)
+    expect("web", 5_500, 5_370, None)
     expect("web", 3_000, 5_200, None)
     expect("web", 7_000, 5_400, 70 / 3)
     expect("db", 5_001, 900_101, 1_000.0)

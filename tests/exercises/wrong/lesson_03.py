@@ -50,10 +50,14 @@ _SEEN = "before zig-zag|Odd numbers|another one follows|lowest seven bits"
 WRONG = {
     "03a": [
         ("no zig-zag", _read(end="unsigned, place"), r"gave the number 10; it is 5\. .*before zig-zag", "another one"),
+        ("halves negative ones with a float",
+         _read(end="(unsigned // 2 if unsigned % 2 == 0 else -int((unsigned + 1) / 2)), place"),
+         r"gave the number -1152921504606846976; it is -1152921504606846977\. .*A float has 53 bits",
+         "before zig-zag|Odd numbers"),
         (
             "halves with a float",
             _read(end="(int(unsigned / 2) if unsigned % 2 == 0 else -int((unsigned + 1) / 2)), place"),
-            r"gave the number 9223372036854775808; it is 9223372036854775807\. .*A float has 53 bits",
+            r"gave the number 1152921504606846976; it is 1152921504606846977\. .*A float has 53 bits",
             "before zig-zag|Odd numbers",
         ),
         ("no sign", _read(end="unsigned >> 1, place"), r"2; it is -3\. .*Odd numbers stand for", "before zig-zag"),
@@ -195,6 +199,12 @@ httpx2.post(f"{registry_url}/subjects/x_{subject}/versions", json=sent)
             _framed(sent='{"schema": json.dumps({**schema, "fields": schema["fields"][:1]})}'),
             r"is not the one that was given.*its field free is another one",
             "four bytes",
+        ),
+        (
+            "asks once for each subject",
+            _framed(schema_id='framed.__dict__.setdefault(("id", registry_url, subject), answer.json()["id"])'),
+            r"schema id|read",
+            "four bytes|highest byte",
         ),
         (
             "registers what fastavro makes of it",

@@ -180,6 +180,15 @@ tables = StreamTableEnvironment.create(env)
             "by host|one key|Each count",
         ),
         (
+            "records without a value are left out",
+            _build(
+                counts="records.filter(lambda row: row[1] is not None).map(lambda row: Row(row[2], 1), pair)"
+                f".key_by(lambda row: row[0], Types.INT()){_REDUCE}",
+            ),
+            r"Partition \d has \d+ snapshots; its counts are|snapshots gave \d+ counts",
+            "by host|one key|no sink",
+        ),
+        (
             "a dictionary of the process, without a key",
             _build(
                 counts="records.map(Count(), pair)",

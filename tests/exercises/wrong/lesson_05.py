@@ -107,6 +107,13 @@ WRONG = {
             "restart|rounded|another host",
         ),
         (
+            "a second one of the same time is kept",
+            _switches(_READ, "if before is not None and now.timestamp < before.timestamp: return", _KEEP,
+                      f"if before is not None and now.timestamp > before.timestamp: {_RATE}"),
+            r"\['web', 7000, 20\.0\]; \['web', 7000, 23.33\d+\] was due",
+            "restart|rounded|another host",
+        ),
+        (
             "divides by the time of a repeated snapshot",
             _switches(_READ, _KEEP, f"if before is not None: {_RATE}"),
             r"web's snapshot at 5500 ms.*raised ZeroDivisionError: .* zero, in process_element, line \d+ of its cell: "
