@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-WRONG = {
-    "02a": [
-        (
-            "no flush",
-            """
+from tests.support.answers import but
+
+#: Sends each reading, and counts what was acknowledged.
+_SEND = """
 acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 1000})
+producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
 for reading in readings:
     producer.produce(
         topic,
@@ -17,140 +16,61 @@ for reading in readings:
         timestamp=reading.timestamp,
         on_delivery=lambda error, _: acked.append(1) if error is None else None,
     )
-return len(readings)
-""",
+producer.flush()
+return len(acked)
+"""
+
+WRONG = {
+    "02a": [
+        (
+            "no flush",
+            but(
+                but(_SEND, '"log_level": 0', '"linger.ms": 1000'),
+                "producer.flush()\nreturn len(acked)",
+                "return len(readings)",
+            ),
             r"\d+ of 30 records were in the topic when .* returned 30.*flush waits",
             r"Use topic|Missing are",
         ),
         (
             "nobody is asked for an answer",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "acks": 0, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "bootstrap, ", 'bootstrap, "acks": 0, '),
             r"with acks=0 none is|refused one of 7 readings.* returned 7; 6 are there|took 11 s to acknowledge",
             r"Use topic|Missing are",
         ),
         (
             "flush for five seconds at most",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush(5)
-return len(acked)
-""",
+            but(_SEND, "flush()", "flush(5)"),
             r"took 11 s to acknowledge.* came back after 5\.\d s and returned 0; \d of 5 records.*waits for all",
             r"Use topic|Missing are|Count the delivery",
         ),
         (
             "no key",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "        reading.hostname,\n", ""),
             r"A record of \S+ has no key",
             r"goes anywhere|partitioner",
         ),
         (
             "a key for each record",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        f"{reading.hostname}-{reading.timestamp}",
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "reading.hostname", 'f"{reading.hostname}-{reading.timestamp}"'),
             r"A record of \S+ has the key '\S+-\d+'.*6 records have 6 keys.*has to stay in order: the host",
             r"All hosts|partitioner",
         ),
         (
             "the key as JSON",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        json.dumps(reading.hostname),
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "reading.hostname", "json.dumps(reading.hostname)"),
             r"has the key \S+; it is the host's name",
             r"goes anywhere|All hosts",
         ),
         (
             "the topic is the key of all",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        topic,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "reading.hostname", "topic"),
             r"All hosts have that key.*one partition",
             r"goes anywhere",
         ),
         (
             "the partitioner that the client has",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, '"partitioner": "murmur2_random", ', ""),
             r"web-1 is in partition 0 of 4; Java's clients put that key into partition 1.*takes by itself",
             r"order is lost",
         ),
@@ -177,113 +97,37 @@ return len(acked)
         ),
         (
             "the time of sending",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "        timestamp=reading.timestamp,\n", ""),
             r"has the time \d+; its reading is of 17950.*That is now",
             r"seconds",
         ),
         (
             "the time in seconds",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp // 1000,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "reading.timestamp", "reading.timestamp // 1000"),
             r"has the time 1795000000; its reading is of 1795000000123 \(ms\).*Those are seconds",
             r"takes the time of sending|cut off",
         ),
         (
             "what flush returns",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-return producer.flush()
-""",
+            but(_SEND, "producer.flush()\nreturn len(acked)", "return producer.flush()"),
             r"returned 0; Kafka has acknowledged 30.*on_delivery",
             r"Is there a return",
         ),
         (
             "an address of its own",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, "bootstrap,", "settings.kafka_bootstrap,"),
             r"given the address 127\.0\.0\.1:\d+, and has never gone there.*Use bootstrap",
             r"flush",
         ),
         (
             "a topic of its own",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        "try_02a_ex02",
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(acked)
-""",
+            but(_SEND, " topic,", ' "try_02a_ex02",'),
             r"0 of 30 records were in the topic.*They are in try_02a_ex02.*Use topic",
             r"flush waits",
         ),
         (
             "counts what it sent",
-            """
-acked = []
-producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
-for reading in readings:
-    producer.produce(
-        topic,
-        as_json(reading),
-        reading.hostname,
-        timestamp=reading.timestamp,
-        on_delivery=lambda error, _: acked.append(1) if error is None else None,
-    )
-producer.flush()
-return len(readings)
-""",
+            but(_SEND, "len(acked)", "len(readings)"),
             r"refused one of 7 readings.* returned 7; 6 are there.*on_delivery",
             r"keep the rest",
         ),

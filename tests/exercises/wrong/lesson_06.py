@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.answers import but
+
 _PREPARE = """
 table = pd.DataFrame(rows, columns=["hostname", "timestamp", "cpu_id", "total_busy_pct"])
 table["ts"] = pd.to_datetime(table.pop("timestamp"), unit="ms", utc=True)
@@ -33,85 +35,79 @@ return [topic, files, insert]
 '''
 
 
-def _but(answer: str, right: str, wrong: str) -> str:
-    """The right answer with one thing changed."""
-    assert right in answer, right
-    return answer.replace(right, wrong)
-
-
 WRONG = {
     "06a": [
         (
             "the file is visible at once",
-            _but(_PREPARE, ".part-", "part-"),
+            but(_PREPARE, ".part-", "part-"),
             "6 rows around midnight.*is visible, before the commit.*it is commit that renames it",
             "uuid|one folder",
         ),
         (
             "the same name at every checkpoint",
-            _but(_PREPARE, "{uuid.uuid4()}", "0"),
+            but(_PREPARE, "{uuid.uuid4()}", "0"),
             r"second checkpoint writes \.part-0\.parquet again.*overwritten.*uuid",
             "visible",
         ),
         (
             "named by how many files are there already, hidden ones not counted",
-            _but(_PREPARE, "{uuid.uuid4()}", "{len(list(folder.rglob('part-*')))}"),
+            but(_PREPARE, "{uuid.uuid4()}", "{len(list(folder.rglob('part-*')))}"),
             r"second checkpoint writes \.part-0\.parquet again: the first checkpoint's, which was not committed yet",
             "visible",
         ),
         (
             "named by how many hidden files are there already",
-            _but(_PREPARE, "{uuid.uuid4()}", "{len(list((folder / f'date={date}').glob('.part-*')))}"),
+            but(_PREPARE, "{uuid.uuid4()}", "{len(list((folder / f'date={date}').glob('.part-*')))}"),
             r"checkpoint after the commit writes \.part-0\.parquet again; its rename would overwrite \d rows",
             "visible",
         ),
         (
             "the date is the wall clock's",
-            _but(_PREPARE, '"date={date}"', '"date={datetime.now():%Y-%m-%d}"'),
+            but(_PREPARE, '"date={date}"', '"date={datetime.now():%Y-%m-%d}"'),
             "the rows are of date=2025-02-28 and date=2025-03-01.*That is today",
             "time zone",
         ),
         (
             "the date is that of the local time zone",
-            _but(_PREPARE, 'table["ts"].dt.strftime("%Y-%m-%d")',
+            but(_PREPARE, 'table["ts"].dt.strftime("%Y-%m-%d")',
                  'table["ts"].map(lambda ts: datetime.fromtimestamp(ts.timestamp()).strftime("%Y-%m-%d"))'),
             "files stand in date=2025-03-01; the rows are of date=2025-02-28 and.*this machine's time zone",
             "today",
         ),
         (
             "ts stays a number",
-            _but(_PREPARE, 'pd.to_datetime(table.pop("timestamp"), unit="ms", utc=True)', 'table.pop("timestamp")')
+            but(_PREPARE, 'pd.to_datetime(table.pop("timestamp"), unit="ms", utc=True)', 'table.pop("timestamp")')
             .replace('table["ts"].dt', 'pd.to_datetime(table["ts"], unit="ms").dt'),
             "ts has the type int64.*utc=True",
             "milliseconds are lost",
         ),
         (
             "ts has no time zone",
-            _but(_PREPARE, ', utc=True', ""),
+            but(_PREPARE, ', utc=True', ""),
             r"ts has the type timestamp\[\w+\]; a timestamp with the time zone UTC.*utc=True",
             "hours",
         ),
         (
             "whole seconds",
-            _but(_PREPARE, 'table.pop("timestamp"), unit="ms"', 'table.pop("timestamp") // 1000, unit="s"'),
+            but(_PREPARE, 'table.pop("timestamp"), unit="ms"', 'table.pop("timestamp") // 1000, unit="s"'),
             r"has the timestamp \d+; ts in the file is \d+ ms.*milliseconds are lost",
             "local time",
         ),
         (
             "pandas' row numbers are in the file",
-            _but(_PREPARE, ", index=False", ""),
+            but(_PREPARE, ", index=False", ""),
             "__index_level_0__.*index=False",
             "folder's name",
         ),
         (
             "only the last date's file is returned",
-            _but(_PREPARE, "return files", "return files[-1:]"),
+            but(_PREPARE, "return files", "return files[-1:]"),
             "wrote 2 files and returned 1; .*date=2025-02-28.* is not in the list.*never renamed",
             "time zone|today",
         ),
         (
             "a generator",
-            _but(_PREPARE, "files.append(file)", "yield file").replace("return files", ""),
+            but(_PREPARE, "files.append(file)", "yield file").replace("return files", ""),
             "returned <generator.*wrote no files.*collect the files in a list",
             "visible",
         ),
@@ -150,7 +146,7 @@ WRONG = {
         ),
         (
             "no rows are too few for it",
-            _but(_PREPARE, ', columns=["hostname", "timestamp", "cpu_id", "total_busy_pct"]', ""),
+            but(_PREPARE, ', columns=["hostname", "timestamp", "cpu_id", "total_busy_pct"]', ""),
             "raised KeyError: 'timestamp'.*on no rows at all.*return",
             "around midnight",
         ),
@@ -158,19 +154,19 @@ WRONG = {
     "06b": [
         (
             "aborted messages are read",
-            _but(_STATEMENTS, "'properties.isolation.level' = 'read_committed', ", ""),
+            but(_STATEMENTS, "'properties.isolation.level' = 'read_committed', ", ""),
             r"\d+ of \d+ rows are of the host ghost, whose transaction was aborted.*read_committed",
             "WHERE",
         ),
         (
             "every CPU line is kept",
-            _but(_STATEMENTS, "WHERE cpu_id = 'cpu'", ""),
+            but(_STATEMENTS, "WHERE cpu_id = 'cpu'", ""),
             r"13 committed messages gave \d+ rows.*WHERE cpu_id = 'cpu'",
             "alike",
         ),
         (
             "the first line of a message instead of the line cpu",
-            _but(_STATEMENTS, "FROM metrics CROSS JOIN UNNEST(cpu_metrics) AS cpu (cpu_id, total_busy_pct)\n"
+            but(_STATEMENTS, "FROM metrics CROSS JOIN UNNEST(cpu_metrics) AS cpu (cpu_id, total_busy_pct)\n"
                  "    WHERE cpu_id = 'cpu'", "FROM metrics")
             .replace("`timestamp`, 3), total_busy_pct,", "`timestamp`, 3), cpu_metrics[1].total_busy_pct,"),
             r"has 3\.0 % at 2025-.*; the line cpu of its message says .*need not be the first",
@@ -178,31 +174,31 @@ WRONG = {
         ),
         (
             "the time is an INT96",
-            _but(_STATEMENTS, ", 'parquet.write.int64.timestamp' = 'true'", ""),
+            but(_STATEMENTS, ", 'parquet.write.int64.timestamp' = 'true'", ""),
             "'parquet.write.int64.timestamp' = 'true': ts would be stored as INT96",
             "time zone",
         ),
         (
             "without utc-timezone",
-            _but(_STATEMENTS, "'parquet.utc-timezone' = 'true', ", ""),
+            but(_STATEMENTS, "'parquet.utc-timezone' = 'true', ", ""),
             "'parquet.utc-timezone' = 'true': on a machine in another time zone",
             "INT96",
         ),
         (
             "it reads what comes from now on",
-            _but(_STATEMENTS, "'earliest-offset'", "'latest-offset'"),
+            but(_STATEMENTS, "'earliest-offset'", "'latest-offset'"),
             "begins at 'latest-offset': the messages that are in the topic would never be read.*earliest-offset",
             "WHERE",
         ),
         (
             "it does not say where to begin",
-            _but(_STATEMENTS, ", 'scan.startup.mode' = 'earliest-offset'", ""),
+            but(_STATEMENTS, ", 'scan.startup.mode' = 'earliest-offset'", ""),
             "says no 'scan.startup.mode'.*where its consumer group stopped.*earliest-offset",
             "WHERE",
         ),
         (
             "no folders for the dates",
-            _but(_STATEMENTS, "PARTITIONED BY (`date`)", "").replace(", `date` STRING", "").replace(
+            but(_STATEMENTS, "PARTITIONED BY (`date`)", "").replace(", `date` STRING", "").replace(
                 """total_busy_pct,
            DATE_FORMAT(TO_TIMESTAMP_LTZ(`timestamp`, 3), 'yyyy-MM-dd')""",
                 "total_busy_pct",
@@ -212,45 +208,45 @@ WRONG = {
         ),
         (
             "minutes instead of months",
-            _but(_STATEMENTS, "'yyyy-MM-dd'", "'yyyy-mm-dd'"),
+            but(_STATEMENTS, "'yyyy-MM-dd'", "'yyyy-mm-dd'"),
             "stands in date=2025-(59|00)-.*its UTC date is date=2025-0.*mm is minutes",
             "today",
         ),
         (
             "whole seconds",
-            _but(_STATEMENTS, "SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp`, 3)",
+            but(_STATEMENTS, "SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp`, 3)",
                  "SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp` / 1000, 0)"),
             r"a row of .* at .*\.000; no message is of that time. The nearest is of .*milliseconds are lost",
             "timestamp is in milliseconds",
         ),
         (
             "the topic's name is fixed",
-            _but(_STATEMENTS, "{settings.metrics_topic}", "procstat_metrics_ex06"),
+            but(_STATEMENTS, "{settings.metrics_topic}", "procstat_metrics_ex06"),
             "With another settings.metrics_topic, statements gave the same texts",
             "bootstrap",
         ),
         (
             "one column more",
-            _but(_STATEMENTS, "total_busy_pct DOUBLE, `date`", "total_busy_pct DOUBLE, cpu_id STRING, `date`")
+            but(_STATEMENTS, "total_busy_pct DOUBLE, `date`", "total_busy_pct DOUBLE, cpu_id STRING, `date`")
             .replace("total_busy_pct,\n           DATE_FORMAT", "total_busy_pct, cpu_id,\n           DATE_FORMAT"),
             "would have the columns hostname, ts, total_busy_pct, cpu_id; wanted are",
             "PARTITIONED",
         ),
         (
             "a column that there is not",
-            _but(_STATEMENTS, "UNNEST(cpu_metrics)", "UNNEST(cpu_metricz)"),
+            but(_STATEMENTS, "UNNEST(cpu_metrics)", "UNNEST(cpu_metricz)"),
             "Flink says: .*Column 'cpu_metricz' not found.*refused before there was a job",
             "labkit logs",
         ),
         (
             "a connector that there is not",
-            _but(_STATEMENTS, "'filesystem'", "'files'"),
+            but(_STATEMENTS, "'filesystem'", "'files'"),
             "files with the connector files; wanted are one of a topic, one of a folder",
             "no connector or format called 'kafka'",
         ),
         (
             "one of its names is not that of the messages",
-            _but(_STATEMENTS, "    hostname STRING, `timestamp` BIGINT", "    host STRING, `timestamp` BIGINT")
+            but(_STATEMENTS, "    hostname STRING, `timestamp` BIGINT", "    host STRING, `timestamp` BIGINT")
             .replace("SELECT hostname", "SELECT host"),
             "A row has no hostname: it is NULL.*whose name no message has",
             "ghost",
@@ -285,7 +281,7 @@ RIGHT = {
         ),
         (
             "time_ns as a name, single precision, categories",
-            _but(_PREPARE, "{uuid.uuid4()}", "{__import__('time').time_ns()}").replace(
+            but(_PREPARE, "{uuid.uuid4()}", "{__import__('time').time_ns()}").replace(
                 "files = []",
                 'files = []\ntable = table.astype({"total_busy_pct": "float32", "hostname": "category"})'),
         ),
@@ -315,7 +311,7 @@ RIGHT = {
     "06b": [
         (
             "a tuple, the date by way of a DATE, other names, a temporary table",
-            _but(_STATEMENTS, "`date` STRING", "`date` VARCHAR(10)")
+            but(_STATEMENTS, "`date` STRING", "`date` VARCHAR(10)")
             .replace("DATE_FORMAT(TO_TIMESTAMP_LTZ(`timestamp`, 3), 'yyyy-MM-dd')",
                      "CAST(CAST(TO_TIMESTAMP_LTZ(`timestamp`, 3) AS DATE) AS STRING)")
             .replace("TABLE files", "TABLE IF NOT EXISTS small").replace("INTO files", "INTO small")
@@ -324,14 +320,14 @@ RIGHT = {
         ),
         (
             "a filter in the join, TIMESTAMP without a zone, a path without file://",
-            _but(_STATEMENTS, "TIMESTAMP_LTZ(3), total", "TIMESTAMP(3), total")
+            but(_STATEMENTS, "TIMESTAMP_LTZ(3), total", "TIMESTAMP(3), total")
             .replace("SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp`, 3)",
                      "SELECT hostname, CAST(TO_TIMESTAMP_LTZ(`timestamp`, 3) AS TIMESTAMP(3))")
             .replace("file://{folder}", "{folder}").replace("WHERE cpu_id = 'cpu'", "WHERE cpu_id NOT LIKE 'cpu_%'"),
         ),
         (
             "the folder's table first, a computed column, from a time on, more options",
-            _but(_STATEMENTS, "`timestamp` BIGINT,", "`timestamp` BIGINT, moment AS TO_TIMESTAMP_LTZ(`timestamp`, 3),")
+            but(_STATEMENTS, "`timestamp` BIGINT,", "`timestamp` BIGINT, moment AS TO_TIMESTAMP_LTZ(`timestamp`, 3),")
             .replace("SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp`, 3)", "SELECT m.hostname, m.moment")
             .replace("DATE_FORMAT(TO_TIMESTAMP_LTZ(`timestamp`, 3)", "DATE_FORMAT(m.moment")
             .replace("FROM metrics", "FROM metrics AS m")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.answers import but
+
 _AGAIN = """
 complete = [one for one in checkpoints if one["completed"] is not None and one["completed"] <= killed]
 newest = max(complete, key=lambda one: one["completed"], default={"offsets": {}})
@@ -40,12 +42,6 @@ _WRITES = "draft.write_text(json.dumps([offset, totals]))\n        draft.replace
 _OFFSET, _TOTALS = "place, offset", "sums, totals"
 
 
-def _but(answer: str, right: str, wrong: str) -> str:
-    """The right answer with one thing changed."""
-    assert right in answer, right
-    return answer.replace(right, wrong)
-
-
 #: A sentence that none of these answers may hear, where no other one is near.
 _STEP = "in one step"
 
@@ -53,76 +49,76 @@ WRONG = {
     "11a": [
         (
             "the last record that was read counts as unread",
-            _but(_AGAIN, "upto)) for", "upto + 1)) for"),
+            but(_AGAIN, "upto)) for", "upto + 1)) for"),
             "said .*123.*123.*was not read yet|said .*123.*that record was not read yet",
             "first and the last|is read again\\.$",
         ),
         (
             "one too few at the beginning",
-            _but(_AGAIN, "get(number, 0), upto", "get(number, 0) + 1, upto"),
+            but(_AGAIN, "get(number, 0), upto", "get(number, 0) + 1, upto"),
             "said .*121, 122.*that record is read again",
             "not read yet",
         ),
         (
             "the first of the list is taken for the newest",
-            _but(_AGAIN, 'max(complete, key=lambda one: one["completed"], default={"offsets": {}})',
+            but(_AGAIN, 'max(complete, key=lambda one: one["completed"], default={"offsets": {}})',
                  '(complete or [{"offsets": {}}])[0]'),
             "the oldest first.*wherever it stands",
             "That is the oldest",
         ),
         (
             "the last of the list is taken for the newest",
-            _but(_AGAIN, 'max(complete, key=lambda one: one["completed"], default={"offsets": {}})',
+            but(_AGAIN, 'max(complete, key=lambda one: one["completed"], default={"offsets": {}})',
                  '(complete or [{"offsets": {}}])[-1]'),
             "the newest first.*wherever it stands",
             "That is the oldest",
         ),
         (
             "the newest that was begun",
-            _but(_AGAIN, 'one["completed"] is not None and one["completed"] <= killed', 'one["triggered"] <= killed')
+            but(_AGAIN, 'one["completed"] is not None and one["completed"] <= killed', 'one["triggered"] <= killed')
             .replace('key=lambda one: one["completed"]', 'key=lambda one: one["triggered"]'),
             "being made when the job was killed.*not complete is worth nothing",
             "compare with killed",
         ),
         (
             "one that completed after the crash",
-            _but(_AGAIN, ' and one["completed"] <= killed', ""),
+            but(_AGAIN, ' and one["completed"] <= killed', ""),
             "after it had come back.*compare with killed",
             "not complete is worth nothing",
         ),
         (
             "None is compared with a number",
-            _but(_AGAIN, 'one["completed"] is not None and ', ""),
+            but(_AGAIN, 'one["completed"] is not None and ', ""),
             "raised TypeError.*, line .*being made when.*completed is None",
             "none to go back to",
         ),
         (
             "only the partitions of the checkpoint",
-            _but(_AGAIN, "upto in read.items()}", 'upto in read.items() if number in newest["offsets"]}'),
+            but(_AGAIN, "upto in read.items()}", 'upto in read.items() if number in newest["offsets"]}'),
             "does not know yet.*begins at 0",
             "left out",
         ),
         (
             "a partition that is not in the checkpoint is not looked for",
-            _but(_AGAIN, '.get(number, 0)', "[number]"),
+            but(_AGAIN, '.get(number, 0)', "[number]"),
             "raised KeyError: 2.*Partition 2 is not in the checkpoint",
             "Without a complete checkpoint",
         ),
         (
             "a partition of which nothing is read again",
-            _but(_AGAIN, " if offsets}", "}"),
+            but(_AGAIN, " if offsets}", "}"),
             r"said \{0: \[120, 121, 122\], 1: \[\]\}.*Of partition 1 nothing is read again: it is left out",
             "begins at 0",
         ),
         (
             "an error without a checkpoint",
-            _but(_AGAIN, ', default={"offsets": {}}', ""),
+            but(_AGAIN, ', default={"offsets": {}}', ""),
             "raised ValueError.*offset 0",
             "completed is None",
         ),
         (
             "how many instead of which",
-            _but(_AGAIN, "number: offsets for", "number: len(offsets) for"),
+            but(_AGAIN, "number: offsets for", "number: len(offsets) for"),
             r"returned \{0: 3, 1: 2\}: 3 is no list of offsets.*offsets themselves",
             "left out|not read yet",
         ),
@@ -148,80 +144,80 @@ WRONG = {
         ),
         (
             "one file, written in place",
-            _but(_JOB, _WRITES, "file.write_text(json.dumps([offset, totals]))"),
+            but(_JOB, _WRITES, "file.write_text(json.dumps([offset, totals]))"),
             r"it raised JSONDecodeError.*checkpoint.json \(0 bytes\).*rename",
             "So it went with",
         ),
         (
             "one file, opened and written in one line",
-            _but(_JOB, _WRITES, 'data = json.dumps([offset, totals]); open(file, "w").write(data)'),
+            but(_JOB, _WRITES, 'data = json.dumps([offset, totals]); open(file, "w").write(data)'),
             r"it raised JSONDecodeError.*checkpoint.json \(0 bytes\).*rename",
             "So it went with",
         ),
         (
             "the old file is removed before the new one is there",
-            _but(_JOB, "draft.replace(file)", "file.unlink(missing_ok=True); draft.rename(file)"),
+            but(_JOB, "draft.replace(file)", "file.unlink(missing_ok=True); draft.rename(file)"),
             r"(took \d+ records again|was lost|counted twice).*draft.json.*no such moment",
             "Nothing of what it has done",
         ),
         (
             "nothing is kept",
-            _but(_JOB, "offset % 5 == 0", "False"),
+            but(_JOB, "offset % 5 == 0", "False"),
             r"it took \d+ records again; 5 are allowed. Its folder was empty then.*Nothing of what it has done",
             "no such moment",
         ),
         (
             "kept, and read from the start all the same",
-            _but(_JOB, "in read(offset):", "in list(read(0))[offset:]:"),
+            but(_JOB, "in read(offset):", "in list(read(0))[offset:]:"),
             r"it took \d+ records again.*read\(0\) each time|it took \d+ records again.*takes the whole log",
             "Nothing of what it has done",
         ),
         (
             "written down every eight records",
-            _but(_JOB, "offset % 5 == 0", "offset % 8 == 0"),
+            but(_JOB, "offset % 5 == 0", "offset % 8 == 0"),
             r"took \d records again.*Up to \d records lie between",
             "Nothing of what it has done|no such moment",
         ),
         (
             "the position is written down before the record is added",
-            _but(_JOB, _ADD, "").replace("replace(file)\n", f"replace(file)\n{_ADD}"),
+            but(_JOB, _ADD, "").replace("replace(file)\n", f"replace(file)\n{_ADD}"),
             r"record \d+ was lost.*So it went with .* kills.*one too far",
             _STEP,
         ),
         (
             "the position is one behind",
-            _but(_JOB, "json.dumps([offset, totals])", "json.dumps([offset - 1, totals])"),
+            but(_JOB, "json.dumps([offset, totals])", "json.dumps([offset - 1, totals])"),
             r"record \d+ was counted twice.*So it went with .* kills.*one behind",
             _STEP,
         ),
         (
             "kept beside the folder",
-            _but(_JOB, 'folder / "checkpoint.json", folder / "draft.json"',
+            but(_JOB, 'folder / "checkpoint.json", folder / "draft.json"',
                  'Path("checkpoint.json"), Path("draft.json")'),
             r"another folder, a new and empty one, it began with read\(20\).*every file has to be folder / ",
             "Killed",
         ),
         (
             "what was written down last is returned",
-            _but(_JOB, "return totals", "return json.loads(file.read_text())[1]"),
+            but(_JOB, "return totals", "return json.loads(file.read_text())[1]"),
             "Without any crash, on a log of 22 records.*The last 2 records are not in it",
             "Killed",
         ),
         (
             "a sum over one host only",
-            _but(_JOB, "totals[host] = totals.get(host, 0)", 'totals["all"] = totals.get("all", 0)'),
+            but(_JOB, "totals[host] = totals.get(host, 0)", 'totals["all"] = totals.get("all", 0)'),
             r"Without any crash.*returned \{'all': 1573\}.*one for each is wanted",
             "Killed|not in it",
         ),
         (
             "the records instead of their ms",
-            _but(_JOB, "+ busy_ms", "+ 1"),
+            but(_JOB, "+ busy_ms", "+ 1"),
             "Without any crash.*numbers of records: add up their ms",
             "Killed|not in it",
         ),
         (
             "the offset too",
-            _but(_JOB, "return totals", "return offset, totals"),
+            but(_JOB, "return totals", "return offset, totals"),
             r"Without any crash.*returned \(22, \{.*nothing beside it",
             "Killed",
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.answers import but
+
 _ACCOUNT = """
 times = Counter(found)
 wanted = set(expected)
@@ -26,79 +28,73 @@ _COMMIT = "    producer.commit_transaction()\n"
 _OFFSETS = "    consumer.commit(offsets=positions, asynchronous=False)\n"
 
 
-def _but(answer: str, right: str, wrong: str) -> str:
-    """The right answer with one thing changed."""
-    assert right in answer, right
-    return answer.replace(right, wrong)
-
-
 WRONG = {
     "12a": [
         (
             "a key that came three times counts once",
-            _but(_ACCOUNT, "sum(count - 1 for count in times.values())", "sum(count > 1 for count in times.values())"),
+            but(_ACCOUNT, "sum(count - 1 for count in times.values())", "sum(count > 1 for count in times.values())"),
             "came three times.*twice is 2, and it said 1.*three of a key are two",
             "then the sum holds",
         ),
         (
             "every record of a key that came twice",
-            _but(_ACCOUNT, "count - 1 for count in times.values()", "count for count in times.values() if count > 1"),
+            but(_ACCOUNT, "count - 1 for count in times.values()", "count for count in times.values() if count > 1"),
             "came twice.*twice is 1, and it said 2.*first record of a key is not one too many",
             "difference of two lengths",
         ),
         (
             "missing is a difference of two lengths",
-            _but(_ACCOUNT, "len(wanted - times.keys())", "max(0, len(expected) - len(found))"),
+            but(_ACCOUNT, "len(wanted - times.keys())", "max(0, len(expected) - len(found))"),
             "another that came twice.*missing is 1, and it said 0.*difference of two lengths does not see",
             "order says nothing",
         ),
         (
             "twice is a difference of two lengths",
-            _but(_ACCOUNT, "sum(count - 1 for count in times.values())", "max(0, len(found) - len(expected))"),
+            but(_ACCOUNT, "sum(count - 1 for count in times.values())", "max(0, len(found) - len(expected))"),
             "twice is 1, and it said 0.*difference of two lengths does not see",
             "three of a key are two",
         ),
         (
             "every record too many is unexpected",
-            _but(_ACCOUNT, "len(times.keys() - wanted)", "len(found) - len(wanted & times.keys())"),
+            but(_ACCOUNT, "len(times.keys() - wanted)", "len(found) - len(wanted & times.keys())"),
             "came twice.*unexpected is 0, and it said 1.*is not unexpected, however often",
             "The key is host and time",
         ),
         (
             "an unexpected key counts as often as it came",
-            _but(_ACCOUNT, "len(times.keys() - wanted)", "sum(key not in wanted for key in found)"),
+            but(_ACCOUNT, "len(times.keys() - wanted)", "sum(key not in wanted for key in found)"),
             "nobody expected, twice.*unexpected is 1, and it said 2.*the key counts once",
             "is not unexpected, however often",
         ),
         (
             "an unexpected key that came twice is left out of twice",
-            _but(_ACCOUNT, "count - 1 for count in times.values()",
+            but(_ACCOUNT, "count - 1 for count in times.values()",
                  "count - 1 for key, count in times.items() if key in wanted"),
             "nobody expected, twice.*twice is 1, and it said 0.*then the sum holds",
             "three of a key are two",
         ),
         (
             "only the time is compared",
-            _but(_ACCOUNT, "Counter(found)", "Counter(key[1] for key in found)")
+            but(_ACCOUNT, "Counter(found)", "Counter(key[1] for key in found)")
             .replace("set(expected)", "{key[1] for key in expected}"),
             "share their times.*missing is 1, and it said 0.*host and time, both",
             "difference of two lengths",
         ),
         (
             "the order has to be the same",
-            _but(_ACCOUNT, "len(wanted - times.keys())", "sum(one != other for one, other in zip(expected, found))"),
+            but(_ACCOUNT, "len(wanted - times.keys())", "sum(one != other for one, other in zip(expected, found))"),
             "in another order.*order says nothing",
             "host and time, both",
         ),
         (
             "the keys instead of how many",
-            _but(_ACCOUNT, "len(wanted - times.keys())", "wanted - times.keys()"),
+            but(_ACCOUNT, "len(wanted - times.keys())", "wanted - times.keys()"),
             r"everything once.*missing is set\(\).*how many",
             "order says nothing|asked once more",
         ),
         (
             "another name",
-            _but(_ACCOUNT, '"twice"', '"duplicates"'),
+            but(_ACCOUNT, '"twice"', '"duplicates"'),
             "its dict has the names missing, duplicates, unexpected.*Wanted are the three",
             "it said",
         ),
@@ -120,44 +116,44 @@ return {"missing": len(missing), "twice": twice, "unexpected": unexpected}
     "12b": [
         (
             "the position is committed after the transaction",
-            _but(_RELAY, _SEND + _COMMIT, _COMMIT + _OFFSETS),
+            but(_RELAY, _SEND + _COMMIT, _COMMIT + _OFFSETS),
             "right after commit_transaction.*10 records are there twice, the first of them b'.*into the transaction",
             "before the records were",
         ),
         (
             "the position is committed before the transaction",
-            _but(_RELAY, _SEND, _OFFSETS),
+            but(_RELAY, _SEND, _OFFSETS),
             "right after commit,.*are missing, the first of them b'.*and before them",
             "after the records",
         ),
         (
             "no position is kept",
-            _but(_RELAY, _SEND, ""),
+            but(_RELAY, _SEND, ""),
             "stands at offset 0; 27 is the next.*send_offsets_to_transaction",
             "plus 1|before the last batch",
         ),
         (
             "no transaction is committed",
-            _but(_RELAY, _COMMIT, "    producer.flush()\n"),
+            but(_RELAY, _COMMIT, "    producer.flush()\n"),
             r"raised KafkaException: .*relay, line \d+ of its cell.*was not committed yet",
             "no transaction was open",
         ),
         (
             "no transaction is begun",
-            _but(_RELAY, "    producer.begin_transaction()\n", ""),
+            but(_RELAY, "    producer.begin_transaction()\n", ""),
             r"raised KafkaException: .*in relay, line \d+ of its cell.*no transaction was open",
             "was not committed yet",
         ),
         (
             "one transaction is begun for all batches",
-            "producer.begin_transaction()\n" + _but(_RELAY, "    producer.begin_transaction()\n", "").lstrip("\n"),
+            "producer.begin_transaction()\n" + but(_RELAY, "    producer.begin_transaction()\n", "").lstrip("\n"),
             "raised KafkaException: .*begin_transaction comes first, for each batch anew",
             "was not committed yet",
         ),
         (
             "one transaction for everything",
             "producer.begin_transaction()\n"
-            + _but(_RELAY, "    producer.begin_transaction()\n", "").replace(_SEND + _COMMIT, "").lstrip("\n")
+            + but(_RELAY, "    producer.begin_transaction()\n", "").replace(_SEND + _COMMIT, "").lstrip("\n")
             + _SEND.replace("    ", "", 1) + _COMMIT.replace("    ", "", 1),
             "put 27 of them, several batches, into one transaction.*before the next one is read",
             "raised",
@@ -181,37 +177,37 @@ while batch := next_batch(consumer):
         ),
         (
             "only one batch",
-            _but(_RELAY, "while batch := next_batch(consumer):", "for batch in [next_batch(consumer)]:"),
+            but(_RELAY, "while batch := next_batch(consumer):", "for batch in [next_batch(consumer)]:"),
             "10 of 27 records.*handled one batch",
             "fewer than ten",
         ),
         (
             "only whole batches",
-            _but(_RELAY, "while batch := next_batch(consumer):", "while len(batch := next_batch(consumer)) == 10:"),
+            but(_RELAY, "while batch := next_batch(consumer):", "while len(batch := next_batch(consumer)) == 10:"),
             "20 of 27 records.*fewer than ten records: it counts",
             "handled one batch",
         ),
         (
             "the value as it came",
-            _but(_RELAY, ".upper()", ""),
+            but(_RELAY, ".upper()", ""),
             "In the target is b'cpu0'; b'CPU0' is a right one.*capital",
             "str",
         ),
         (
             "bytes as text with quotes",
-            _but(_RELAY, "record.value().upper()", "str(record.value()).upper()"),
+            but(_RELAY, "record.value().upper()", "str(record.value()).upper()"),
             r"In the target is b\"B'CPU0'\".*str\(\) of bytes",
             "whole value",
         ),
         (
             "no key",
-            _but(_RELAY, "key=record.key(), ", ""),
+            but(_RELAY, "key=record.key(), ", ""),
             "has the key None; in the source it had b'web_1.lab-2'.*key=record.key",
             "In the target is",
         ),
         (
             "the last offset instead of the next",
-            _but(_RELAY, "consumer.position(consumer.assignment())",
+            but(_RELAY, "consumer.position(consumer.assignment())",
                  "[TopicPartition(batch[-1].topic(), batch[-1].partition(), batch[-1].offset())]")
             .replace("while", "from confluent_kafka import TopicPartition\nwhile", 1),
             "stands at offset 26; 27 is the next.*plus 1",
@@ -219,14 +215,14 @@ while batch := next_batch(consumer):
         ),
         (
             "it goes on at the end",
-            _but(_RELAY, "while batch := next_batch(consumer):",
+            but(_RELAY, "while batch := next_batch(consumer):",
                  "while True:\n    batch = next_batch(consumer)\n    if not batch:\n        continue"),
             "asked on and on for records, in .*, line \\d+ of its cell.*It returns when there is nothing left",
             "still at work",
         ),
         (
             "thrown away",
-            _but(_RELAY, "producer.commit_transaction()", "producer.abort_transaction()"),
+            but(_RELAY, "producer.commit_transaction()", "producer.abort_transaction()"),
             "read_committed reader finds none.*abort_transaction throws away",
             "counts when commit_transaction",
         ),
