@@ -6,12 +6,12 @@ import socket
 
 import pytest
 
-from labkit.workshop.checks.relay import relayed
+from labkit.workshop.checks.relay import Relay
 
 
 def test_a_relay_leads_to_the_same_service_and_counts_who_came() -> None:
     with socket.create_server(("127.0.0.1", 0)) as service:
-        with relayed(f"127.0.0.1:{service.getsockname()[1]}") as relay:
+        with Relay(f"127.0.0.1:{service.getsockname()[1]}") as relay:
             assert relay.connections == 0
             with socket.create_connection(_place(relay.address), timeout=10) as client:
                 there, _ = service.accept()

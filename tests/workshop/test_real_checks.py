@@ -18,7 +18,7 @@ from labkit.settings import Settings
 from labkit.system import own_http
 from labkit.workshop import check as checks
 from labkit.workshop.checks import lesson_03
-from labkit.workshop.checks.slow_broker import slow_broker
+from labkit.workshop.checks.slow_broker import SlowBroker
 from labkit.workshop.checks.world import world
 from tests.support.waiting import wait_for
 
@@ -91,15 +91,15 @@ def test_what_an_exercise_makes_for_itself_is_no_change(monkeypatch: pytest.Monk
 def test_a_slow_broker_has_a_record_at_once_and_says_so_late(lab: Settings) -> None:
     topic, reports = "asked_slow_ex02", []
     create_topics(lab.kafka_bootstrap, [Topic(topic, 1)])
-    with slow_broker(lab.kafka_bootstrap, 2.0) as (address, is_asked):
-        producer = Producer({"bootstrap.servers": address, "log_level": 0})
+    with SlowBroker(lab.kafka_bootstrap, 2.0) as broker:
+        producer = Producer({"bootstrap.servers": broker.address, "log_level": 0})
         producer.poll(0)
-        assert not is_asked()
+        assert not broker.is_asked
         began = time.monotonic()
         producer.produce(topic, b"1", on_delivery=lambda error, _: reports.append(error))
         wait_for(lambda: [record.value() for record in read_topic(lab.kafka_bootstrap, topic)] == [b"1"])
         assert producer.flush(0.1) == 1
         assert producer.flush() == 0
         assert time.monotonic() - began >= 2.0
-        assert is_asked()
+        assert broker.is_asked
     assert reports == [None]

@@ -27,9 +27,9 @@ from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.system.waiting import NotInTime, patience, wait_until
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.outcome import Judge, NotYet, raised
-from labkit.workshop.checks.relay import relayed
+from labkit.workshop.checks.relay import Relay
 from labkit.workshop.checks.rules import Meets
-from labkit.workshop.checks.slow_broker import slow_broker
+from labkit.workshop.checks.slow_broker import SlowBroker
 
 __all__ = ["JUDGES", "MEETS", "judge_02a", "judge_02b"]
 
@@ -122,7 +122,7 @@ def judge_02a(answer: Any, _: Settings) -> str:
     """Let it send readings of five hosts, and look at every record that came."""
     settings = load_settings(suffix=_SUFFIX)
     readings = _readings()
-    with _topic(settings) as topic, relayed(settings.kafka_bootstrap) as relay:
+    with _topic(settings) as topic, Relay(settings.kafka_bootstrap) as relay:
         values = (relay.address, topic, readings)
         said = called(answer, values, f"{len(readings)} readings of {len(_HOSTS)} hosts", names=_NAMES)
         found = list(read_topic(settings.kafka_bootstrap, topic))
@@ -321,11 +321,11 @@ def _judge_three(answer: Any, settings: Settings) -> None:
 def _judge_slow(answer: Any, settings: Settings) -> None:
     """A broker that takes the records, and says so late."""
     readings = _readings()[: len(_HOSTS)]
-    with _topic(settings) as topic, slow_broker(settings.kafka_bootstrap, _SLOW_S) as (address, is_asked):
+    with _topic(settings) as topic, SlowBroker(settings.kafka_bootstrap, _SLOW_S) as broker:
         began = time.monotonic()
-        said = called(answer, (address, topic, readings), "a slow broker", names=_NAMES)
+        said = called(answer, (broker.address, topic, readings), "a slow broker", names=_NAMES)
         came_back_s = time.monotonic() - began
-        if not is_asked():
+        if not broker.is_asked:
             raise LabkitError("The broker gives its clients another address than the settings have.")
         found = len(list(read_topic(settings.kafka_bootstrap, topic)))
     if said == found == len(readings):
@@ -468,7 +468,7 @@ def _judge_failing(answer: Any, settings: Settings, topic: str, group: str, othe
     handle = _Handle(settings, topic, group, fails_at=_FAILS_AT)
     before = _threads()
     began = time.monotonic()
-    with relayed(settings.kafka_bootstrap) as relay:
+    with Relay(settings.kafka_bootstrap) as relay:
         values = (relay.address, topic, group, total, handle)
         try:
             said, returned = _call(answer, values, f"{total} records, and a handle that raises at the seventh")

@@ -1,6 +1,6 @@
 """Another address of a service: whether an answer goes to the one that it was given.
 
-with relayed("127.0.0.1:9092") as relay:
+with Relay("127.0.0.1:9092") as relay:
     answer(relay.address, …)             127.0.0.1:40123, which leads to the same broker
     relay.connections                    0 where the answer has an address of its own
 """
@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Self
 
-__all__ = ["Relay", "relayed"]
+__all__ = ["Relay"]
 
 _BYTES = 65_536
 
 
 class Relay:
-    """Passes on what comes to `address`, and counts who came."""
+    """Passes on what comes to `address`, a port of its own, until the block ends, and counts who came."""
 
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")
@@ -28,23 +31,31 @@ class Relay:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
 
-    def accept(self) -> None:
-        """Take what comes until `close`."""
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
                 self.connections += 1
                 far = socket.create_connection(self._target)
                 self._open += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+                for way in self._ways(near, far):
+                    threading.Thread(target=way, daemon=True).start()
 
-    def close(self) -> None:
-        """End all connections."""
-        for each in (self._listener, *self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+    def _ways(self, near: socket.socket, far: socket.socket) -> tuple[Callable[[], None], Callable[[], None]]:
+        """What passes on the questions of one connection, and its answers."""
+        return partial(_pass_on, near, far), partial(_pass_on, far, near)
 
 
 def _pass_on(source: socket.socket, sink: socket.socket) -> None:
@@ -53,14 +64,3 @@ def _pass_on(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
     with suppress(OSError):
         sink.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def relayed(target: str) -> Iterator[Relay]:
-    """A relay to `target` ("127.0.0.1:9092") on a port of its own, until the block ends."""
-    relay = Relay(target)
-    threading.Thread(target=relay.accept, daemon=True).start()
-    try:
-        yield relay
-    finally:
-        relay.close()

@@ -1,8 +1,8 @@
 """A broker that is slow to say that it has a record: whether an answer waits for that.
 
-with slow_broker("127.0.0.1:9092", 11.0) as (address, is_asked):
-    answer(address, …)            each acknowledgement comes 11 s after the first was asked for, and not sooner
-    is_asked()                    whether any record came this way
+with SlowBroker("127.0.0.1:9092", 11.0) as broker:
+    answer(broker.address, …)     each acknowledgement comes 11 s after the first was asked for, and not sooner
+    broker.is_asked               whether any record came this way
 
 Kafka's clients ask the first broker for the addresses of all, and go there. So what passes on these answers puts its
 own address into them. Source: Kafka's protocol guide, "Protocol Primitive Types" and "Messages: Metadata".
@@ -15,46 +15,51 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from struct import pack, unpack
+from types import TracebackType
 
-__all__ = ["slow_broker"]
+from labkit.workshop.checks.relay import Relay
+
+__all__ = ["SlowBroker"]
 
 _PRODUCE = 0
 _BYTES = 65_536
 
 
-class _Slow:
-    """Passes on messages of Kafka's protocol: 4 bytes of length, and of an answer 4 of the question's number."""
+class SlowBroker(Relay):
+    """Another address of the broker at `target`: messages of Kafka's protocol, each with its length before it.
+
+    A question begins with its kind, and an answer with the number that its question had.
+    """
 
     def __init__(self, target: str, slow_s: float) -> None:
-        host, _, port = target.rpartition(":")
-        self._target, self._slow_s = (host, int(port)), slow_s
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._own = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
+        super().__init__(target)
+        self._slow_s = slow_s
         self._closed = threading.Event()
         self._from: float | None = None
-        self.address = f"127.0.0.1:{self._own}"
+        host, port = self._target
         #: A string with its length before it, in two ways of writing, and a port.
-        self._address = re.compile(
+        self._advertised = re.compile(
             b"(?:\\x00" + re.escape(bytes([len(host)])) + b"|" + re.escape(bytes([len(host) + 1])) + b")"
-            + re.escape(host.encode() + pack(">i", int(port))), re.DOTALL,
+            + re.escape(host.encode() + pack(">i", port)), re.DOTALL,
         )  # fmt: skip
 
+    @property
     def is_asked(self) -> bool:
+        """Whether any record came this way."""
         return self._from is not None
 
-    def accept(self) -> None:
-        """Take what comes until `close`."""
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(self._target)
-                self._open += [near, far]
-                asked: set[bytes] = set()
-                for work in (self._questions, self._answers):
-                    threading.Thread(target=work, args=(near, far, asked), daemon=True).start()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        super().__exit__(kind, error, trace)
+
+    def _ways(self, near: socket.socket, far: socket.socket) -> tuple[Callable[[], None], Callable[[], None]]:
+        asked: set[bytes] = set()
+        return partial(self._questions, near, far, asked), partial(self._answers, near, far, asked)
 
     def _questions(self, near: socket.socket, far: socket.socket, asked: set[bytes]) -> None:
         for message in _messages(near, far):
@@ -68,20 +73,12 @@ class _Slow:
         for message in _messages(far, near):
             if message[:4] in asked and self._from is not None:
                 self._closed.wait(self._from + self._slow_s - time.monotonic())
-            _send(near, self._address.sub(self._with_own, message))
+            _send(near, self._advertised.sub(self._with_own, message))
 
     def _with_own(self, found: re.Match[bytes]) -> bytes:
         host = b"127.0.0.1"
         length = b"\x00\x09" if found[0].startswith(b"\x00") else b"\x0a"
-        return length + host + pack(">i", self._own)
-
-    def close(self) -> None:
-        """End all connections."""
-        self._closed.set()
-        for each in (self._listener, *self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        return length + host + pack(">i", int(self.address.rpartition(":")[2]))
 
 
 def _messages(source: socket.socket, sink: socket.socket) -> Iterator[bytes]:
@@ -106,14 +103,3 @@ def _exactly(source: socket.socket, size: int) -> bytes:
 
 def _send(sink: socket.socket, message: bytes) -> None:
     sink.sendall(pack(">i", len(message)) + message)
-
-
-@contextmanager
-def slow_broker(target: str, slow_s: float) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """Another address of the broker at `target` ("127.0.0.1:9092"), until the block ends."""
-    slow = _Slow(target, slow_s)
-    threading.Thread(target=slow.accept, daemon=True).start()
-    try:
-        yield slow.address, slow.is_asked
-    finally:
-        slow.close()
