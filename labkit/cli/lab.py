@@ -15,6 +15,7 @@ from labkit.cli.app import (
     confirm,
     out,
     require_one_of,
+    waiting,
 )
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
@@ -31,7 +32,7 @@ def up() -> None:
     settings = load_settings()
     view = ServicesView(out)
     try:
-        started = services.up(settings, view)
+        started = services.up(settings, view, waiting)
     finally:
         view.close()
     out.print("All services are up." if started else "All services were up already.")
@@ -47,7 +48,7 @@ def down() -> None:
 
     settings = load_settings()
     with services.no_run(settings):
-        stopped = services.down(settings)
+        stopped = services.down(settings, waiting)
     if stopped and settings.in_containers:
         out.print("The services are stopped; the containers and JupyterLab stay. To remove them: docker compose down")
         out.print("labkit up starts them again, and the jobs come back by themselves.")
@@ -60,9 +61,11 @@ def status() -> None:
     """Show each service: health, address, pid, memory; and each job that fails. Exit status 1 where one is not well."""
     from labkit.cli.view import status_table
     from labkit.jobs.failure import Trouble, trouble
-    from labkit.lab import services
+    from labkit.lab import ownership, services
 
     settings = load_settings()
+    if not settings.in_containers and services.is_up(settings):
+        ownership.require_same_ports(settings, *settings.ports)
     rows = services.status(settings)
     out.print(status_table(rows))
     troubles: list[Trouble] = []
@@ -136,7 +139,7 @@ def reset(
     confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
     with services.no_run(settings):
         remove(settings, work=work)
-    out.print("Removed.")
+    out.print("Removed: " + ", ".join(map(str, goes)) + ".", markup=False)
 
 
 def _print_left_behind(settings: Settings) -> None:

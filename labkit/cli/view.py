@@ -117,11 +117,13 @@ class ServicesView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
-        self._ready: set[str] = set()
+        self._ready: set[str] | None = None
         self._begin = time.monotonic()
 
     def __call__(self, rows: Sequence[ServiceStatus]) -> None:
-        """Hear of the services' state."""
+        """Hear of the services' state. Those that are up at the first call were up already: no line tells of them."""
+        if self._ready is None:
+            self._ready = {row.name for row in rows if row.healthy}
         for row in rows:
             if row.healthy and row.name not in self._ready:
                 self._ready.add(row.name)

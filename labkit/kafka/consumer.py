@@ -130,7 +130,7 @@ def partitions_of(bootstrap: str, topic: str) -> range:
     """The numbers of a topic's partitions. Raises `BadInput` where it is not there."""
     there = topic_partitions(bootstrap)
     if topic not in there:
-        raise BadInput(f"Topic {topic} is not there.", "To make it: make setup")
+        raise BadInput(f"Topic {topic} is not there.", "To make it: labkit topics")
     return range(there[topic])
 
 

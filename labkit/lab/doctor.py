@@ -111,6 +111,10 @@ def _writable(folder: Path, variable: str) -> Finding:
 
 
 def _services_or_ports(settings: Settings) -> Iterator[Finding]:
+    busy = services.at_work(settings)
+    if busy is not None:
+        yield Finding(False, busy, "Wait until it has ended, and type labkit doctor again.")
+        return
     if not settings.in_containers and not services.is_up(settings):
         yield Finding(True, "The services are not running (labkit up starts them).")
         for name, port in settings.ports.items():

@@ -15,6 +15,7 @@ import uuid
 import xmlrpc.client
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -39,14 +40,16 @@ from labkit.lab.supervisor.program import unpacks_in
 from labkit.settings import Settings
 from labkit.setup import install
 from labkit.system import disk_space, limits, ports
-from labkit.system.locks import exclusive
+from labkit.system.locks import exclusive, holder
 from labkit.system.waiting import NotInTime, patience, wait_until
 
 __all__ = [
-    "ServiceStatus", "down", "format_kafka_storage", "is_up", "log_file", "log_files", "no_run", "processes", "restart",
-    "services_of", "status", "stop_one", "up",
+    "ServiceStatus", "at_work", "down", "format_kafka_storage", "is_up", "log_file", "log_files", "no_run", "processes",
+    "restart", "services_of", "status", "stop_one", "up",
 ]  # fmt: skip
 
+_LOCK = "lock"
+_AT_WORK = "Another command{} is starting or stopping the services."
 _READY_WITHIN_S = 300
 #: The registry begins with the broker's help. Where that goes wrong once, it stays up and never answers.
 _REGISTRY_WITHIN_S = 90
@@ -54,14 +57,19 @@ _STOPPED_WITHIN_S = 90
 _POLL_S = 0.2
 
 
-def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None = None) -> bool:
+def up(
+    settings: Settings,
+    on_status: Callable[[Sequence[ServiceStatus]], None] | None = None,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> bool:
     """Start what is not running and wait until every service answers; True where it started anything.
 
-    `on_status` hears of the services' state while it waits. Raises `BadInput` for a busy port and
+    `on_status` hears of the services' state while it waits, `on_wait` of another command that has to end first, in one
+    sentence. Raises `BadInput` for a busy port and
     `LabkitError` where a service does not come up; what this call started is stopped again.
     """
     install.require_installed(settings.install_dir)
-    with exclusive(settings.state_dir, "lock", wait=True):
+    with _alone(settings, on_wait):
         if settings.in_containers:
             return bool(_start_all(settings, on_status))
         _let_a_broken_off_down_end(settings)
@@ -86,6 +94,20 @@ def up(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] 
                 _down(settings)
                 raise
         return True
+
+
+def at_work(settings: Settings) -> str | None:
+    """A sentence on the command that starts or stops the services right now; None where there is none."""
+    pid = holder(settings.state_dir, _LOCK)
+    return None if pid is None else _AT_WORK.format(f" (pid {pid})" if pid else "")
+
+
+def _alone(settings: Settings, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+    """No other command starts or stops services meanwhile."""
+    return exclusive(
+        settings.state_dir, _LOCK, wait=True,
+        on_wait=lambda pid: on_wait(f"{_AT_WORK.format(f' (pid {pid})' if pid else '')} Waiting until it has ended."),
+    )  # fmt: skip
 
 
 def _start_all(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None) -> list[str]:
@@ -119,11 +141,11 @@ def _is_stopping(settings: Settings) -> bool:
     return False
 
 
-def down(settings: Settings) -> bool:
-    """Stop every service of this lab; False where there was nothing to stop."""
+def down(settings: Settings, on_wait: Callable[[str], None] = lambda _: None) -> bool:
+    """Stop every service of this lab; False where there was nothing to stop. `on_wait` is told as `up`'s is."""
     if not settings.state_dir.exists():
         return False
-    with exclusive(settings.state_dir, "lock", wait=True):
+    with _alone(settings, on_wait):
         stopped = _down(settings)
         run_state.clear(settings)
         return stopped
@@ -139,7 +161,7 @@ def stop_one(settings: Settings, name: str) -> None:
 
 def restart(settings: Settings, name: str) -> None:
     """Stop one service, and start it again; returns when it answers. Raises `LabkitError` where it does not."""
-    with exclusive(settings.state_dir, "lock", wait=True):
+    with _alone(settings, lambda _: None):
         known = FlinkRest(settings.flink_url).taskmanagers() if name == "taskmanager" else set()
         _stop(settings, [name])
         _start_all(settings, None)

@@ -154,7 +154,9 @@ class _Run:
 
     def _services(self) -> Iterator[Event]:
         def start(tell: Callable[[Event], None]) -> bool:
-            fresh = services.up(self.settings, lambda rows: tell(ServicesSeen(tuple(rows))))
+            fresh = services.up(
+                self.settings, lambda rows: tell(ServicesSeen(tuple(rows))), lambda what: tell(Said(what))
+            )
             self.started = self.started or fresh  # here: where nobody listens any more, nobody hears what is returned
             return fresh
 

@@ -159,8 +159,8 @@ KINDS = (
         r"Table sink '(?:[^'.]+\.)*(?P<table>[^'.]+)' doesn't support consuming update(?: and delete)? changes",
         "The rows of this query are replaced later (a GROUP BY without a window does that), and the table {table} "
         "only takes new rows.",
-        "Write to a table by key ('connector' = 'upsert-kafka', with a PRIMARY KEY), or give each group an end: "
-        "a window.",
+        "Where each record gives a row of its own, take GROUP BY or DISTINCT away. Where groups are meant, give each "
+        "an end (a window), or write to a table by key ('connector' = 'upsert-kafka', with a PRIMARY KEY).",
     ),
     Kind(
         "no visible Parquet file",

@@ -23,9 +23,10 @@ from labkit.kafka.producer import produce
 from labkit.kafka.topic_ends import Ends
 from labkit.lab import producers, services
 from labkit.lab.account import measure
-from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.workshop.lesson import clear
+from tests.support.commands import at_work, hear
 from tests.support.feeds import START_MS, hosts
 from tests.support.labs import Labkit
 from tests.support.pipelines import balanced_account, idle
@@ -75,13 +76,9 @@ def test_a_full_disk_stops_the_parquet_job_with_a_clear_word_and_loses_nothing(h
         pytest.skip("a small disk has to be mounted, and only root may do that")
     feed(harmed, 2)
     said: list[str] = []
-    sender = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "produce", "--fleet", "20", "--seconds", "3000", "--speed", "60"],
-        cwd=REPOSITORY, env={**os.environ, "LABKIT_SUFFIX": harmed.suffix}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    words = ["produce", "--fleet", "20", "--seconds", "3000", "--speed", "60"]
+    with at_work(*words, environment={"LABKIT_SUFFIX": harmed.suffix}, stdout=subprocess.DEVNULL) as sender:
         fault = chaos.full_disk(harmed, 1.0, say=said.append)
-    finally:
         sender.terminate()
         assert sender.wait(60) == 0
     assert fault.told == "IOException: No space left on device"
@@ -92,18 +89,14 @@ def test_a_full_disk_stops_the_parquet_job_with_a_clear_word_and_loses_nothing(h
 def test_a_full_disk_that_is_broken_off_leaves_the_old_disk_the_job_at_work_and_nothing_lost(harmed: Settings) -> None:
     if os.geteuid() != 0:
         pytest.skip("a small disk has to be mounted, and only root may do that")
-    words = [sys.executable, "-m", "labkit.cli", "chaos", "full-disk", "--seconds", "300"]
-    broken_off = subprocess.Popen(words, cwd=REPOSITORY, env={**os.environ, "LABKIT_SUFFIX": harmed.suffix},
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    assert broken_off.stdout is not None
-    while "has no room left" not in broken_off.stdout.readline():
-        assert broken_off.poll() is None
-    feed(harmed, 3)
-    while "No space left on device" not in broken_off.stdout.readline():
-        assert broken_off.poll() is None
-    broken_off.send_signal(signal.SIGINT)
-    _, said = broken_off.communicate(timeout=120)
-    assert (broken_off.returncode, said) == (130, "Stopped.\n")
+    words = ["chaos", "full-disk", "--seconds", "300"]
+    with at_work(*words, environment={"LABKIT_SUFFIX": harmed.suffix}) as broken_off:
+        hear(broken_off, "has no room left")
+        feed(harmed, 3)
+        hear(broken_off, "No space left on device")
+        broken_off.send_signal(signal.SIGINT)
+        _, said = broken_off.communicate(timeout=120)
+        assert (broken_off.returncode, said) == (130, "Stopped.\n")
     assert not harmed.parquet_dir.is_mount()
     assert FlinkRest(harmed.flink_url).running(harmed.job_name(PARQUET)) is not None
     assert measure(harmed).balances
@@ -183,20 +176,17 @@ def test_a_frozen_broker_is_waited_for(harmed: Settings) -> None:
 
 
 def test_a_producer_is_known_while_it_sends_and_killing_it_touches_no_other(harmed: Settings) -> None:
-    words = [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2"]
-    mine = subprocess.Popen(words, cwd=REPOSITORY, env={**os.environ, "LABKIT_SUFFIX": harmed.suffix},
-                            stdout=subprocess.PIPE, text=True)  # fmt: skip
+    words = ["produce", "--interval", "0.2"]
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert mine.stdout is not None
-    mine.stdout.readline()
-    assert [process.pid for process in producers.running(harmed)] == [mine.pid]
-    fault = chaos.kill(harmed, "producer")
-    assert fault.pids == (mine.pid,)
-    assert "nobody restarts it" in str(fault)
-    assert mine.wait(10) == -9
-    assert producers.running(harmed) == []
-    assert other.poll() is None
-    other.communicate(b"\n")
+    with other, at_work(*words, environment={"LABKIT_SUFFIX": harmed.suffix}) as mine:
+        hear(mine, "cpu lines")
+        assert [process.pid for process in producers.running(harmed)] == [mine.pid]
+        fault = chaos.kill(harmed, "producer")
+        assert fault.pids == (mine.pid,)
+        assert "nobody restarts it" in str(fault)
+        assert mine.wait(10) == -9
+        assert producers.running(harmed) == []
+        assert other.poll() is None
     with pytest.raises(BadInput, match="producer is not running"):
         chaos.kill(harmed, "producer")
 

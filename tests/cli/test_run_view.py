@@ -108,9 +108,11 @@ def test_a_ledger_that_is_not_whole_is_drawn_with_what_is_wrong(account: Ledger,
 
 
 def test_where_nobody_watches_a_service_is_a_line_and_the_live_part_one_every_ten_seconds() -> None:
-    kafka, registry = service("kafka", healthy=True), service("registry", healthy=False)
+    starting, kafka = service("kafka", healthy=False), service("kafka", healthy=True)
+    up_already, registry = service("jobmanager", healthy=True), service("registry", healthy=False)
     live = [SnapshotSent(second, second - 1, 2, float(second), 30.0 - second) for second in range(1, 31)]
-    out, _, _ = drawn([ServicesSeen((kafka, registry)), ServicesSeen((kafka, registry)), *live])
+    seen = [ServicesSeen((one, registry, up_already)) for one in (starting, kafka, kafka)]
+    out, _, _ = drawn([*seen, *live])
     assert [line.split(" after")[0] for line in out] == [
         "  kafka ready",
         "  live: 10 snapshots sent, 9 acknowledged, 2 Parquet files, 20 s to go",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +23,7 @@ from labkit.pipeline.run import prepare
 from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.sources.live import read_snapshot
 from labkit.streams.procstat.snapshot import Snapshot
+from tests.support.commands import at_work
 from tests.support.feeds import hosts
 from tests.support.labs import Labkit
 from tests.support.topics import ends, sent_since
@@ -52,14 +52,16 @@ def test_the_producers_health_is_that_of_the_pipeline_whatever_a_lessons_setting
 @pytest.fixture
 def producing(before: dict[int, int]) -> Iterator[subprocess.Popen[str]]:
     """`labkit produce` as a process of its own, five snapshots a second."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2"],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
-    )  # fmt: skip
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
+    with at_work("produce", "--interval", "0.2") as process:
+        yield process
+
+
+@pytest.fixture
+def no_registry(lab: Settings, before: dict[int, int]) -> Iterator[None]:
+    """The registry is stopped until the test starts it, at the latest until its end."""
+    services.stop_one(lab, "registry")
+    yield
+    services.up(lab)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -91,14 +93,10 @@ def test_records_carry_key_timestamp_and_what_was_read(lab: Settings, before: di
 
 
 def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(
-    lab: Settings, before: dict[int, int], labkit: Labkit
+    lab: Settings, before: dict[int, int], no_registry: None, labkit: Labkit
 ) -> None:
-    services.stop_one(lab, "registry")
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "labkit.cli", "produce", "--interval", "0.2"],
-            cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
-        )  # fmt: skip
+    with at_work("produce", "--interval", "0.2") as process:
+        assert process.stdout is not None
         assert process.stderr is not None
         said = process.stderr.readline()
         assert "registry does not answer" in said
@@ -106,16 +104,13 @@ def test_a_registry_that_is_away_is_waited_for_and_nothing_is_sent_unframed(
         assert "labkit up" in said
         assert unread(lab.kafka_bootstrap, lab.snapshots_topic, before) == 0
         gave_up = labkit("produce", "--seconds", "1")
-        assert gave_up.returncode == 1
-        assert "0 of 0 snapshots" in gave_up.stdout
-    finally:
+        assert (gave_up.returncode, gave_up.stdout) == (1, "Nothing was sent.\n")
         services.up(lab)
-    assert process.stdout is not None
-    for _ in range(5):
-        assert "cpu lines" in process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+        for _ in range(5):
+            assert "cpu lines" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
     assert len(sent_since(lab, before)) >= 5
 
 

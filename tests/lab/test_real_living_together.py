@@ -7,8 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import psutil
 import pytest
@@ -23,35 +22,9 @@ from labkit.settings import REPOSITORY, Settings, load_settings
 from labkit.streams.names import JOBS
 from labkit.system import ports
 from labkit.system.waiting import patience
-from tests.support.labs import Labkit, free_ports
+from tests.support.commands import at_work, hear
+from tests.support.labs import Labkit, environment_of, free_ports
 from tests.support.waiting import wait_for
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment in which `labkit` acts on that lab."""
-    given = {f"LABKIT_{name.upper()}": str(getattr(settings, name)) for name in settings.model_fields_set}
-    return {**os.environ, **given}
-
-
-@contextmanager
-def at_work(settings: Settings, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """`labkit words…` in a process of its own, which does not outlive the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", *words], cwd=REPOSITORY, env=environment_of(settings),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def hear(process: subprocess.Popen[str], words: str) -> None:
-    """Wait until it has said that."""
-    assert process.stdout is not None
-    while words not in (line := process.stdout.readline()):
-        assert line, "it ended by itself"
 
 
 def jobs_at_work(settings: Settings) -> list[str]:
@@ -61,7 +34,7 @@ def jobs_at_work(settings: Settings) -> list[str]:
 @pytest.fixture(scope="module")
 def killed(lab: Settings) -> tuple[int, list[list[str]]]:
     """(pid of a `labkit run` that was killed in the live part, what a run, a down and a reset said before that)."""
-    with at_work(lab, "run", "--seconds", "600", "--interval", "0.5") as process:
+    with at_work("run", "--seconds", "600", "--interval", "0.5", environment=environment_of(lab)) as process:
         hear(process, "submit jobs")
         said = []
         for words in (["run", "--seconds", "1"], ["down"], ["reset", "--yes"]):
@@ -136,7 +109,7 @@ def test_a_run_whose_terminal_is_closed_ends_in_order_and_leaves_no_job(lab: Set
 
 
 def test_an_up_whose_terminal_is_closed_leaves_no_process(second_lab: Settings) -> None:
-    with at_work(second_lab, "up") as process:
+    with at_work("up", environment=environment_of(second_lab)) as process:
         wait_for(lambda: len(services.processes(second_lab)) > 1)
         process.send_signal(signal.SIGHUP)
         process.wait(patience(60))
@@ -145,7 +118,7 @@ def test_an_up_whose_terminal_is_closed_leaves_no_process(second_lab: Settings) 
 
 
 def test_a_down_that_was_killed_does_not_block_the_next_up(lab: Settings) -> None:
-    with at_work(lab, "down") as process:
+    with at_work("down", environment=environment_of(lab)) as process:
         wait_for(lambda: any(one.state == "STOPPING" for found in processes(lab).values() for one in found))
         process.kill()
         process.wait()

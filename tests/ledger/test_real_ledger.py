@@ -316,7 +316,7 @@ def test_progress_is_told_of_everything_that_is_read_and_the_scratch_folder_is_g
     assert list(told) == ["Parquet files", "metrics", "dead letters", "snapshots", "comparing"]
     assert all(0 <= done <= total for done, total in told.values())
     assert told["snapshots"] == (account.snapshots, account.snapshots)
-    assert not (balanced.state_dir / "tmp").exists()
+    assert not list((balanced.state_dir / "tmp").glob("ledger-*")), "this process may have a client of Flink's in there"
 
 
 def test_a_terminal_shows_a_bar_that_goes_away_and_a_pipe_shows_the_line_alone(

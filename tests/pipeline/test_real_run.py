@@ -6,9 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 import pandas as pd
@@ -26,15 +26,16 @@ from labkit.lab.account import measure
 from labkit.parquet.read import parquet_files
 from labkit.pipeline.events import LedgerDrawn, RowsReady, SnapshotSent, Step, StepBegan, StepDone
 from labkit.pipeline.run import run
-from labkit.settings import REPOSITORY, Settings
+from labkit.settings import Settings
 from labkit.streams.names import ENRICHMENT, JOBS, PARQUET
 from labkit.streams.procstat.metrics import UTILIZATION_COLUMNS
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
 from labkit.streams.rules import Verdict
 from labkit.system.waiting import patience
+from tests.support.commands import at_work, hear
 from tests.support.feeds import hosts, shares_by_pandas
-from tests.support.labs import Labkit
+from tests.support.labs import Labkit, environment_of
 from tests.support.pipelines import both_jobs_of, finish, has_checkpoint_since, idle, rows_of, workers
 from tests.support.records import corrupt_values
 from tests.support.topics import ends, sent_since
@@ -252,27 +253,23 @@ def kill_a_taskmanager_under_load(both_jobs: Settings) -> None:
     pd.testing.assert_frame_equal(rows_of(both_jobs, names), shares_by_pandas(feed))
 
 
-def run_up_to(words: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+@contextmanager
+def run_up_to(words: str, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """`labkit run`, at work, once it has said these words."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "run", "--seconds", "600"],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment or dict(os.environ),
-    )  # fmt: skip
-    assert process.stdout is not None
-    while words not in (line := process.stdout.readline()):
-        assert line, "the run ended by itself"
-    return process
+    with at_work("run", "--seconds", "600", environment=environment) as process:
+        hear(process, words)
+        yield process
 
 
 def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledger(empty: Settings) -> None:
-    process = run_up_to("submit jobs")
-    assert process.stderr is not None
-    begin = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    assert process.stderr.readline() == "\n"
-    assert "Stopping (SIGINT)" in process.stderr.readline()
-    acknowledged_s = time.monotonic() - begin
-    out, err = process.communicate(timeout=patience(120))
+    with run_up_to("submit jobs") as process:
+        assert process.stderr is not None
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "\n"
+        assert "Stopping (SIGINT)" in process.stderr.readline()
+        acknowledged_s = time.monotonic() - begin
+        out, err = process.communicate(timeout=patience(120))
     assert process.returncode == 0, out + err
     assert acknowledged_s < 1
     assert not any(FlinkRest(empty.flink_url).running(job) for job in JOBS)
@@ -280,9 +277,9 @@ def test_ctrl_c_in_a_run_is_acknowledged_and_ends_in_order_with_a_balanced_ledge
 
 
 def test_ctrl_c_before_the_jobs_run_ends_at_once_and_leaves_no_job(empty: Settings) -> None:
-    process = run_up_to("topics and schema")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=patience(30))
+    with run_up_to("topics and schema") as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=patience(30))
     assert process.returncode == 130, out + err
     assert "Stopping at once" in err
     wait_for(lambda: not any(FlinkRest(empty.flink_url).running(job) for job in JOBS))
@@ -290,10 +287,9 @@ def test_ctrl_c_before_the_jobs_run_ends_at_once_and_leaves_no_job(empty: Settin
 
 
 def test_ctrl_c_while_the_services_start_takes_down_what_was_started(second_lab: Settings) -> None:
-    given = {f"LABKIT_{name.upper()}": str(getattr(second_lab, name)) for name in second_lab.model_fields_set}
-    process = run_up_to("ready after", {**os.environ, **given})
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=patience(90))
+    with run_up_to("ready after", environment_of(second_lab)) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=patience(90))
     assert process.returncode == 130, out + err
     assert "Stopping at once" in err
     assert services.processes(second_lab) == []

@@ -73,6 +73,11 @@ def lab_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The LABKIT_… variables with which `labkit` acts on that lab."""
+    return {f"LABKIT_{name.upper()}": str(getattr(settings, name)) for name in sorted(settings.model_fields_set)}
+
+
 def settings_of(environment: dict[str, str]) -> Settings:
     """The settings that these LABKIT_… variables make, whatever others are set."""
     return load_settings(**{name.removeprefix("LABKIT_").lower(): value for name, value in environment.items()})

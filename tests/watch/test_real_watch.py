@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +17,11 @@ from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce
 from labkit.kafka.topics import admin_client
 from labkit.lab import services
-from labkit.settings import REPOSITORY, Settings, load_settings
+from labkit.settings import Settings, load_settings
 from labkit.streams.names import ENRICHMENT
 from labkit.streams.procstat.metrics import Metrics
 from labkit.watch.poll import follow, show
+from tests.support.commands import at_work
 from tests.support.feeds import hosts
 from tests.support.labs import Labkit
 from tests.support.pipelines import idle
@@ -142,13 +141,9 @@ def test_it_goes_on_when_the_broker_was_killed_and_is_back(enriching: Settings, 
 
 
 def test_where_nobody_watches_it_prints_a_line_for_each_interval_and_ctrl_c_ends_it(enriching: Settings) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labkit.cli", "watch", "--host", "piped"],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
+    with at_work("watch", "--host", "piped") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         assert "read uncommitted" in process.stderr.readline()
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: [lines.put(line) for line in process.stdout or []], daemon=True).start()
@@ -163,9 +158,6 @@ def test_where_nobody_watches_it_prints_a_line_for_each_interval_and_ctrl_c_ends
         process.send_signal(signal.SIGINT)
         process.wait(timeout=10)
         assert process.returncode == 0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_seconds_end_it(enriching: Settings, labkit: Labkit) -> None:

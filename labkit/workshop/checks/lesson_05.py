@@ -150,7 +150,7 @@ def _rated(
             del last[name]
 
 
-_FORGOTTEN = "After the restart nothing was known any more: what has to last belongs in state, and is got in open."
+_FORGOTTEN = "After the restart not all that it needs was known any more: all of it belongs in state, got in open."
 _DIGITS = "A rate keeps its digits: it was rounded, or divided without a remainder."
 
 

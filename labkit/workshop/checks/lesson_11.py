@@ -451,8 +451,8 @@ def _hint_for_again(verdict: dict[str, Any], *, often: bool) -> str:
         if not files:
             return "It has taken away what it had kept, before it had returned." if verdict["wrote"] else ""
         return (
-            "At that moment there was nothing whole to go on from. A rename over the old file leaves no such moment: "
-            "draft.replace(file)."
+            "At that moment it found nothing to go on from. A rename over the old file leaves no moment without a "
+            "whole one: draft.replace(file)."
         )
     return ""
 

@@ -213,7 +213,8 @@ def _judge_pairs(found: Mapping[str, set[tuple[Any, Any]]]) -> None:
     if any(length is None for pairs in found.values() for _, length in pairs):
         raise NotYet(
             "The first snapshot of a host is kept, and it has none before it.",
-            "A comparison with NULL is not true; is there an OR, a NOT or an IS NULL in your condition?",
+            "A comparison with NULL is neither true nor false, and WHERE keeps what is true. Here something makes it "
+            "true, such as OR, NOT, IS NULL, COALESCE, or CASE with an ELSE.",
         )
     if not any(found.values()):
         raise NotYet("Of all hosts it keeps no pair at all.", _hint(found))

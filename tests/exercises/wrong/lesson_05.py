@@ -53,7 +53,7 @@ WRONG = {
                 "before = self.last.get(host)", _LATE, "self.last[host] = now", f"if before is not None: {_RATE}",
                 opened="self.last = {}",
             ),
-            r"After a restart db's snapshot at 7001 ms.*gave nothing.*nothing was known any more",
+            r"After a restart db's snapshot at 7001 ms.*gave nothing.*not all that it needs was known any more",
             "ask for help|first snapshot",
         ),
         (
@@ -232,7 +232,7 @@ WRONG = {
                 "if self.count[key] == 5:", f"    {_SOUND}",
                 opened="self.count = {}",
             ),
-            r"After a restart web cpu0.*was due.*nothing was known any more",
+            r"After a restart web cpu0.*was due.*not all that it needs was known any more",
             "key|ask for help",
         ),
         (
