@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-import pandas as pd
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -17,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labkit.lab.services import ServiceStatus
-from labkit.ledger.ledger import Ledger
+from labkit.ledger.report import Ledger
 from labkit.pipeline.events import (
     Event,
     LedgerDrawn,
@@ -32,6 +31,9 @@ from labkit.pipeline.events import (
 )
 from labkit.streams.shape import Shape
 from labkit.streams.stream import Stream
+
+if TYPE_CHECKING:  # half a second, for which `labkit status` does not wait
+    import pandas as pd
 
 __all__ = [
     "LedgerView",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from labkit.lab.services import ServiceStatus
-from labkit.ledger.ledger import Ledger
+from labkit.ledger.report import Ledger
 
 __all__ = [
     "Event", "LedgerDrawn", "MemorySeen", "RowsReady", "Said", "ServicesSeen", "SnapshotSent", "Step", "StepBegan",
