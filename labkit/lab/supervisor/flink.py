@@ -7,7 +7,7 @@ import re
 import socket
 
 from labkit.flink.home import flink_environment, java, open_modules, service_classpath
-from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
+from labkit.lab.supervisor.program import C1_ONLY, C2_LATE, Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["TMP", "config_yaml", "flink_programs", "log4j"]
@@ -29,9 +29,9 @@ def flink_programs(settings: Settings) -> list[Program]:
     """
     heap_mib = _FRAMEWORK_HEAP_MIB + settings.task_heap_mib
     direct_mib = _FRAMEWORK_OFF_HEAP_MIB + _TASK_OFF_HEAP_MIB + _NETWORK_MIB
-    jobmanager = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{_JOBMANAGER_HEAP_MIB}m",
+    jobmanager = ["-XX:+UseSerialGC", C1_ONLY, f"-Xmx{_JOBMANAGER_HEAP_MIB}m",
                   f"-Xms{_JOBMANAGER_HEAP_MIB}m"]  # fmt: skip
-    taskmanager = ["-XX:+UseParallelGC", f"-Xmx{heap_mib}m", f"-Xms{heap_mib}m",
+    taskmanager = ["-XX:+UseParallelGC", *C2_LATE, f"-Xmx{heap_mib}m", f"-Xms{heap_mib}m",
                    f"-XX:MaxDirectMemorySize={direct_mib}m"]  # fmt: skip
     return [
         _program(settings, "jobmanager", jobmanager,

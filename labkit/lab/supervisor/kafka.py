@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit.flink.home import java
 from labkit.kafka.topics import MAX_MESSAGE_BYTES
-from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
+from labkit.lab.supervisor.program import C1_ONLY, Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["kafka_classpath", "kafka_program", "log4j2_yaml", "server_properties"]
@@ -16,7 +16,7 @@ KAFKA_HOST_LISTENER_PORT = 39092
 def kafka_program(settings: Settings) -> Program:
     """The broker, with a heap fit for a laptop."""
     command = [
-        str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", *shared_archive(settings, "kafka"),
+        str(java()), "-Xms128m", "-Xmx384m", "-XX:+UseG1GC", C1_ONLY, *shared_archive(settings, "kafka"),
         unpacks_in(scratch("kafka")), "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
         "-cp", kafka_classpath(settings), "kafka.Kafka", "kafka/server.properties",
     ]  # fmt: skip

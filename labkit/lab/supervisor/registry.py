@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.flink.home import java
-from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
+from labkit.lab.supervisor.program import C1_ONLY, Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["registry_program"]
@@ -12,7 +12,7 @@ __all__ = ["registry_program"]
 def registry_program(settings: Settings) -> Program:
     """The registry, with a heap fit for a laptop."""
     command = [
-        str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        str(java()), "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", C1_ONLY,
         unpacks_in(scratch("registry")), *shared_archive(settings, "registry"),
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
         # It asks for its topics once. After a minute without the broker (Kafka's default) it would be up, and useless.
