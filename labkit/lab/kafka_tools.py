@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from labkit.flink.home import java
+from labkit.flink.home import C1_ONLY, java
 from labkit.flink.jvm import clean
 from labkit.lab.supervisor.kafka import kafka_classpath
 from labkit.settings import load_settings
@@ -32,5 +32,5 @@ def _run(tool: str) -> None:
     asks_for_words = not given or {"--help", "--version"} & set(given)
     if not asks_for_words and not any(word.startswith("--bootstrap-server") for word in given):
         given = ["--bootstrap-server", settings.kafka_bootstrap, *given]
-    words = [str(java()), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings), tool, *given]
+    words = [str(java()), "-Xmx256m", C1_ONLY, "-cp", kafka_classpath(settings), tool, *given]
     os.execve(words[0], words, clean())

@@ -22,7 +22,7 @@ import psutil
 from supervisor.xmlrpc import Faults
 
 from labkit.errors import BadInput, LabkitError
-from labkit.flink.home import java
+from labkit.flink.home import C1_ONLY, java
 from labkit.flink.jvm import SCRATCH
 from labkit.flink.rest import FlinkRest
 from labkit.jobs import running_jobs
@@ -49,7 +49,6 @@ __all__ = [
 ]  # fmt: skip
 
 _LOCK = "lock"
-_AT_WORK = "Another command{} is starting or stopping the services."
 _READY_WITHIN_S = 300
 #: The registry begins with the broker's help. Where that goes wrong once, it stays up and never answers.
 _REGISTRY_WITHIN_S = 90
@@ -99,15 +98,18 @@ def up(
 def at_work(settings: Settings) -> str | None:
     """A sentence on the command that starts or stops the services right now; None where there is none."""
     pid = holder(settings.state_dir, _LOCK)
-    return None if pid is None else _AT_WORK.format(f" (pid {pid})" if pid else "")
+    return None if pid is None else _busy(pid)
 
 
-def _alone(settings: Settings, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+def _alone(settings: Settings, on_wait: Callable[[str], None] = lambda _: None) -> AbstractContextManager[None]:
     """No other command starts or stops services meanwhile."""
     return exclusive(
-        settings.state_dir, _LOCK, wait=True,
-        on_wait=lambda pid: on_wait(f"{_AT_WORK.format(f' (pid {pid})' if pid else '')} Waiting until it has ended."),
-    )  # fmt: skip
+        settings.state_dir, _LOCK, wait=True, on_wait=lambda pid: on_wait(f"{_busy(pid)} Waiting until it has ended.")
+    )
+
+
+def _busy(pid: str) -> str:
+    return f"Another command{f' (pid {pid})' if pid else ''} is starting or stopping the services."
 
 
 def _start_all(settings: Settings, on_status: Callable[[Sequence[ServiceStatus]], None] | None) -> list[str]:
@@ -161,7 +163,7 @@ def stop_one(settings: Settings, name: str) -> None:
 
 def restart(settings: Settings, name: str) -> None:
     """Stop one service, and start it again; returns when it answers. Raises `LabkitError` where it does not."""
-    with _alone(settings, lambda _: None):
+    with _alone(settings):
         known = FlinkRest(settings.flink_url).taskmanagers() if name == "taskmanager" else set()
         _stop(settings, [name])
         _start_all(settings, None)
@@ -257,7 +259,7 @@ def format_kafka_storage(settings: Settings) -> None:
         return
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
     tool = [
-        str(java()), "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
+        str(java()), C1_ONLY, "-cp", kafka_classpath(settings),
         unpacks_in(SCRATCH), "-Dlog4j2.configurationFile=kafka/log4j2.yaml",
         "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster_id, "-c", "kafka/server.properties",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labkit.errors import LabkitError
-from labkit.flink.home import flink_home, java
+from labkit.flink.home import C1_ONLY, flink_home, java
 from labkit.flink.jvm import clean, replaced
 
 __all__ = ["compiled", "fingerprint", "write_jar"]
@@ -24,7 +24,7 @@ def compiled(*sources: Path) -> dict[str, bytes]:
     with replaced(clean()):
         port, secret = launch_gateway(
             classpath=":".join(map(str, sorted((flink_home() / "lib").glob("*.jar")))),
-            java_path=str(java()), javaopts=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], die_on_exit=True,
+            java_path=str(java()), javaopts=[C1_ONLY, "-XX:+UseSerialGC"], die_on_exit=True,
             enable_auth=True,
         )  # fmt: skip
     gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=secret))

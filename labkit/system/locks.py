@@ -39,15 +39,14 @@ def exclusive(
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid = _written(file)
-            if wait:
-                on_wait(pid)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            else:
+            if not wait:
                 raise BadInput(
                     f"Another `labkit {name.removesuffix('.lock')}`{f' (pid {pid})' if pid else ''} is at work "
                     f"in {state_dir}; nothing was changed.",
                     "Wait until it has ended, or press Ctrl-C there" + (f" (no terminal: kill {pid})." if pid else "."),
                 ) from None
+            on_wait(pid)
+            fcntl.flock(file, fcntl.LOCK_EX)
         with suppress(OSError):  # a full disk is found out later, and named
             file.truncate(0)
             file.write(str(os.getpid()).encode())

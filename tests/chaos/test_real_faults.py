@@ -187,6 +187,7 @@ def test_a_producer_is_known_while_it_sends_and_killing_it_touches_no_other(harm
         assert mine.wait(10) == -9
         assert producers.running(harmed) == []
         assert other.poll() is None
+        other.communicate(b"\n")
     with pytest.raises(BadInput, match="producer is not running"):
         chaos.kill(harmed, "producer")
 

@@ -12,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 
 from labkit.errors import LabkitError
-from labkit.flink.home import java
+from labkit.flink.home import C1_ONLY, java
 from labkit.flink.rest import FlinkRest
 from labkit.kafka.offsets import committed_offsets, furthest
 from labkit.lab import services
@@ -111,7 +111,7 @@ def _words(process: psutil.Process) -> list[str]:
 def open_transactions(settings: Settings) -> list[str]:
     """The transactions that are neither committed nor aborted, as Kafka's own tool lists them."""
     words = [
-        str(java()), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", kafka_classpath(settings),
+        str(java()), "-Xmx128m", C1_ONLY, "-cp", kafka_classpath(settings),
         "org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server", settings.kafka_bootstrap, "list",
     ]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, check=True)

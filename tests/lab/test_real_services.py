@@ -20,7 +20,7 @@ from labkit.lab.supervisor.configuration import programs
 from labkit.settings import REPOSITORY, Settings
 from labkit.system import ports
 from labkit.system.waiting import patience
-from tests.support.labs import Labkit, set_proxy
+from tests.support.labs import Labkit, free_ports, set_proxy
 from tests.support.sockets import listening
 from tests.support.waiting import wait_for
 
@@ -179,3 +179,12 @@ def test_what_a_killed_supervisor_leaves_behind_blocks_nothing(
     assert services.processes(second_lab) == []
     assert services.down(second_lab) is False
     assert all(row.healthy for row in services.status(lab)), "two labs run side by side"
+
+
+def test_status_says_where_the_services_are_once_the_settings_name_other_ports(lab: Settings, labkit: Labkit) -> None:
+    port = str(free_ports(1)[0])
+    done = labkit("status", LABKIT_KAFKA_PORT=port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        f"The services of this lab are up on other ports: kafka_port is {lab.kafka_port}, the settings say {port}."
+    )

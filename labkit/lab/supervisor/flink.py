@@ -6,8 +6,8 @@ import json
 import re
 import socket
 
-from labkit.flink.home import flink_environment, java, open_modules, service_classpath
-from labkit.lab.supervisor.program import C1_ONLY, C2_LATE, Program, scratch, shared_archive, unpacks_in
+from labkit.flink.home import C1_ONLY, flink_environment, java, open_modules, service_classpath
+from labkit.lab.supervisor.program import C2_LATE, Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["TMP", "config_yaml", "flink_programs", "log4j"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labkit.flink.home import java
+from labkit.flink.home import C1_ONLY, java
 from labkit.kafka.topics import MAX_MESSAGE_BYTES
-from labkit.lab.supervisor.program import C1_ONLY, Program, scratch, shared_archive, unpacks_in
+from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["kafka_classpath", "kafka_program", "log4j2_yaml", "server_properties"]

@@ -9,12 +9,11 @@ from pathlib import PurePosixPath
 from labkit.flink.jvm import SCRATCH
 from labkit.settings import Settings
 
-__all__ = ["C1_ONLY", "C2_LATE", "Program", "scratch", "shared_archive", "unpacks_in"]
+__all__ = ["C2_LATE", "Program", "scratch", "shared_archive", "unpacks_in"]
 
-#: Java compiles twice: C1 quickly, C2 well. In a lab, which lives for minutes, C2 took a third of what a broker and a
-#: TaskManager computed, and gave it back to neither (docs/benchmarks.md). The broker does without; the TaskManager
-#: leaves to C2 what was called ten times as often as Java asks for (java -XX:+PrintFlagsFinal, Tier4…).
-C1_ONLY = "-XX:TieredStopAtLevel=1"
+#: In a lab, which lives for minutes, C2 took a third of what a broker and a TaskManager computed, and gave it back to
+#: neither (docs/benchmarks.md). The broker does without (`C1_ONLY`); the TaskManager leaves to it what was called ten
+#: times as often as Java asks for (java -XX:+PrintFlagsFinal, Tier4…).
 C2_LATE = (
     "-XX:Tier4InvocationThreshold=50000", "-XX:Tier4MinInvocationThreshold=6000",
     "-XX:Tier4CompileThreshold=150000", "-XX:Tier4BackEdgeThreshold=400000",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.flink.home import java
-from labkit.lab.supervisor.program import C1_ONLY, Program, scratch, shared_archive, unpacks_in
+from labkit.flink.home import C1_ONLY, java
+from labkit.lab.supervisor.program import Program, scratch, shared_archive, unpacks_in
 from labkit.settings import LOOPBACK, Settings
 
 __all__ = ["registry_program"]
