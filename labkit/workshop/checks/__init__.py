@@ -9,6 +9,7 @@ __all__ = [
     "lesson_05",
     "lesson_06",
     "lesson_07",
+    "lesson_08",
     "lesson_11",
     "lesson_12",
     "lesson_20",
