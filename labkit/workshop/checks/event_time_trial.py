@@ -15,7 +15,7 @@ from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.workshop.checks.flink_trial import committed
 from labkit.workshop.lesson import tidy
-from labkit.workshop.time_job import sink, source
+from labkit.workshop.parts.time_job import sink, source
 
 __all__ = ["in_event_time"]
 
