@@ -15,7 +15,7 @@ from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.workshop.checks.flink_trial import committed
 from labkit.workshop.lesson import tidy
-from labkit.workshop.parts.time_job import sink, source
+from labkit.workshop.parts.time_job import ONE_BY_ONE, sink, source
 
 __all__ = ["in_event_time"]
 
@@ -34,7 +34,7 @@ def in_event_time(
     job, topic = settings.job_name(name), f"procstat_{settings.job_name(name)}"
     create_topics(settings.kafka_bootstrap, [Topic(topic, 1)])
     produce(settings.flow, sent)
-    env, tables = remote_environment(settings.cluster, job, parallelism=1, resume_from=None)
+    env, tables = remote_environment(settings.cluster, job, parallelism=1, resume_from=None, **ONE_BY_ONE)
     tables.execute_sql(source(settings, bound_s))
     tables.execute_sql(sink(settings, "results", topic, job))
     snapshots = tables.to_data_stream(tables.from_path("snapshots"))

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from labkit.settings import Settings
 
-__all__ = ["sink", "source"]
+__all__ = ["ONE_BY_ONE", "sink", "source"]
+
+#: An option of `remote_environment`: PyFlink hands records to Python in bundles, and lets a window or a timer see the
+#: watermark between two bundles only. With bundles of one record what is late is the same on every machine.
+ONE_BY_ONE = {"python.fn-execution.bundle.size": "1"}
 
 
 def source(settings: Settings, bound_s: int, more: str = "") -> str:
