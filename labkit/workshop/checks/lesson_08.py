@@ -38,7 +38,7 @@ MEETS: Meets = {
         "boundaries": "the watermark 1 ms before the moment, at it, and far behind it; a record 1 ms before it; the "
         "same record twice; one that is older than the newest; names with separators",
         "given": "the row is compared before and after process_element",
-        "arguments": "made for 30 s, for 7 s and for half a second",
+        "arguments": "made for 30 s, for 7 s and for 1 s",
         "ends": "each element and each timer has 10 s, and may give 1,000 results",
         "twice": "the operator is made and fed a second time; another one runs on the cluster",
         "point": "what comes, comes by the watermark: no record is there to give it; a restart keeps state and timers",
@@ -206,13 +206,13 @@ def _why_late(answer: Any) -> str:
 
 def judge_08b(silent: Any, settings: Settings) -> str:
     """Silences by hand, for three lengths, and on the cluster those of a fleet."""
-    for seconds in (30, 7, 0.5):
+    for seconds in (30, 7, 1):
         _by_hand(silent, seconds)
     return _on_the_cluster(silent)
 
 
-def _by_hand(silent: Any, seconds: float) -> None:
-    limit = round(1000 * seconds)
+def _by_hand(silent: Any, seconds: int) -> None:
+    limit = 1000 * seconds
     stream = Stream(lambda history, **otherwise: _told(history, limit, **otherwise), _SILENCE_FAULTS, "hostname, last")
 
     def heard(host: str, at: int) -> None:
@@ -246,7 +246,7 @@ def _by_hand(silent: Any, seconds: float) -> None:
     stream.judge(lambda: Operator(_operator_of(silent, seconds)))
 
 
-def _operator_of(silent: Any, seconds: float) -> Any:
+def _operator_of(silent: Any, seconds: int) -> Any:
     return called(silent, (seconds,), f"{seconds} seconds", names=("seconds",))
 
 

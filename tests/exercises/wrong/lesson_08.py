@@ -187,8 +187,8 @@ WRONG = {
             _silent(
                 _NEWER,
                 f"    {_UPDATE}",
-                "    ctx.timer_service().register_event_time_timer(ctx.timestamp() + int(seconds))",
-                on_timer=f"if timestamp == self.last.value() + int(seconds): {_TELL}",
+                "    ctx.timer_service().register_event_time_timer(ctx.timestamp() + seconds)",
+                on_timer=f"if timestamp == self.last.value() + seconds: {_TELL}",
             ),
             r"nothing was due.*`seconds` in seconds",
             "older than|heard again",
@@ -199,7 +199,7 @@ WRONG = {
                 _NEWER,
                 f"    {_UPDATE}",
                 "    timers = ctx.timer_service()",
-                "    timers.register_processing_time_timer(timers.current_processing_time() + int(1000 * seconds))",
+                "    timers.register_processing_time_timer(timers.current_processing_time() + 1000 * seconds)",
                 on_timer=_TELL,
             ),
             r"gave nothing; .* was due.*timer of processing time goes by the worker's clock",
@@ -292,6 +292,16 @@ return [
 """,
         ),
         (
+            "pandas",
+            """
+import pandas
+frame = pandas.DataFrame(records, columns=["host", "at"]).astype({"at": "int64"})
+marks = frame["at"].cummax().shift() - bound
+late = frame["at"] // size * size + size - 1 <= marks
+return [record for record, one in zip(records, late) if one]
+""",
+        ),
+        (
             "numpy",
             """
 import numpy
@@ -313,7 +323,7 @@ class Silent(KeyedProcessFunction):
         self.due = runtime_context.get_state(ValueStateDescriptor("due", Types.LONG()))
 
     def process_element(self, row, ctx):
-        due, before = ctx.timestamp() + int(1000 * seconds), self.due.value()
+        due, before = ctx.timestamp() + 1000 * seconds, self.due.value()
         if before is None or due > before:
             if before is not None:
                 ctx.timer_service().delete_event_time_timer(before)
@@ -321,7 +331,7 @@ class Silent(KeyedProcessFunction):
             ctx.timer_service().register_event_time_timer(due)
 
     def on_timer(self, timestamp, ctx):
-        yield Row(ctx.get_current_key(), timestamp - int(1000 * seconds))
+        yield Row(ctx.get_current_key(), timestamp - 1000 * seconds)
 
 return Silent()
 """,
@@ -347,7 +357,7 @@ return Silent()
                 f"    {_TIMER}",
                 on_timer="last = self.last.value()\n        if timestamp >= last + 1000 * seconds:\n"
                 "            yield Row(ctx.get_current_key(), last)\n        else:\n"
-                "            ctx.timer_service().register_event_time_timer(int(last + 1000 * seconds))",
+                "            ctx.timer_service().register_event_time_timer(last + 1000 * seconds)",
             ),
         ),
     ],
