@@ -12,6 +12,7 @@ __all__ = [
     "lesson_08",
     "lesson_11",
     "lesson_12",
+    "lesson_13",
     "lesson_20",
     "outcome",
     "relay",
