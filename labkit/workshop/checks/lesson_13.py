@@ -261,8 +261,9 @@ def _judge_question(answer: Any, settings: Settings, subject: str, question: _Qu
     if left.is_success and left.json():
         is_there = _ask("GET", settings, f"/subjects/{subject}/versions").is_success
         _forget(settings, subject)
+        how = "still there" if is_there else "not gone for good"
         raise NotYet(
-            f"{question.said}: the subject {subject} is {'still there' if is_there else 'not gone for good'} afterwards.",
+            f"{question.said}: the subject {subject} is {how} afterwards.",
             "Both DELETEs are needed, also where the last version was refused.",
         )
     if found != want:
