@@ -34,7 +34,7 @@ def _vectorized(settings: Settings) -> None:
 
 def _record_at_a_time(settings: Settings) -> None:
     """It is not noted as at work: the lab would bring back the vectorized job in its place."""
-    from labkit.workshop import record_job  # PyFlink takes a second to import: that is a part of the start
+    from labkit.workshop.parts import record_job  # PyFlink takes a second to import: that is a part of the start
 
     job = environment.submit(settings.cluster, settings.job_name(ENRICHMENT), partial(record_job.build, settings))
     wait_for_start(FlinkRest(settings.flink_url), job.job_id)

@@ -1,3 +1,3 @@
 """Where readings come from: this machine live, a recording, a simulated fleet."""
 
-__all__ = ["clock", "feed", "fleet", "live", "recording", "scenario", "simulated", "simulator"]
+__all__ = ["arrivals", "clock", "feed", "fleet", "live", "recording", "scenario", "simulated", "simulator"]

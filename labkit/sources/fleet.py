@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyruhvro
 
 from labkit.kafka.avro import Encoded, Schema
+from labkit.sources.arrivals import Arrivals
 from labkit.sources.simulator import (
     FORKS,
     GUEST,
@@ -48,19 +49,24 @@ class EncodedFleet(FleetSource):
 
     def __iter__(self) -> Iterator[Encoded]:  # type: ignore[override]
         columns = _Columns(self.fleet())
+        arrivals = Arrivals[Encoded](self._scenario.held_back)
         for elapsed_ms in self._clock.moments():
             rows, batch = columns.at(elapsed_ms)
-            if not rows:
-                continue
-            (bodies,) = pyruhvro.serialize_record_batch(batch, self._schema, 1)
-            names, times, lines = (batch.column(name) for name in ("hostname", "timestamp", "cpus"))
-            counts = np.diff(lines.offsets.to_numpy()).tolist()
-            for name, timestamp, count, body in zip(
-                names.to_pylist(), times.to_pylist(), counts, bodies.to_pylist(), strict=True
-            ):
+            for encoded in arrivals.at(elapsed_ms, zip(rows, self._encoded(batch), strict=True)):
                 if self._stop.is_set():
                     return
-                yield Encoded(name, timestamp, range(count), body)
+                yield encoded
+
+    def _encoded(self, batch: pa.RecordBatch) -> Iterator[Encoded]:
+        if not batch.num_rows:
+            return
+        (bodies,) = pyruhvro.serialize_record_batch(batch, self._schema, 1)
+        names, times, lines = (batch.column(name) for name in ("hostname", "timestamp", "cpus"))
+        counts = np.diff(lines.offsets.to_numpy()).tolist()
+        for name, timestamp, count, body in zip(
+            names.to_pylist(), times.to_pylist(), counts, bodies.to_pylist(), strict=True
+        ):
+            yield Encoded(name, timestamp, range(count), body)
 
 
 class _Columns:
@@ -79,6 +85,7 @@ class _Columns:
         self._now, self._btime, self._switches, self._forks, self._running, self._blocked = np.zeros(
             (6, shape[0]), np.int64
         )
+        self._start_ms = np.array([host.start_ms for host in hosts], np.int64)
         self._names = pa.array([host.name for host in hosts], pa.string())
         self._ids = ["cpu", *(cpu.id for cpu in hosts[0].cpus)]
         self._all_ids = pa.array(self._ids * len(hosts), pa.string())
@@ -169,10 +176,9 @@ class _Columns:
         if not there.all():
             lines, ids = lines[:, there.ravel()], ids.filter(pa.array(there.ravel()))
         cpu = pa.StructArray.from_arrays([ids, *map(pa.array, lines)], ["id", *CPU_COLUMNS])
-        start_ms = self._hosts[0].start_ms
         fields = {
             "hostname": self._names if len(rows) == len(self._hosts) else self._names.take(pa.array(rows, pa.int64())),
-            "timestamp": pa.array(np.full(len(rows), start_ms + elapsed_ms)),
+            "timestamp": pa.array(self._start_ms[pick] + elapsed_ms),
             "cpus": pa.ListArray.from_arrays(_begins(there.sum(axis=1)), cpu),
             "intr": _with_sum(self._interrupts[pick]),
             "softirq": _with_sum(self._softirqs[pick]),

@@ -16,6 +16,8 @@
     [[offline]]             # CPUs that go away:  host, cpu, from, until (without it they stay away); never cpu 0
     [[silence]]             # nothing comes from a host that works on:  host, from, until (without it: no more)
     [[reboot]]              # counters and btime start over:  host, at, silent (seconds until it is heard again)
+    [[held_back]]           # it works on, and sends all of it when its network is back:  host, from, until
+    [[clock]]               # it is wrong by so many seconds, all the time:  host, ahead (below 0: behind)
 
 Where shares of one moment come to more than 1, those higher up in the file get theirs first. Burns come before disk
 waits, and these before neighbours. The background gets its share of what is left.
@@ -34,7 +36,10 @@ from typing import Any, TypeVar
 
 from labkit.errors import BadInput
 
-__all__ = ["BURN_KINDS", "Background", "Load", "Offline", "Reboot", "Scenario", "Silence", "load_scenario"]
+__all__ = [
+    "BURN_KINDS", "Background", "HeldBack", "Load", "Offline", "Reboot", "Scenario", "Silence", "WrongClock",
+    "load_scenario",
+]  # fmt: skip
 
 #: What a burn may count as. guest is time of a virtual machine: the kernel counts it in user as well.
 BURN_KINDS = ("user", "system", "nice", "guest")
@@ -44,6 +49,7 @@ MOST_BACKGROUND = 0.4
 SHORTEST_REBOOT_S = 2
 
 _LONGEST_S = 366 * 86_400
+_MOST_AHEAD_S = 86_400
 _LIST = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
 _Event = TypeVar("_Event")
 
@@ -102,6 +108,29 @@ class Reboot:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Hosts whose network is away: what they make meanwhile arrives at `until_s`, all at once and in its order.
+
+    With an infinite `until_s` it never arrives.
+    """
+
+    hosts: tuple[int, ...]
+    from_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WrongClock:
+    """Hosts whose clock is `ahead_s` seconds ahead of the others', all the time; below 0 it is behind.
+
+    The kernel works btime out from its clock, so btime is wrong by as much.
+    """
+
+    hosts: tuple[int, ...]
+    ahead_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """All that happens; `Scenario()` is a fleet with nothing to do."""
 
@@ -110,6 +139,8 @@ class Scenario:
     offline: tuple[Offline, ...] = ()
     silences: tuple[Silence, ...] = ()
     reboots: tuple[Reboot, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
+    clocks: tuple[WrongClock, ...] = ()
 
 
 def load_scenario(path: Path, hosts: int, cpus: int) -> Scenario:
@@ -138,6 +169,8 @@ def load_scenario(path: Path, hosts: int, cpus: int) -> Scenario:
         offline=_events(path, content, "offline", hosts, cpus, _Table.offline),
         silences=_events(path, content, "silence", hosts, cpus, _Table.silence),
         reboots=_events(path, content, "reboot", hosts, cpus, _Table.reboot),
+        held_back=_events(path, content, "held_back", hosts, cpus, _Table.held_back),
+        clocks=_events(path, content, "clock", hosts, cpus, _Table.clock),
     )
 
 
@@ -149,6 +182,8 @@ _KEYS = {
     "offline": ("host", "cpu", "from", "until"),
     "silence": ("host", "from", "until"),
     "reboot": ("host", "at", "silent"),
+    "held_back": ("host", "from", "until"),
+    "clock": ("host", "ahead"),
 }
 
 
@@ -204,6 +239,12 @@ class _Table:
     def reboot(self) -> Reboot:
         at_s, silent_s = self.number("at", 0, _LONGEST_S), self.number("silent", SHORTEST_REBOOT_S, _LONGEST_S)
         return Reboot(self.hosts(), at_s, silent_s)
+
+    def held_back(self) -> HeldBack:
+        return HeldBack(self.hosts(), *self.span(math.inf))
+
+    def clock(self) -> WrongClock:
+        return WrongClock(self.hosts(), self.number("ahead", -_MOST_AHEAD_S, _MOST_AHEAD_S))
 
     def span(self, end: float | None = None) -> tuple[float, float]:
         """from and until; `end` stands for an until that is not there."""

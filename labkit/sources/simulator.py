@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 
+from labkit.sources.arrivals import Arrivals
 from labkit.sources.clock import Clock, host_name
 from labkit.sources.recording import Reading
 from labkit.sources.scenario import Background, Load, Offline, Scenario
@@ -69,6 +70,8 @@ def as_readings(snapshots: Iterable[Snapshot]) -> Iterator[Reading]:
 class FleetSource:
     """The snapshots of `hosts` hosts with `cpus` CPUs each, every `interval_s` seconds, by time and then by host.
 
+    What the scenario holds back comes when that ends, before what is made then.
+
     The first are of `start_ms` (ms since the epoch), the last of `seconds` later (None: it goes on). They come `speed`
     times as fast as real ones (None: without waiting) and end early when `stop` is set. What is late is not left out.
     """
@@ -93,12 +96,14 @@ class FleetSource:
 
     def __iter__(self) -> Iterator[Snapshot]:
         fleet = self.fleet()
+        arrivals = Arrivals[Snapshot](self._scenario.held_back)
         for elapsed_ms in self._clock.moments():
-            for host in fleet:
+            heard = ((number, host) for number, host in enumerate(fleet) if host.is_heard(elapsed_ms))
+            made = ((number, host.snapshot(elapsed_ms)) for number, host in heard)
+            for snapshot in arrivals.at(elapsed_ms, made):
                 if self._stop.is_set():
                     return
-                if host.is_heard(elapsed_ms):
-                    yield host.snapshot(elapsed_ms)
+                yield snapshot
 
     def fleet(self) -> list[Host]:
         """The hosts, before anything has happened."""
@@ -175,7 +180,10 @@ class Host:
 
     def __init__(self, number: int, name: str, cpus: int, seed: int, scenario: Scenario, start_ms: int) -> None:
         self.name = name
-        self.start_ms = start_ms
+        #: By its own clock.
+        self.start_ms = start_ms + sum(
+            round(clock.ahead_s * 1000) for clock in scenario.clocks if number in clock.hosts
+        )
         self.random = random.Random(f"labkit {seed} {number}").random
         loads = [load for load in scenario.loads if number in load.hosts]
         offline = [event for event in scenario.offline if number in event.hosts]
@@ -200,7 +208,7 @@ class Host:
         self.cuts = deque(sorted({0, *self._boots, *map(int, ends)}))
         self.now = 0
         uptime_s = _SHORTEST_UPTIME_S + int(self.random() * _MORE_UPTIME_S)
-        self._begin(start_ms // 1000 - uptime_s, uptime_s * _TICKS_PER_S)
+        self._begin(self.start_ms // 1000 - uptime_s, uptime_s * _TICKS_PER_S)
 
     def is_heard(self, elapsed_ms: int) -> bool:
         """Whether it sends anything then."""

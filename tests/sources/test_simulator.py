@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from labkit.sources.scenario import (
     BURN_KINDS,
     MOST_BACKGROUND,
     Background,
+    HeldBack,
     Load,
     Offline,
     Reboot,
     Scenario,
     Silence,
+    WrongClock,
     load_scenario,
 )
 from labkit.sources.simulator import FleetSource, as_readings, as_text, host_name
@@ -99,10 +102,12 @@ reboots = st.lists(st.builds(Reboot, some_hosts, moments, st.integers(2, 5)), ma
 without_hotplug = st.builds(
     Scenario, st.builds(Background, *[small] * 7), events(Load, (0, 1, 2)), st.just(()), events(Silence), reboots
 )
-any_scenario = st.builds(
+in_order = st.builds(
     Scenario,
     st.builds(Background, *[small] * 7), events(Load, (0, 1, 2)), events(Offline, (1, 2)), events(Silence), reboots,
 )  # fmt: skip
+clocks = st.lists(st.builds(WrongClock, some_hosts, st.integers(-5_000, 5_000).map(lambda ms: ms / 1000)), max_size=2)
+any_scenario = st.builds(replace, in_order, held_back=events(HeldBack), clocks=clocks.map(tuple))
 intervals = st.sampled_from([0.25, 0.33, 1.0, 2.5])
 
 
@@ -138,7 +143,7 @@ def test_a_host_does_the_same_however_many_others_there_are(scenario: Scenario) 
     assert by_host(fleet(scenario, 2, 3)).get("host-001") == by_host(fleet(scenario, 20, 3)).get("host-001")
 
 
-@given(any_scenario, intervals)
+@given(in_order, intervals)
 def test_snapshots_come_by_time_and_then_by_host(scenario: Scenario, interval_s: float) -> None:
     order = [(now.timestamp, now.hostname) for now in fleet(scenario, 12, 3, interval_s=interval_s)]
     assert order == sorted(set(order))
@@ -331,6 +336,47 @@ def test_a_host_that_falls_silent_works_on_and_comes_back_or_not(tmp_path: Path)
     assert {ticks(new) - ticks(old) for old, new in zip(before.cpus[1:], after.cpus[1:], strict=True)} == {500}
 
 
+def test_what_a_host_makes_while_its_network_is_away_comes_afterwards_all_at_once_and_in_order(tmp_path: Path) -> None:
+    spans = ("host=1\nfrom=3\nuntil=7", "host='0,2'\nfrom=6\nuntil=8", "host=0\nfrom=10")
+    text = "\n".join(f"[[held_back]]\n{span}" for span in spans)
+    snapshots = fleet(scenario_of(tmp_path, text), 3)
+    order = [(int(now.hostname[-1]), (now.timestamp - START_MS) // 1000) for now in snapshots]
+    assert order == [
+        *((host, second) for second in range(3) for host in (0, 1, 2)),
+        *((host, second) for second in range(3, 6) for host in (0, 2)),
+        *((1, second) for second in (3, 4, 5, 6)), (1, 7),
+        (0, 6), (2, 6), (0, 7), (2, 7), *((host, 8) for host in (0, 1, 2)),
+        *((host, 9) for host in (0, 1, 2)),
+        (1, 10), (2, 10),
+    ]  # fmt: skip
+    undisturbed = by_host(fleet(Scenario(), hosts=3))
+    assert by_host(snapshots) == {**undisturbed, "host-000": undisturbed["host-000"][:-1]}, "it has worked on"
+
+
+@given(in_order, events(HeldBack), intervals)
+def test_holding_back_changes_the_order_and_at_the_end_leaves_out_what_still_waits(
+    scenario: Scenario, held_back: tuple[HeldBack, ...], interval_s: float
+) -> None:
+    wanted = by_host(fleet(scenario, 2, 3, interval_s=interval_s))
+    found = by_host(fleet(replace(scenario, held_back=held_back), 2, 3, interval_s=interval_s))
+    for host, snapshots in found.items():
+        assert snapshots == wanted[host][: len(snapshots)]
+    if all(span.until_s <= 10 - interval_s for span in held_back):
+        assert found == wanted
+
+
+def test_a_clock_that_is_wrong_moves_timestamps_and_boot_time_and_nothing_else(tmp_path: Path) -> None:
+    text = "[[clock]]\nhost=0\nahead=180\n[[clock]]\nhost='0,1'\nahead=-0.5\n[[reboot]]\nhost=0\nat=4\nsilent=2"
+    scenario = scenario_of(tmp_path, text)
+    right = by_host(fleet(replace(scenario, clocks=()), 3))
+    wrong = by_host(fleet(scenario, 3))
+    for host, ahead_ms in (("host-000", 179_500), ("host-001", -500), ("host-002", 0)):
+        assert [now.timestamp for now in wrong[host]] == [now.timestamp + ahead_ms for now in right[host]]
+        moved = {now.btime - before.btime for now, before in zip(wrong[host], right[host], strict=True)}
+        assert moved <= {ahead_ms // 1000, ahead_ms // 1000 + 1}
+        assert [now.cpus for now in wrong[host]] == [now.cpus for now in right[host]]
+
+
 def test_a_cpu_goes_offline_and_comes_back_with_the_counters_of_the_kernel(tmp_path: Path) -> None:
     scenario = scenario_of(tmp_path, "[[offline]]\nhost=0\ncpu=2\nfrom=3\nuntil=6")
     snapshots = fleet(scenario, cpus=4)
@@ -365,6 +411,8 @@ def test_every_table_and_key_is_read(tmp_path: Path) -> None:
         offline = [{host = 0, cpu = 1, from = 1}]
         silence = [{host = 0, from = 1}, {host = 1, from = 2, until = 3}]
         reboot = [{host = 2, at = 5, silent = 10}]
+        held_back = [{host = "0-1", from = 1}, {host = 2, from = 2, until = 3.5}]
+        clock = [{host = 1, ahead = 180}, {host = 0, ahead = -1.5}]
     """
     assert scenario_of(tmp_path, text) == Scenario(
         Background(user=0.1, steal=0),
@@ -376,6 +424,8 @@ def test_every_table_and_key_is_read(tmp_path: Path) -> None:
         (Offline((0,), (1,), 1, math.inf),),
         (Silence((0,), 1, math.inf), Silence((1,), 2, 3)),
         (Reboot((2,), 5, 10),),
+        (HeldBack((0, 1), 1, math.inf), HeldBack((2,), 2, 3.5)),
+        (WrongClock((1,), 180), WrongClock((0,), -1.5)),
     )
 
 
@@ -420,6 +470,9 @@ def burn_with(**other: str | None) -> str:
         ("[[offline]]\nhost = 0\ncpu = 'all'\nfrom = 1", "cpu has cpu 0 in it, which never goes offline"),
         ("[[reboot]]\nhost = 0\nat = 1\nsilent = 1", "silent has to be a number from 2"),
         ("[[silence]]\nhost = 0\nfrom = 3\nuntil = 2", "until is 2 and has to be after from, which is 3"),
+        ("[[held_back]]\nhost = 0\nfrom = 3\nuntil = 3", "until is 3 and has to be after from, which is 3"),
+        ("[[clock]]\nhost = 0", "[[clock]] number 1: ahead is missing"),
+        ("[[clock]]\nhost = 0\nahead = 86401", "ahead has to be a number from -86400 to 86400, not 86401"),
         ("a = " + "[" * 5_000, "made_up.toml is not TOML"),
     ],
 )

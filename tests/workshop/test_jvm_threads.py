@@ -74,7 +74,7 @@ from labkit.jobs.submit import _build
 from labkit.flink.gateway import close_client
 from labkit.lab.supervisor.configuration import write_configuration
 from labkit.settings import load_settings
-from labkit.workshop import record_job
+from labkit.workshop.parts import record_job
 
 settings = load_settings(state_dir=sys.argv[1])
 write_configuration(settings)  # the client reads Flink's

@@ -3,6 +3,9 @@
 operator = Operator(function)                    a copy of it, as a worker gets one
 operator.feed("lab", element)   ->   [Row(…)]    with the state of the key "lab"
 operator.restart()                               a new copy; what was written to state is kept, and nothing else
+
+operator.feed("lab", element, at=12_000)         the same in event time: the record's time is 12,000 ms
+operator.advance(60_000)        ->   [Row(…)]    the watermark has come that far: what its timers give that are due
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import inspect
 import io
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from itertools import islice
 from typing import Any
@@ -36,8 +39,8 @@ class Operator:
     """A KeyedProcessFunction without Flink around it: a copy of `function`, and its state by key.
 
     All kinds of keyed state are there, and written down with Flink's own coders. A timer of processing time that is
-    due goes off after its element; one of event time never does, as in a stream without watermarks. Whatever the
-    function keeps elsewhere is gone after `restart`.
+    due goes off after its element; one of event time when `advance` has come to it, and never in a stream without
+    watermarks. Whatever the function keeps elsewhere is gone after `restart`; timers of event time stay.
     """
 
     def __init__(self, function: Any) -> None:
@@ -50,6 +53,9 @@ class Operator:
                 "What cannot be pickled (a client, a file, a lock) is made in open.",
             ) from error
         self._written: dict[tuple[str, Any], bytes] = {}
+        self.watermark = _NO_WATERMARK
+        #: Event timers that wait: (ms, key), each once.
+        self._waiting: set[tuple[int, Any]] = set()
         #: Names of states whose value was another one at the last restart than the one that was written.
         self.changed_in_place: list[str] = []
         self._start()
@@ -73,33 +79,52 @@ class Operator:
             raise NotYet(f"open of your operator raised {raised(error)}.") from error
 
     def restart(self) -> None:
-        """Begin anew with the state as it was written down."""
+        """Begin anew with the state as it was written down, and no watermark yet."""
         lost = [name for (name, key), value in self._values.items()
                 if self._states[name].coder.decode(self._written[name, key]) != value]  # fmt: skip
         self._start()
+        self.watermark = _NO_WATERMARK
         self.changed_in_place = sorted(set(lost))
 
     def keeps(self) -> bool:
         """Whether anything has been written to state."""
         return bool(self._written)
 
-    def feed(self, key: Any, element: Any) -> list[Any]:
-        """What it yields for one element of that key, each as a list of the row's values.
+    def feed(self, key: Any, element: Any, at: int | None = None) -> list[Any]:
+        """What it yields for one element of that key, each as a list of the row's values; `at` is its event time in ms.
 
         Raises `NotYet` where that is not one row after the other, where it changed the element, and where its state
         cannot be written down. What the function itself raises passes through.
         """
+        return self._work(key, self._all_of, (element, _Context(self, at)), shown(element), ("the element",))
+
+    def advance(self, watermark: int) -> list[Any]:
+        """Let the watermark come to `watermark` ms: what the timers yield that are due then, by their time."""
+        self.watermark = max(self.watermark, watermark)
+        made: list[Any] = []
+        while due := sorted((at, key) for at, key in self._waiting if at <= self.watermark):
+            at, key = due[0]
+            self._waiting.discard((at, key))
+            context = _Context(self, at, is_event_timer=True)
+            made += self._work(key, self._on_timer, (at, context), f"its timer at {at} ms", ())
+        return made
+
+    def _work(
+        self, key: Any, function: Callable[..., list[Any]], values: tuple[Any, ...], what: str, names: tuple[str, ...]
+    ) -> list[Any]:
         self._has_key, self._key, self.read_late = True, key, False
         self._wrote.clear()
         printed = io.StringIO()
         with redirect_stdout(printed):
             made: list[Any] = called(
-                self._all_of, (element, _Context(self)), shown(element), within_s=_FEED_WITHIN_S,
-                lets_out=(Exception,), names=("the element",),
-            )  # fmt: skip
+                function, values, what, within_s=_FEED_WITHIN_S, lets_out=(Exception,), names=names
+            )
         self.printed = printed.getvalue()
         self._write_down()
         return made
+
+    def _on_timer(self, at: int, context: _Context) -> list[Any]:
+        return _rows(self._live.on_timer(at, context))
 
     def _all_of(self, element: Any, context: _Context) -> list[Any]:
         made = _rows(self._live.process_element(element, context))
@@ -173,6 +198,14 @@ class Operator:
     def drop_timer(self, at: int) -> None:
         """That timer does not go off."""
         self._due = [one for one in self._due if one != int(at)]
+
+    def set_event_timer(self, at: int) -> None:
+        """Let a timer of event time go off for the current key when the watermark has come to `at` ms."""
+        self._waiting.add((int(at), self._key))
+
+    def drop_event_timer(self, at: int) -> None:
+        """That timer does not go off for the current key."""
+        self._waiting.discard((int(at), self._key))
 
 
 def _require_operator(function: Any) -> None:
@@ -268,8 +301,8 @@ class _Runtime:
 class _Context:
     """What an operator gets in process_element and in on_timer: its key, and the timers."""
 
-    def __init__(self, operator: Operator, timer: int | None = None) -> None:
-        self._operator, self._timer = operator, timer
+    def __init__(self, operator: Operator, time_ms: int | None = None, *, is_event_timer: bool = False) -> None:
+        self._operator, self._time_ms, self._is_event_timer = operator, time_ms, is_event_timer
 
     def __deepcopy__(self, _: Any) -> Any:
         return self
@@ -279,12 +312,12 @@ class _Context:
 
     def timestamp(self) -> int:
         self._operator.asked_for.add("timestamp")
-        return _now() if self._timer is None else self._timer
+        return _now() if self._time_ms is None else self._time_ms
 
     def time_domain(self) -> Any:
         from pyflink.datastream import TimeDomain
 
-        return TimeDomain.PROCESSING_TIME
+        return TimeDomain.EVENT_TIME if self._is_event_timer else TimeDomain.PROCESSING_TIME
 
     def timer_service(self) -> _Context:
         return self
@@ -295,7 +328,7 @@ class _Context:
 
     def current_watermark(self) -> int:
         self._operator.asked_for.add("watermark")
-        return _NO_WATERMARK
+        return self._operator.watermark
 
     def register_processing_time_timer(self, timestamp: int) -> None:
         self._operator.asked_for.add("timer")
@@ -303,12 +336,13 @@ class _Context:
 
     def register_event_time_timer(self, timestamp: int) -> None:
         self._operator.asked_for.add("event timer")
+        self._operator.set_event_timer(timestamp)
 
     def delete_processing_time_timer(self, timestamp: int) -> None:
         self._operator.drop_timer(timestamp)
 
     def delete_event_time_timer(self, timestamp: int) -> None:
-        """There is none that could go off."""
+        self._operator.drop_event_timer(timestamp)
 
 
 class _State:

@@ -2,6 +2,7 @@
 
 stream = Stream(model, FAULTS, "hostname, timestamp, rate", why)
 stream.expect("web", element, ("web", 1000, 5), [["web", 1000, 5.0]], "web's snapshot at 1000 ms")
+stream.advance(60_000, [["web", 60_000, 0.0]])             in event time: what is due when the watermark comes so far
 stream.judge(lambda: Operator(function))
 
 A model says what is due, and what a usual mistake (a `Fault`), or two of them, would have made of all elements. Where
@@ -20,7 +21,7 @@ from labkit.errors import LabkitError
 from labkit.workshop.checks.operator_trial import Operator
 from labkit.workshop.checks.outcome import NotYet, raised
 
-__all__ = ["RESTART", "Fault", "Stream", "close"]
+__all__ = ["RESTART", "Fault", "Stream", "Watermark", "close"]
 
 #: Stands in what was fed for a restart.
 RESTART = object()
@@ -42,14 +43,27 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Watermark:
+    """Stands in what was fed for a watermark, in ms."""
+
+    at: int
+
+
+@dataclass(frozen=True)
 class _Fed:
-    """An element under its key, how the model sees it, what is due, and how a sentence has it."""
+    """An element under its key, how the model sees it, what is due, and how a sentence has it; its event time."""
 
     key: Any
     element: Any
     short: Any
     want: list[Any]
     said: str
+    at: int | None = None
+
+    def feed(self, operator: Operator) -> list[Any]:
+        if isinstance(self.short, Watermark):
+            return operator.advance(self.short.at)
+        return operator.feed(self.key, self.element, self.at)
 
 
 class Stream:
@@ -69,10 +83,24 @@ class Stream:
         """Only what was written to state is kept."""
         self._script.append(None)
 
-    def expect(self, key: Any, element: Any, short: Any, want: list[Any], said: str) -> None:
-        """One element; `short` is how the model sees it, `said` how a sentence does."""
-        when = "After a restart " if None in self._script else ""
-        self._script.append(_Fed(key, element, short, want, f"{when}{said}"))
+    def expect(
+        self, key: Any, element: Any, short: Any, want: list[Any], said: str, at: int | None = None
+    ) -> None:  # fmt: skip
+        """One element; `short` is how the model sees it, `said` how a sentence does; `at` is its event time in ms."""
+        self._script.append(_Fed(key, element, short, want, f"{self._when}{said}", at))
+
+    def advance(self, watermark: int, want: list[Any]) -> None:
+        """The watermark comes to so many ms; the model sees it as a `Watermark`."""
+        said = f"{self._when}the watermark {watermark} ms"
+        self._script.append(_Fed(None, None, Watermark(watermark), want, said[0].upper() + said[1:]))
+
+    @property
+    def _when(self) -> str:
+        return "After a restart " if None in self._script else ""
+
+    @property
+    def _in_event_time(self) -> bool:
+        return any(fed is not None and isinstance(fed.short, Watermark) for fed in self._script)
 
     def judge(self, make: Callable[[], Operator]) -> None:
         """Feed an operator, and another one with the same. Raises `NotYet` where something else comes than is due."""
@@ -83,7 +111,7 @@ class Stream:
                 operator.restart()
                 continue
             try:
-                got = operator.feed(fed.key, fed.element)
+                got = fed.feed(operator)
             except LabkitError as error:
                 if error.what.startswith("Your function"):
                     raise
@@ -94,7 +122,7 @@ class Stream:
             came.append(got)
             if not close(got, fed.want):
                 gave = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
-                if not got and not operator.yields:
+                if not got and not operator.yields and not self._in_event_time:
                     gave = "gave nothing: process_element has no yield, and returned nothing"
                 wanted = f"{fed.want[0]} was due" if fed.want else "nothing was due"
                 raise NotYet(f"{fed.said} {gave}; {wanted}.", self._hint(operator, make, came, got, fed.want, place))
@@ -114,7 +142,7 @@ class Stream:
                 if fed is None:
                     operator.restart()
                 else:
-                    came.append(operator.feed(fed.key, fed.element))
+                    came.append(fed.feed(operator))
         return came
 
     def _why_raised(self, operator: Operator, place: int, error: Exception) -> str:
@@ -124,7 +152,7 @@ class Stream:
         if None in self._script[:place] and not operator.keeps():
             return "Nothing has been written to Flink's state, and all else is gone with its process."
         now = self._script[place]
-        if "NoneType" in str(error) and now is not None and now.key not in {fed.key for fed in earlier}:
+        if "NoneType" in str(error) and now is not None and now.key not in {None, *(fed.key for fed in earlier)}:
             return "For the first element of a key nothing has been kept yet: what is read is None."
         return self._why(self._history(place + 1), error)
 
@@ -140,7 +168,7 @@ class Stream:
             return _IN_PLACE
         if not got and operator.printed:
             return _PRINTED
-        if not got and "event timer" in operator.asked_for:
+        if not got and "event timer" in operator.asked_for and not self._in_event_time:
             return _NO_WATERMARK
         asked_for, yields, read_late, keeps = operator.asked_for, operator.yields, operator.read_late, operator.keeps()
         if known := self._fault([*came, *self._all_of(make, operator, place + 1)], len(self._script)):
@@ -152,7 +180,7 @@ class Stream:
                 return f"A result has these fields: {self._fields}."
             if sorted(map(str, got[0])) == sorted(map(str, want[0])):
                 return f"The order is {self._fields}."
-        if "timestamp" in asked_for:
+        if "timestamp" in asked_for and not self._in_event_time:
             return _NOT_ITS_TIME
         if "timer" in asked_for:
             return _TIMER

@@ -1,0 +1,58 @@
+"""Records that do not come in order: hosts whose network was away, and one whose clock is wrong.
+
+minute, more = arriving(settings)              four simulated hosts, as scenarios/late.toml says
+minute, more = arriving(settings, "live")      this machine under four names, with what the file does to them
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from labkit.settings import REPOSITORY, Settings
+from labkit.sources.arrivals import Arrivals
+from labkit.sources.live import live_snapshots
+from labkit.sources.scenario import Scenario, load_scenario
+from labkit.sources.simulator import FleetSource
+from labkit.streams.procstat.snapshot import Snapshot
+
+__all__ = ["SCENARIO", "arriving"]
+
+SCENARIO = REPOSITORY / "labkit" / "recordings" / "scenarios" / "late.toml"
+_HOSTS, _SECONDS, _MINUTE_MS = 4, 90, 60_000
+_SEED, _START_MS = 8, 1_795_168_800_000
+
+
+def arriving(settings: Settings, source: str = "replay") -> tuple[list[Snapshot], list[Snapshot]]:
+    """(the first minute, the half minute after it), each in the order in which the snapshots arrive, one a second.
+
+    "replay" is the simulator's, and the same for everybody; "live" takes a minute and a half.
+    """
+    scenario = load_scenario(SCENARIO, _HOSTS, 2)
+    fleet = FleetSource(_HOSTS, 2, _SEED, scenario, interval_s=1.0, start_ms=_START_MS, seconds=_SECONDS - 1)
+    found = list(fleet if source == "replay" else _under_four_names(settings, scenario))
+    later = next(place for place, one in enumerate(found) if one.timestamp >= found[0].timestamp + _MINUTE_MS)
+    return found[:later], found[later:]
+
+
+def _under_four_names(settings: Settings, scenario: Scenario) -> Iterator[Snapshot]:
+    arrivals = Arrivals[Snapshot](scenario.held_back)
+    begin_ms = None
+    for now in live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=_SECONDS):
+        begin_ms = now.timestamp if begin_ms is None else begin_ms
+        elapsed_ms = now.timestamp - begin_ms
+        yield from arrivals.at(elapsed_ms, _hosts(now, elapsed_ms, scenario))
+
+
+def _hosts(now: Snapshot, elapsed_ms: int, scenario: Scenario) -> Iterable[tuple[int, Snapshot]]:
+    """What each of the four makes of this reading."""
+    for number in range(_HOSTS):
+        silent = any(number in one.hosts and one.from_s <= elapsed_ms / 1000 < one.until_s for one in scenario.silences)
+        ahead_ms = sum(round(one.ahead_s * 1000) for one in scenario.clocks if number in one.hosts)
+        if not silent:
+            name = f"{now.hostname}-{number}"
+            yield (
+                number,
+                replace(now, hostname=name, timestamp=now.timestamp + ahead_ms, btime=now.btime + ahead_ms // 1000),
+            )
