@@ -57,7 +57,7 @@ PROGRAMS = [
     ),
     Program(
         "record_at_a_time", "this project's job, record at a time", 2, "exactly once", running.record_at_a_time,
-        (*_EITHER_WAY, _LABKIT / "workshop" / "record_job.py"),
+        (*_EITHER_WAY, _LABKIT / "workshop" / "parts" / "record_job.py"),
         flink=True,
     ),
     Program(

@@ -101,7 +101,7 @@ class Learner:
         except playwright.TimeoutError:
             self.keeps("not_seen")
             ran = " ".join(self._numbers()) or "none"
-            pytest.fail(f"{text!r} was not seen within {within_s} s; cells that ran: {ran}. See test-output/not_seen.png")
+            pytest.fail(f"{text!r} not seen within {within_s} s; cells that ran: {ran}. See test-output/not_seen.png")
         if not wanted.is_visible():
             pytest.fail(f"{text!r} was waited for; a cell raised:\n{raised.inner_text()}", pytrace=False)
 
