@@ -46,6 +46,9 @@ __all__ = [
     "summary_table",
 ]
 
+#: After an account that does not balance, and of which no cause is known.
+_LOOK_NEXT = " Look next whether a job fails: labkit doctor; then what it wrote: labkit logs taskmanager."
+
 #: Where nobody watches, the live part says a line this often.
 _LINE_EVERY_S = 10.0
 
@@ -170,7 +173,7 @@ def draw_ledger(ledger: Ledger, console: Console, errors: Console, *, last_word:
     for sentence in (*ledger.faults, *ledger.causes):
         errors.print(sentence, markup=False)
     if not ledger.balances:
-        errors.print("The ledger does not balance.")
+        errors.print(f"The ledger does not balance.{'' if ledger.causes else _LOOK_NEXT}")
     elif last_word and ledger.uncommitted:
         left = f"{ledger.uncommitted} results are still in flight"
         errors.print(f"{left}. Does another program send? The next run takes them.")

@@ -185,10 +185,15 @@ def python_problem() -> Optional[str]:
 
 def machine_problem() -> Optional[str]:
     """A sentence about a machine that is too small or not Linux, or None."""
-    if not os.path.exists("/proc/stat"):
+    if not sys.platform.startswith("linux"):
         return (
             "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
             "docker compose runs the lab elsewhere. Nothing was changed."
+        )
+    if not os.path.exists("/proc/stat"):
+        return (
+            "There is no /proc/stat here; this is Linux, so a container may hide it. Nothing was changed. "
+            "Ask whoever runs this container to let it see the file, or run the lab outside of it."
         )
     if re.search(r"[][{}:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]", ROOT):
         return (

@@ -5,6 +5,7 @@ for snapshot in live_snapshots(hostname="lab", interval_s=1.0, stop=event): …
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ __all__ = ["Snapshots", "live_readings", "live_snapshots", "read_snapshot", "rea
 
 #: Different sentences that are said; where every reading is wrong in another way, those that follow are counted only.
 _TOLD_AT_MOST = 10
+_IN_A_CONTAINER = "Ask whoever runs this container to let it see the file, or run the lab outside of it."
 
 
 def read_text(hostname: str, stream: Stream = PROCSTAT) -> Reading:
@@ -28,15 +30,21 @@ def read_text(hostname: str, stream: Stream = PROCSTAT) -> Reading:
     try:
         text = Path(stream.reads).read_text(errors="replace")
     except FileNotFoundError:
-        if Path("/proc/self").exists():
-            raise BadInput(f"There is no {stream.reads} here; this is Linux, so a container may hide it.") from None
+        if sys.platform == "linux":
+            raise BadInput(
+                f"There is no {stream.reads} here; this is Linux, so a container may hide it.", _IN_A_CONTAINER
+            ) from None
         raise BadInput(
-            f"There is no {stream.reads} on this system, only Linux has it; docker compose runs the lab elsewhere."
+            f"There is no {stream.reads} on this system, only Linux has it.",
+            "Run the lab on Linux, WSL2 included, or in docker compose.",
         ) from None
     except OSError as error:
-        raise BadInput(f"{stream.reads} is there and cannot be read: {error.strerror}.") from None
+        raise BadInput(
+            f"{stream.reads} is there and cannot be read: {error.strerror}.",
+            f"Type: ls -l {stream.reads}. Where you may read it, a container or a security module hides it.",
+        ) from None
     if not text:
-        raise BadInput(f"{stream.reads} is empty: this container hides what the kernel writes there.")
+        raise BadInput(f"{stream.reads} is empty: this container hides what the kernel writes there.", _IN_A_CONTAINER)
     return Reading(time.time_ns() // 1_000_000, hostname, text)
 
 
@@ -84,11 +92,21 @@ def live_snapshots(
     """The snapshots of this machine; see `live_readings`.
 
     A reading that cannot be read is left out. `say` hears of each thing that is passed over when it comes for the first
-    time, and in the end how many readings were left out, and in how many something was passed over.
+    time, and in the end how many readings were left out, and in how many something was passed over. Raises `BadInput`
+    where there is nothing to be read at the first of them.
     """
     snapshots = Snapshots(stream, say)
+    begun = False
     try:
-        for reading in live_readings(hostname, interval_s, stop, limit_s, stream):
+        for _ in ticks(interval_s, stop, limit_s):
+            try:
+                reading = read_text(hostname, stream)
+            except BadInput as error:
+                if not begun:
+                    raise
+                snapshots.leave_out(error.what)
+                continue
+            begun = True
             if (snapshot := snapshots.of(reading)) is not None:
                 yield snapshot
     finally:
@@ -113,9 +131,13 @@ class Snapshots:
         try:
             return self._stream.parse(reading.text, reading.hostname, reading.timestamp)
         except ReadingError as error:
-            self.left_out += 1
-            self._tell(f"{error.what} This reading is left out.")
+            self.leave_out(error.what)
             return None
+
+    def leave_out(self, why: str) -> None:
+        """Count a reading that is none, and say why where that is new."""
+        self.left_out += 1
+        self._tell(f"{why} This reading is left out.")
 
     def say_counts(self) -> None:
         """How many there were, where there were any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -93,10 +94,17 @@ def test_a_run_is_a_line_for_each_step_and_the_ledger_comes_before_the_services_
     assert view.rows == {"procstat": RowsReady(1_764_000_000_001, 61, "procstat")}
 
 
+LOOK_NEXT = "Look next whether a job fails: labkit doctor; then what it wrote: labkit logs taskmanager."
+
+
 @pytest.mark.parametrize(
     ("account", "said"),
     [
-        (ledger(missing=1), ["metrics: ('lab', 0) is missing", "The ledger does not balance."]),
+        (ledger(missing=1), ["metrics: ('lab', 0) is missing", f"The ledger does not balance. {LOOK_NEXT}"]),
+        (
+            replace(ledger(missing=1), causes=("split is in two partitions.",)),
+            ["metrics: ('lab', 0) is missing", "split is in two partitions.", "The ledger does not balance."],
+        ),
         (ledger(uncommitted=2), ["2 results are still in flight. Does another program send? The next run takes them."]),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -160,15 +160,43 @@ def test_a_reading_that_cannot_be_read_is_left_out_said_once_and_counted(
     assert said[2:] == ["2 readings were left out; in 1 something was passed over."]
 
 
+@pytest.mark.parametrize("spoil", [lambda file: file.write_text(""), Path.unlink, lambda file: file.rename(f"{file}~")])
+def test_a_file_that_is_empty_or_away_for_one_reading_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object]
+) -> None:
+    file = tmp_path / "stat"
+
+    def written(*_: object) -> Iterator[None]:
+        for is_there in (True, False, False, True):
+            file.write_text(FIXTURE.read_text())
+            if not is_there:
+                spoil(file)
+            yield
+
+    monkeypatch.setattr(labkit.sources.live, "ticks", written)
+    said: list[str] = []
+    source = live_snapshots("host", 1, GOES_ON, stream=replace(PROCSTAT, reads=str(file)), say=said.append)
+    assert len(list(source)) == 2
+    assert str(file) in said[0]
+    assert said[0].endswith("This reading is left out.")
+    assert said[1:] == ["2 readings were left out; in 0 something was passed over."]
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (Path.mkdir, "is there and cannot be read: Is a directory"),
-        (Path.touch, "is empty: this container hides"),
-        (lambda _: None, "this is Linux, so a container may hide it"),
+        (Path.mkdir, r"is there and cannot be read: Is a directory\. Type: ls -l "),
+        (Path.touch, "is empty: this container hides .* Ask whoever runs this container"),
+        (lambda _: None, "this is Linux, so a container may hide it. Ask whoever runs this container"),
     ],
 )
 def test_what_is_so_is_said_where_the_file_cannot_be_read(tmp_path: Path, make, words: str) -> None:
     make(tmp_path / "stat")
     with pytest.raises(BadInput, match=words):
+        read_snapshot("host", replace(PROCSTAT, reads=str(tmp_path / "stat")))
+
+
+def test_another_system_is_told_where_the_lab_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(BadInput, match=r"only Linux has it\. Run the lab on Linux, WSL2 included"):
         read_snapshot("host", replace(PROCSTAT, reads=str(tmp_path / "stat")))

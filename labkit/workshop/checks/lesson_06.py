@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ from labkit.jobs.reset import delete_topics
 from labkit.kafka.topics import create_topics, pipeline_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
+from labkit.system.scratch import scratch_folder
 from labkit.system.waiting import NotInTime, patience, wait_until
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.guard import guarded
@@ -76,7 +76,7 @@ _NAME = re.compile(r"\.part-.+\.parquet")
 _SMALL = 40
 
 
-def judge_06a(answer: Any, _: Settings) -> str:
+def judge_06a(answer: Any, settings: Settings) -> str:
     """`prepare(rows, folder)`: what is in the folder before and after a commit, several times, and away from UTC."""
     midnight = _ms(2025, 3, 1)
     late = _rows(
@@ -84,8 +84,7 @@ def judge_06a(answer: Any, _: Settings) -> str:
         (midnight, "medlar"), (midnight + 1251, "quince"),
     )  # fmt: skip
     more = _rows((midnight, "quince"), (midnight - 1750, "quince"), (midnight + 3000, "medlar"), shift=3)
-    with tempfile.TemporaryDirectory(prefix="labkit-06a-") as name, _far_east():
-        place = Path(name)
+    with scratch_folder(settings.state_dir, "06a") as place, _far_east():
         (place / "elsewhere").mkdir()
         with chdir(place / "elsewhere"):
             folder = place / "not there yet" / "rows"

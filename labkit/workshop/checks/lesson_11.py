@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships none
 
 from labkit.settings import Settings
+from labkit.system.scratch import scratch_folder
 from labkit.system.waiting import patience
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal import EVERY, LOG, sums
@@ -224,11 +223,11 @@ def _short(found: dict[Any, list[Any]]) -> str:
 # ------------------------------------------------------------------------------------------------------------ 11b
 
 
-def judge_11b(answer: Any, _: Settings) -> str:
+def judge_11b(answer: Any, settings: Settings) -> str:
     """`job(read, folder)`: killed before each line that it runs, and started again."""
     if not callable(answer):
         raise NotYet(f"The check was given {shown(answer)}, not a function.", "Give it the function, without ().")
-    verdict = _on_trial(answer)
+    verdict = _on_trial(answer, settings)
     if "kills" in verdict:
         return f"Killed {verdict['kills']} times, each time at another moment: the sums were right every time."
     if verdict["kind"] == NotSolved.__name__:
@@ -239,9 +238,8 @@ def judge_11b(answer: Any, _: Settings) -> str:
     raise AssertionError(verdict)
 
 
-def _on_trial(answer: Any) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="labkit-11b-") as name:
-        folder = Path(name)
+def _on_trial(answer: Any, settings: Settings) -> dict[str, Any]:
+    with scratch_folder(settings.state_dir, "11b") as folder:
         try:
             (folder / "answer.pickle").write_bytes(cloudpickle.dumps(answer))
         except Exception as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from labkit.kafka.offsets import committed_offsets
 from labkit.kafka.topics import Topic, create_topics
 from labkit.lab import services
 from labkit.settings import Settings, load_settings
+from labkit.system.scratch import scratch_folder
 from labkit.system.waiting import patience
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.mortal_relay import AFTER_ITS_TIME, CALLS, ENDLESS
@@ -226,8 +226,8 @@ def judge_12b(answer: Any, _: Settings) -> str:
     own = load_settings(suffix=_SUFFIX)
     if not all(row.healthy for row in services.status(own)):
         services.up(own)
-    with tempfile.TemporaryDirectory(prefix="labkit-12b-") as name, _topics(own):
-        relay = _Relay(own, Path(name), answer)
+    with scratch_folder(own.state_dir, "12b") as folder, _topics(own):
+        relay = _Relay(own, folder, answer)
         calls = _judge_undisturbed(own, relay)
         kills = [[call, min(_NTH.get(call, _SECOND), calls.count(call))] for call in CALLS if call in calls]
         values = _send(own, _OTHER, range(_KILLED))
