@@ -22,8 +22,8 @@ print("…\nthe columns:", *CPU_COLUMNS)
 # Write `cpu_times(text)`.
 #
 # - **In:** the text of `/proc/stat`.
-# - **Out:** a dict. For each line that begins with `cpu`, in the file's order and with the line `cpu`, its name and a
-#   dict of all ten columns of `CPU_COLUMNS`, as whole numbers.
+# - **Out:** a dict. For each CPU line, that is `cpu` or `cpu` with a number behind it, in the file's order: its name
+#   and a dict of all ten columns of `CPU_COLUMNS`, as whole numbers.
 # - An old kernel writes fewer columns, four at least: what it does not write is 0. If a new kernel ever writes more
 #   than ten, the further ones are left out.
 # - Other lines are left alone. They may hold anything, and stand anywhere.
@@ -77,10 +77,10 @@ check("01a", cpu_times)
 # - **In:** two snapshots of one host, as `parse_stat` makes them. `snapshot.cpus` holds the CPU lines; a line has
 #   `id` ("cpu", "cpu0", …) and the columns as attributes (`line.user`).
 # - **Out:** the name of the CPU that *worked* the largest share of the time in between, and that share in percent:
-#   `("cpu1", 97.5)`. 0 % is a share, too. None where no CPU has a share.
+#   `("cpu1", 97.5)`. 0 % is a share, too. None where no CPU has a share. Of two that share the first place, either.
 # - Here waiting is no work: a CPU works in all of its time but `idle` and `iowait`.
-# - The rules of the notebook hold: guest is inside user; the line `cpu` is not a CPU; CPUs are found by their
-#   names; a CPU that was not there before, that started over (its idle fell by 300 ticks or more), or
+# - The rules of the notebook hold: guest is inside user, guest_nice inside nice; the line `cpu` is not a CPU; CPUs are
+#   found by their names; a CPU that was not there before, that started over (its idle fell by 300 ticks or more), or
 #   that counted no tick has no share; any other counter that steps back counts as 0. (The highest iowait takes more
 #   than two snapshots. Leave it out here.)
 #

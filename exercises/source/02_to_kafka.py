@@ -31,7 +31,8 @@ settings = begin("02", suffix="_ex02")
 # - partition: where Java's clients would put that key.
 #
 # When it returns, every record has been answered, however long that takes: acknowledged or refused. It returns how many
-# Kafka has acknowledged. (The broker may refuse one, for instance because it is too large. That is no reason to stop.)
+# Kafka has acknowledged. (The broker may refuse one, for instance because it is too large. That is no reason to stop.
+# Leave the client's own limits as they are.)
 # `bootstrap` is the broker's address, `"127.0.0.1:9092"`, and `topic` a name. With `"log_level": 0` among its settings,
 # a client keeps its red log lines to itself.
 #

@@ -24,8 +24,8 @@ from labkit.workshop.hints import hint, solution
 #
 # Write `functions()`, which returns those two:
 #
-# - `measure(record)` takes a row of `host` (text) and `value` (bytes, or `None` where a record has no value). It
-#   returns a `Row` of host, 1, and the number of bytes. No value is 0 bytes.
+# - `measure(record)` takes a row of `host` (text) and `value` (bytes, or `None` where a record has no value):
+#   `record[0]` and `record[1]`. It returns a `Row` of host, 1, and the number of bytes. No value is 0 bytes.
 # - `add(left, right)` takes two such rows of the same host and returns their sum. Flink may have added to either of
 #   them before.
 #

@@ -28,7 +28,7 @@ from labkit.workshop.hints import hint, solution
 #   of `150.0`.
 # - The first snapshot of a host gives nothing.
 # - A snapshot that is not newer than the last good one of its host gives nothing. The next one is not compared with it,
-#   but with the last good one.
+#   but with the last good one: the newest so far. (No machine starts anew here: `ctxt` never falls.)
 # - It goes on after a restart as if nothing had happened.
 
 
@@ -84,7 +84,8 @@ check("05a", switches)
 # - In: `Row(hostname, timestamp, cpu_id, busy)`, one for each CPU and interval, in the order of time.
 # - Both names may be any text without blanks (elsewhere a CPU is called `0`). No two CPUs may share a key.
 # - Out: `Row(hostname, cpu_id, timestamp)`, with the timestamp of the fifth interval.
-# - One alarm for each stretch, however long it is. After an interval below 90 % a new stretch may begin.
+# - One alarm for each stretch, however long it is. After an interval below 90 % a new stretch may begin. In a row means
+#   one after the other in the stream, however long each is.
 # - It goes on after a restart as if nothing had happened.
 
 

@@ -40,7 +40,7 @@ def commit(files):
 # - `rows` is a list of dicts like the one below, in any order; it stays as it is. `timestamp` is in milliseconds since
 #   1970, UTC.
 # - It writes Parquet files with the columns `hostname`, `ts`, `cpu_id` and `total_busy_pct`, and no other. `ts` is a
-#   timestamp with the time zone UTC, to the millisecond.
+#   timestamp with the time zone UTC, exact to the millisecond, whatever its unit.
 # - Rows of different UTC dates go to different folders: `folder/date=2026-11-22/`. One file a date. The folders may
 #   not exist yet.
 # - File names look like `.part-….parquet`. The next checkpoint must not overwrite what this one wrote.
@@ -118,7 +118,8 @@ check("06a", prepare)
 # - In folders `date=2026-11-22`, the UTC date of `ts`. (`date` is the folder's name, and not in the file.)
 # - From the start of the topic.
 #
-# A message looks like this, with one entry in `cpu_metrics` for each CPU line, in any order:
+# A message looks like this, with one entry in `cpu_metrics` for each CPU line, in any order; the line `cpu` is always
+# among them:
 #
 #     {"hostname": "lab", "timestamp": 1795368406547, "time_delta_ms": 1000,
 #      "cpu_metrics": [{"cpu_id": "cpu", "total_busy_pct": 12.5, …}, {"cpu_id": "cpu0", …}, …]}

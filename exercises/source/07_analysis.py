@@ -39,8 +39,8 @@ duckdb.sql("SELECT hostname, count(*) AS rows FROM rows GROUP BY hostname").df()
 # %% [markdown]
 # ## 07a Who worked most, in SQL
 #
-# Write `query()`. It returns the text of *one* SELECT for DuckDB. The rows are in a table `rows`, with the columns
-# that you know.
+# Write `query()`. It returns the text of *one* SELECT for DuckDB (a WITH before it belongs to it). The rows are in a
+# table `rows`, with the columns of `read_metrics`.
 #
 # - **Out:** the columns `hostname`, `cpu_id` and `mean_busy`, and no other; one row for each CPU of each
 #   host, the busiest of all first.
@@ -92,11 +92,12 @@ check("07a", query)
 #
 # - **In:** a table of rows, in any order. It stays as it is.
 # - **Out:** a list of tuples `(hostname, cpu_id, begin, end, kind)`, in any order. `begin` and `end` are pandas
-#   Timestamps, `kind` is "user" or "system", whichever was more.
+#   Timestamps, `kind` is "user" or "system", whichever was more in the whole burn, over time: `user_pct` or
+#   `system_pct`.
 # - A burn is a stretch of 10 s or more in which a CPU's `total_busy_pct` is 40 or above in every interval. It
 #   begins where its first interval *begins*. The line `cpu` is no CPU.
-# - An interval of more than 3 s is a pause. Nobody knows what happened inside it, so it belongs to no burn, and a
-#   burn ends where it begins. It is the same where rows are missing: the intervals of a burn follow each other
+# - An interval of more than 3 s is a pause. Nobody knows what happened inside it, so it belongs to no burn: a burn
+#   ends where a pause begins. It is the same where rows are missing: the intervals of a burn follow each other
 #   without a hole.
 #
 # In the recording there are six. The first one is

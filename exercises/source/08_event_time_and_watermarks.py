@@ -71,7 +71,7 @@ check("08a", too_late)
 # - Out: `Row(hostname, last)`, where `last` is the event time of the newest record of that host, once the watermark is
 #   `seconds` seconds further than `last`, and no newer record of the host has come.
 # - One result for each silence, however long it is. A host that is heard again may fall silent again.
-# - A record that is older than the newest of its host changes nothing.
+# - A record that is not newer than the newest of its host changes nothing.
 # - It goes on after a restart as if nothing had happened.
 
 

@@ -24,7 +24,8 @@ from labkit.workshop.hints import hint, solution
 # - `checkpoints` is a list of dicts like the one below, in no order that you may rely on. Times are seconds. One that
 #   has not completed has `None` there. `offsets` says for each partition the *next* offset to read; a partition of
 #   which nothing was read yet is not in it.
-# - `killed` is the time of the crash. What completed later than that was made by the job that came back.
+# - `killed` is the time of the crash. What completed later than that was made by the job that came back. The job comes
+#   back from the one that completed last, up to then.
 # - `read` says for each partition the next offset that the job would have read when it died.
 # - It returns `{partition: [offset, …]}`, the offsets that are read again, in order. A partition without any is left
 #   out.
@@ -77,7 +78,7 @@ check("11a", read_again)
 # - `folder` is a `Path`, empty at the first start. Write there what you like. It is all that is left after a crash.
 # - It returns the sum of each host over the whole log: `{"web": 480, "db": 75}`.
 # - When it has been killed it is called again, with the same folder. The result must be as if nothing had happened.
-# - It must not begin anew each time: after a crash it may read **five** records again, not more.
+# - It must not begin anew each time: after each crash it may take **five** records from `read` again, not more.
 #
 # The check kills it before every line that it runs, also inside the library functions that it calls and between two
 # calls of one line that write, and starts it again each time. Some of them it kills once more, soon after that.

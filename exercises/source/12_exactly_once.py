@@ -21,7 +21,7 @@ from labkit.workshop.hints import hint, solution
 # It returns a dict with three numbers:
 #
 # - `"missing"`: expected keys that were never found.
-# - `"twice"`: records too many of a key. One that came three times counts as 2.
+# - `"twice"`: records too many of a key, expected or not. One that came three times counts as 2.
 # - `"unexpected"`: keys that were found, however often, and not expected.
 #
 # So it always holds: `len(found) == len(expected) - missing + twice + unexpected`. The lists stay as they are.
@@ -88,7 +88,7 @@ def next_batch(consumer):
 # - `consumer` stands where its group has committed in the source topic, or at the topic's start. The topic has one
 #   partition. Nothing is committed by itself.
 # - Each record becomes one record of `topic`, with the same key, and the value in capital letters: `b"cpu0"` becomes
-#   `b"CPU0"`.
+#   `b"CPU0"`. Every record has a value, of ASCII.
 # - It handles batch after batch, and returns when there is none left. A batch that it has handled is committed before
 #   the next one is read: its records, and that they have been read.
 # - When it was killed, another process calls it again, with a consumer and a producer as above.

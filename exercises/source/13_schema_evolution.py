@@ -73,7 +73,8 @@ check("13a", verdict)
 #
 # - In: `versions` is a list of at least one schema (parsed JSON). `mode` is one of BACKWARD, FORWARD, FULL, each also
 #   with `_TRANSITIVE`, and NONE.
-# - The versions before the last one are accepted in any case. Only the last one is up against `mode`.
+# - The versions before the last one are accepted in any case, whether they go together or not. Only the last one is up
+#   against `mode`.
 # - Out: `True` or `False`. A first version alone is always accepted.
 # - `subject` is not there before. Afterwards it is gone for good, whatever came of it.
 #
@@ -82,6 +83,8 @@ check("13a", verdict)
 #     POST   {registry_url}/subjects/{subject}/versions     {"schema": "…the schema as text…"}     409: refused
 #     PUT    {registry_url}/config/{subject}                {"compatibility": "FULL"}     of a subject that is there
 #     DELETE {registry_url}/subjects/{subject}              and then the same with ?permanent=true
+#
+# No other answer than accepted (200) and refused (409) comes here.
 
 
 # %%

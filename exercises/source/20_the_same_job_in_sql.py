@@ -26,8 +26,8 @@ from labkit.workshop.hints import hint, solution
 # - It is newer by 30 days at most. A host that was silent for longer is a new one. Write the number of ms as it stands,
 #   2592000000: `30 * 86400000` is arithmetic with INT, for which it is too large.
 # - The machine was not started anew in between. `btime` is when it was started, in seconds since 1970. Clocks are set
-#   right now and then, and then `btime` moves too: by one second, forward or back. That is no new start; two seconds
-#   are one.
+#   right now and then, and then `btime` moves too: by one second, forward or back. That is no new start. A move of two
+#   seconds or more, forward or back, is a new start.
 #
 # The columns are `timestamp` (ms), `btime` (s), and the same of `earlier`.
 

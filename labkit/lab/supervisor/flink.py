@@ -99,6 +99,8 @@ restart-strategy.exponential-delay.max-backoff: 15 s
 cluster.registration.error-delay: 500 ms
 cluster.registration.max-timeout: 2 s
 metrics.fetcher.update-interval: 1000
+pekko.startup-timeout: 10 min
+pekko.ask.timeout: 1 min
 heartbeat.timeout: 15000
 heartbeat.interval: 3000
 """
