@@ -98,7 +98,9 @@ def sink(settings):
 # %% [markdown]
 # `build(settings)` makes the job and returns its environment, ready to execute. It does not execute it: the check does.
 #
-# - The job goes to the lab's cluster, and runs with parallelism 2.
+# - The job goes to the lab's cluster, and runs with parallelism 2. As in the notebook,
+#   `remote_environment(settings.cluster, name, parallelism=2, resume_from=None)` gives a pair: the environment and its
+#   tables.
 # - For each record one row goes to the table `counts`: its partition, and the count so far. In the topic that is
 #   `{"partition": 3, "records": 17}`.
 # - The counts are kept by Flink, by key, as in 04a: a dictionary of your own would be gone with its worker.

@@ -94,7 +94,8 @@ def judge(exercise: str, answer: Any, settings: Settings) -> Verdict:
         if told is not None:
             return Verdict(exercise, False, told.what, told.todo)
         if where(error):
-            return Verdict(exercise, False, f"Your code raised {raised(error)}.", _PRINT)
+            hint = _CALL if isinstance(error, TypeError) and " argument" in str(error) else _PRINT
+            return Verdict(exercise, False, f"Your code raised {raised(error)}.", hint)
         return Verdict(exercise, False, f"With what your code gave, the check came to {raised(error)}.", _RETURNS)
 
 
@@ -117,4 +118,5 @@ def _judged(chosen: Lesson, exercise: str, answer: Any, settings: Settings) -> s
 
 _UNCHECKED = "It could not be checked."
 _PRINT = "Print on the line before it what that line works with, and run the check again: it shows what you print."
+_CALL = "That call does not fit the function: help(…) with its name shows what it takes."
 _RETURNS = "Look at what your code returns: is there a return, and is it of the kind that is asked for?"

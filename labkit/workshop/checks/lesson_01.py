@@ -74,6 +74,7 @@ _BETWEEN = (
     "cpu0 82 83 84 85 86 87 88 89 90 91\n"
     "\n"
     "hot: cpu0, by 3 degrees\n"
+    "steal of cpu7 62 63 64 65 66 67 68 69 60 61\n"
     "   \n"
     "cpu1 92 93 94 95 96 97 98 99 70 71\n"
 ) + _REST

@@ -266,7 +266,7 @@ def _judge_framed(
     try:
         registered = _registered(settings, subject, found)
         _judge_value(value, registered, larger_by, subject, schema, record, found)
-        _judge_registered(registered, subject, schema)
+        _judge_registered(registered, subject, schema, found)
     except NotYet:
         _require_no_refusal(found)
         raise
@@ -295,6 +295,9 @@ def _require_no_refusal(asked: list[Asked], then: str = "") -> None:
     raise NotYet(f"The registry answered {last.status} to {last.method} {last.path}: {words}.{then}", hint)
 
 
+_ID_OF_A_SCHEMA = "An id belongs to a schema, not to a subject: another schema has to be registered, too."
+
+
 def _registered(settings: Settings, subject: str, asked: list[Asked]) -> dict[str, Any]:
     """The newest version of the subject: id, version, schema."""
     answer = _ask("GET", settings, f"/subjects/{subject}/versions/latest")
@@ -312,7 +315,7 @@ def _registered(settings: Settings, subject: str, asked: list[Asked]) -> dict[st
     )
 
 
-def _judge_registered(registered: dict[str, Any], subject: str, schema: dict[str, Any]) -> None:
+def _judge_registered(registered: dict[str, Any], subject: str, schema: dict[str, Any], asked: list[Asked]) -> None:
     """Raise `NotYet` where what was registered is another schema than the one that was given."""
     found = json.loads(registered["schema"])
     if found == schema or fastavro.parse_schema(found) == fastavro.parse_schema(schema):
@@ -320,6 +323,8 @@ def _judge_registered(registered: dict[str, Any], subject: str, schema: dict[str
     missing = [field["name"] for field in schema["fields"] if field not in found.get("fields", ())]
     said = f"The schema under {subject} is not the one that was given"
     what = f"its field {missing[0]} is another one" if missing else difference(schema, found)
+    if not asked:
+        raise NotYet(f"{said}: {what}. This time nobody asked the registry.", _ID_OF_A_SCHEMA)
     hint = "parse_schema adds that: keep what it gives under a name of its own, and register what was given."
     raise NotYet(f"{said}: {what}.", hint if "fastavro" in what else "")
 

@@ -32,7 +32,7 @@ MEETS: Meets = {
     "05a": {
         "task": "snapshots of two hosts by hand: first, next, late, repeated, after a restart; then the recording's",
         "boundaries": "intervals of 1 ms, 1 s, 1.5 s and 2 s; as old as the last good one, 1 ms older, 1 ms newer; no "
-        "switch at all",
+        "switch at all, and none since boot",
         "given": "the element is compared before and after process_element",
         "arguments": "the pair is its only one: hosts, times and counts all differ",
         "ends": "each element has 10 s, and may give 1,000 results",
@@ -77,6 +77,8 @@ def judge_05a(switches: Any, settings: Settings) -> str:
     expect("db", 5_001, 900_101, 1_000.0)
     expect("db", 5_000, 900_100, None)
     expect("db", 6_001, 900_101, 0.0)
+    expect("new", 6_500, 0, None)
+    expect("new", 7_000, 40, 80.0)
     stream.restart()
     expect("db", 7_001, 900_131, 30.0)
     expect("web", 6_999, 5_399, None)
@@ -159,6 +161,8 @@ def _rate_fault(hint: str, **otherwise: Any) -> Fault:
 
 
 _RATE_FAULTS = (
+    _rate_fault("A 0 that was kept is a value too: where nothing has been kept, value() is None.",
+                gives=lambda before, now: now[1] > before[1] and before[2] != 0),
     _rate_fault(_FORGOTTEN, forgets=True),
     _rate_fault("The first snapshot of a host gives nothing, not even a rate of 0.", first=[0.0]),
     _rate_fault("The first snapshot of a host gives nothing, not even a row with None.", first=[None]),

@@ -36,7 +36,7 @@ MEETS: Meets = {
     "08b": {
         "task": "hosts that fall silent, come back, and fall silent again, by hand; then a fleet's on the cluster",
         "boundaries": "the watermark 1 ms before the moment, at it, and far behind it; a record 1 ms before it; the "
-        "same record twice; one that is older than the newest; names with separators",
+        "same record twice; one that is older than the newest, before and after a result; names with separators",
         "given": "the row is compared before and after process_element",
         "arguments": "made for 30 s, for 7 s and for 1 s",
         "ends": "each element and each timer has 10 s, and may give 1,000 results",
@@ -230,6 +230,8 @@ def _by_hand(silent: Any, seconds: int) -> None:
     time(2 * limit - 2)
     time(2 * limit - 1, ("web", limit - 1))
     time(9 * limit)
+    heard("web", limit - 2)
+    time(9 * limit + 1)
     heard("web", 10 * limit)
     heard("web", 10 * limit)
     heard("web", 10 * limit - 3)
@@ -264,6 +266,7 @@ def _told(
     each: bool = False,
     once: bool = False,
     forgets: bool = False,
+    clears: bool = False,
     factor: float = 1,
     out: Callable[..., list[Any]] = lambda host, last, at, due, watermark: [host, last],
 ) -> Iterator[list[Any]]:
@@ -282,6 +285,8 @@ def _told(
                 if (each or last.get(host) == at) and not (once and host in told):
                     rows.append(out(host, last.get(host, at), at, moment, now.at))
                     told.add(host)
+                    if clears:
+                        last.pop(host, None)
             yield rows
         else:
             host, at = now
@@ -303,6 +308,8 @@ _SILENCE_FAULTS = (
     _silence_fault("A record that is older than the newest of its host changes nothing.",
                    newest=lambda before, now: now),
     _silence_fault("A host that was heard again may fall silent again.", once=True),
+    _silence_fault("The newest time was taken away with the result; an older record that comes after it is compared "
+                   "with it.", clears=True),
     _silence_fault("After the restart the newest time was not known any more: it belongs in state, got in open.",
                    forgets=True),
     _silence_fault("Times are in ms, and `seconds` in seconds.", factor=0.001),

@@ -411,7 +411,8 @@ def _blame(verdict: dict[str, Any]) -> None:
         first, end, sign = part
         these = f"record {first} was" if end == first + 1 else f"records {first} to {end - 1} were"
         which = f": {these} {'lost' if sign < 0 else 'counted twice'}"
-    raise NotYet(f"{when} {said}{which}. {_folder(files)}{how_often}", _hint_for_lost(part, files, often=often))
+    hint = _hint_for_a_second_kill(verdict) or _hint_for_lost(part, files, often=often)
+    raise NotYet(f"{when} {said}{which}. {_folder(files)}{how_often}", hint)
 
 
 _TEXT_OF_A_FILE = ("JSONDecodeError", "EOFError", "UnpicklingError", "ValueError", "IndexError", "UnicodeDecodeError",
@@ -444,7 +445,7 @@ def _hint_for_again(verdict: dict[str, Any], *, often: bool) -> str:
     if often and starts == [0]:
         return "It begins with read(0) each time: give read the offset that you have kept."
     if verdict["most"] <= 2 * EVERY + 2 and starts != [0] and verdict["most"] > EVERY:
-        return f"Up to {verdict['most']} records lie between two times that it writes down where it is."
+        return f"Up to {verdict['most']} records had been taken since it last wrote down where it is."
     if not often and verdict["starts"] == [0] and verdict["died_taken"] > EVERY:
         if not files:
             return "It has taken away what it had kept, before it had returned." if verdict["wrote"] else ""
@@ -453,6 +454,20 @@ def _hint_for_again(verdict: dict[str, Any], *, often: bool) -> str:
             "whole one: draft.replace(file)."
         )
     return ""
+
+
+def _hint_for_a_second_kill(verdict: dict[str, Any]) -> str:
+    """Where what was kept is how many records the second life had taken, and not where that was in the log."""
+    before, after = verdict["died_starts"], verdict["starts"]
+    if verdict["kills_before"] < 2 or not before or not before[0] or not after:
+        return ""
+    of_this_life = verdict["died_taken"] - before[0]
+    if after[0] not in (of_this_life, of_this_life - 1):
+        return ""
+    return (
+        f"Started again it read from record {before[0]} on, and after the second kill from record {after[0]} on: the "
+        "position that is kept counts from the start of the log, in every life."
+    )
 
 
 def _hint_for_lost(part: tuple[int, int, int] | None, files: Sequence[Any], *, often: bool) -> str:

@@ -125,7 +125,7 @@ _MISTAKES: Mapping[str, Sequence[tuple[Count, str]]] = {
         (lambda expected, found: sum(count == 2 for count in Counter(found).values()),
          "Those are the keys that came exactly twice: more often counts as well."),
         (lambda expected, found: sum(count - 1 for key, count in Counter(found).items() if key in set(expected)),
-         "A key that nobody expected may come twice as well: then the sum holds."),
+         "A key that nobody expected may come twice as well: it is one unexpected key, and one record too many."),
         (lambda expected, found: len(found) - len(expected),
          "A key that is missing is taken off that number: it belongs to missing only."),
         (lambda expected, found: max(0, len(found) - len(expected)),

@@ -47,8 +47,8 @@ EVERY = 5
 #: A line of the answer's own is tried each time it is run, one of a library so often.
 _OF_A_LIBRARY = 2
 _MOST_TRIALS = 160
-#: Every so many-th trial is killed a second time, soon after it was started again.
-_TWICE = 8
+#: Every so many-th trial is killed a second time: in turns soon after it was started again, and anywhere after that.
+_TWICE, _SOON = 8, 60
 #: After a trial that failed, so many more say how many of them do.
 _MORE = 24
 _LIFE_S = 6.0
@@ -265,7 +265,9 @@ def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
             return {"kills": number}  # they were spread over the whole run
         failed, _, _ = _killed(answer, folder, step)
         if not failed and number % _TWICE == 0:
-            failed, _, _ = _killed(answer, folder, step, twice=True)
+            left = max(_SOON, len(whole.places) - step)
+            within = left if number % (2 * _TWICE) == 0 else _SOON
+            failed, _, _ = _killed(answer, folder, step, then=1 + step * 37 % within)
         if failed:
             return {**failed, **_how_often(answer, folder, whole)}
     return {"kills": len(steps)}
@@ -310,17 +312,17 @@ def _spread(numbers: list[int], most: int) -> list[int]:
 
 
 def _killed(
-    answer: Callable[..., Any], folder: Path, step: int, *, twice: bool = False
+    answer: Callable[..., Any], folder: Path, step: int, *, then: int = 0
 ) -> tuple[dict[str, Any] | None, int, bool]:
     """(what is wrong after a kill before `step`, or None; records taken by then; whether a file had something).
 
-    `twice`: killed a second time, soon after it was started again.
+    `then`: started again, it is killed a second time, before that step.
     """
     own = _fresh(folder)
     died = _live(answer, own, kill_before=step)
     taken, files, kills = died.taken, _files(own), 1
-    if twice:
-        second = _live(answer, own, kill_before=1 + step * 37 % 60)
+    if then:
+        second = _live(answer, own, kill_before=then)
         if second.ended or second.error or second.late:  # before it could be killed
             return None, taken, True
         died, files, kills = second, _files(own), 2
@@ -331,6 +333,7 @@ def _killed(
     if not fault:
         return None, taken, any(size for _, size in files)
     return {**_told("killed", fault, life, LOG), "died_at": died.at, "died_taken": taken, "again": again,
+            "died_starts": died.starts,
             "files": files, "kills_before": kills}, taken, any(size for _, size in files)  # fmt: skip
 
 

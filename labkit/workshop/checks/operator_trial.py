@@ -53,6 +53,7 @@ class Operator:
                 "What cannot be pickled (a client, a file, a lock) is made in open.",
             ) from error
         self._written: dict[tuple[str, Any], bytes] = {}
+        self._has_written = False
         self.watermark = _NO_WATERMARK
         #: Event timers that wait: (ms, key), each once.
         self._waiting: set[tuple[int, Any]] = set()
@@ -87,8 +88,8 @@ class Operator:
         self.changed_in_place = sorted(set(lost))
 
     def keeps(self) -> bool:
-        """Whether anything has been written to state."""
-        return bool(self._written)
+        """Whether anything has ever been written to state, also where it was cleared since."""
+        return self._has_written
 
     def feed(self, key: Any, element: Any, at: int | None = None) -> list[Any]:
         """What it yields for one element of that key, each as a list of the row's values; `at` is its event time in ms.
@@ -140,6 +141,7 @@ class Operator:
             place = name, self._key
             if state.is_written and place in self._values:
                 self._written[place] = self.require_kept(state, self._values[place])
+                self._has_written = True
             elif state.is_written:
                 self._written.pop(place, None)
             state.is_written = False

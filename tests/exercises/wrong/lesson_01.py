@@ -3,6 +3,19 @@
 WRONG = {
     "01a": [
         (
+            "a CPU anywhere in a line",
+            """
+            import re
+            times = {}
+            for name, numbers in re.findall(r"(cpu\\d*)((?:[ \\t]+\\d+)+)", text):
+                numbers = [int(number) for number in numbers.split()][:10]
+                times[name] = dict(zip(CPU_COLUMNS, numbers + [0] * (10 - len(numbers))))
+            return times
+            """,
+            r"a kernel that writes other lines before the CPUs and between them",
+            r"all ten columns|Columns after the tenth",
+        ),
+        (
             "what an old kernel does not write is missing",
             """
             lines = [line.split() for line in text.splitlines() if line.startswith("cpu")]

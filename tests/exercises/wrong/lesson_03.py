@@ -115,6 +115,21 @@ WRONG = {
         ("nothing returned", _read(end="None"), r"gave None; it should give \(0, 1\)", _SEEN),
     ],
     "03b": [
+        (
+            "ids remembered by subject",
+            """
+            if not hasattr(framed, "ids"):
+                framed.ids = {}
+            if subject not in framed.ids:
+                asked = httpx2.post(f"{registry_url}/subjects/{subject}/versions", json={"schema": json.dumps(schema)})
+                framed.ids[subject] = asked.json()["id"]
+            body = io.BytesIO()
+            fastavro.schemaless_writer(body, schema, record)
+            return b"\\0" + framed.ids[subject].to_bytes(4, "big") + body.getvalue()
+            """,
+            r"is not the one that was given.*This time nobody asked the registry.*An id belongs to a schema",
+            "parse_schema|return",
+        ),
         ("no frame", _framed("body.getvalue()"), r"with 08 73 64 61.*the Avro body alone", "subject|highest byte"),
         (
             "the id's lowest byte first",

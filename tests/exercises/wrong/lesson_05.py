@@ -48,6 +48,19 @@ _USUAL = (_COUNT, _UPDATE, "if count == 5:", f"    {_SOUND}")
 WRONG = {
     "05a": [
         (
+            "a 0 is taken for nothing",
+            _switches(
+                "time, ctxt = self.time.value(), self.ctxt.value()",
+                "if time and now.timestamp <= time: return",
+                "self.time.update(now.timestamp)", "self.ctxt.update(now.ctxt)",
+                "if time and ctxt: yield Row(host, now.timestamp, (now.ctxt - ctxt) * 1000 / (now.timestamp - time))",
+                opened='self.time, self.ctxt = (runtime_context.get_state(ValueStateDescriptor(name, Types.LONG())) '
+                'for name in ("time", "ctxt"))',
+            ),
+            r"new's snapshot at 7000 ms.*gave nothing.*A 0 that was kept is a value",
+            "restart|another host",
+        ),
+        (
             "an attribute, by host",
             _switches(
                 "before = self.last.get(host)", _LATE, "self.last[host] = now", f"if before is not None: {_RATE}",

@@ -158,6 +158,23 @@ WRONG = {
     ],
     "08b": [
         (
+            "the newest time is taken away with the result",
+            _silent(
+                "last = self.last.value()",
+                "if last is None or ctx.timestamp() > last:",
+                f"    {_UPDATE}",
+                f"    {_TIMER}",
+                on_timer=(
+                    "last = self.last.value()\n"
+                    "        if last is not None and timestamp == last + 1000 * seconds:\n"
+                    "            self.last.clear()\n"
+                    "            yield Row(ctx.get_current_key(), last)"
+                ),
+            ),
+            r"nothing was due.*The newest time was taken away with the result",
+            "Nothing has been written|restart",
+        ),
+        (
             "each timer tells",
             _silent(*_USUAL, on_timer=_TELL),
             r"watermark .*timer of an older record goes off too",

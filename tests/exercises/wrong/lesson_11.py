@@ -131,6 +131,20 @@ WRONG = {
     ],
     "11b": [
         (
+            "the position of its own life, not of the log",
+            """
+file, draft = folder / "state.json", folder / "state.draft"
+offset, sums = json.loads(file.read_text()) if file.exists() else (0, {})
+for number, (host, busy) in enumerate(read(offset)):
+    sums[host] = sums.get(host, 0) + busy
+    draft.write_text(json.dumps([number + 1, sums]))
+    draft.replace(file)
+return sums
+""",
+            r"Killed, the second time.*counts from the start of the log, in every life",
+            "one step|was not kept|do not belong",
+        ),
+        (
             "the position first, then the sums",
             _TWO_FILES.replace("FIRST", _OFFSET).replace("SECOND", _TOTALS),
             r"Killed.* in job, line \d+ of its cell: .*was lost.*offset.json.*in one step",
@@ -175,7 +189,7 @@ WRONG = {
         (
             "written down every eight records",
             but(_JOB, "offset % 5 == 0", "offset % 8 == 0"),
-            r"took \d records again.*Up to \d records lie between",
+            r"took \d records again.*Up to \d records had been taken",
             "Nothing of what it has done|no moment without",
         ),
         (
