@@ -7,6 +7,7 @@ __all__ = [
     "gateway",
     "home",
     "jvm",
+    "jvm_threads",
     "parquet_job",
     "rest",
     "root_cause",

@@ -14,6 +14,7 @@ import psutil
 
 from labkit.flink.home import client_environment
 from labkit.flink.jvm import clean, replaced
+from labkit.flink.jvm_threads import keep_threads_apart
 from labkit.system.scratch import scratch_folder
 from labkit.system.waiting import patience
 
@@ -36,6 +37,7 @@ def start_client(install_dir: Path, state_dir: Path) -> None:
     if java_gateway._gateway is not None:
         return
     folder = _unpacked.enter_context(scratch_folder(state_dir, "flink-client"))
+    keep_threads_apart()
     with replaced(environment(install_dir, state_dir, folder)):
         java_gateway.get_gateway()
 

@@ -39,7 +39,6 @@ from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system import own_http
 from labkit.system.waiting import patience, wait_until
 from labkit.workshop.course.contents import Lesson, Start, lesson
-from labkit.workshop.jvm_threads import keep_threads_apart
 
 __all__ = ["RECORDING", "begin", "clear", "snapshots", "tidy"]
 
@@ -88,7 +87,6 @@ def begin(
     chosen = lesson(no) if start is None else replace(lesson(no), start=start)
     if source not in SOURCES:
         raise _unknown(source)
-    keep_threads_apart()
     settings = load_settings(suffix=suffix or chosen.suffix, **values)
     if chosen.start == Start.NOTHING:
         return settings

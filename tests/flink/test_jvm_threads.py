@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.workshop.jvm_threads import OwnConnections
+from labkit.flink.jvm_threads import OwnConnections
 
 
 def test_a_thread_gets_back_the_connection_that_it_gave_back_last_and_never_that_of_another() -> None:
@@ -36,9 +36,7 @@ from pyflink.java_gateway import get_gateway
 from labkit.flink.environment import remote_environment
 from labkit.flink.gateway import close_client
 from labkit.settings import load_settings
-from labkit.workshop.jvm_threads import keep_threads_apart
 
-keep_threads_apart()
 _, tables = remote_environment(load_settings(state_dir=sys.argv[1]).cluster, "beside", parallelism=1, resume_from=None)
 tables.execute_sql("CREATE TABLE cups (sizes ARRAY<INT>) WITH ('connector' = 'datagen')")
 stop = threading.Event()

@@ -4,7 +4,7 @@ Flink's planner keeps something in the thread that made an environment; asked in
 "NullPointerException: metadataHandlerProvider" (FLINK-36298, in Flink 2.3). Py4J keeps idle connections on one
 stack for all threads, and behind each works another thread of the JVM. A notebook's kernel has several threads that
 let go of Java objects now and then: where two of them do so at once, the stack comes back in another order, and a cell
-that was right fails.
+that was right fails. So the client's JVM (`labkit.flink.gateway`) is started with a stack for each thread.
 """
 
 from __future__ import annotations
