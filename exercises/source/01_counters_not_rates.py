@@ -22,8 +22,8 @@ print("…\nthe columns:", *CPU_COLUMNS)
 # Write `cpu_times(text)`.
 #
 # - **In:** the text of `/proc/stat`.
-# - **Out:** a dict. For each CPU line, that is `cpu` or `cpu` with a number behind it, in the file's order: its name
-#   and a dict of all ten columns of `CPU_COLUMNS`, as whole numbers.
+# - **Out:** a dict. For each line that begins with `cpu` (only CPU lines do), in the file's order and with the line
+#   `cpu`, its name and a dict of all ten columns of `CPU_COLUMNS`, as whole numbers.
 # - An old kernel writes fewer columns, four at least: what it does not write is 0. If a new kernel ever writes more
 #   than ten, the further ones are left out.
 # - Other lines are left alone. They may hold anything, and stand anywhere.

@@ -25,7 +25,7 @@ from labkit.workshop.hints import hint, solution
 #   has not completed has `None` there. `offsets` says for each partition the *next* offset to read; a partition of
 #   which nothing was read yet is not in it.
 # - `killed` is the time of the crash. What completed later than that was made by the job that came back. The job comes
-#   back from the one that completed last, up to then.
+#   back from the newest that had completed by then. (One with a higher id completes later.)
 # - `read` says for each partition the next offset that the job would have read when it died.
 # - It returns `{partition: [offset, …]}`, the offsets that are read again, in order. A partition without any is left
 #   out.

@@ -36,7 +36,8 @@ MEETS: Meets = {
     "08b": {
         "task": "hosts that fall silent, come back, and fall silent again, by hand; then a fleet's on the cluster",
         "boundaries": "the watermark 1 ms before the moment, at it, and far behind it; a record 1 ms before it; the "
-        "same record twice; one that is older than the newest, before and after a result; names with separators",
+        "same record twice, before and after a result; one that is older than the newest, the same; names with "
+        "separators",
         "given": "the row is compared before and after process_element",
         "arguments": "made for 30 s, for 7 s and for 1 s",
         "ends": "each element and each timer has 10 s, and may give 1,000 results",
@@ -232,6 +233,8 @@ def _by_hand(silent: Any, seconds: int) -> None:
     time(9 * limit)
     heard("web", limit - 2)
     time(9 * limit + 1)
+    heard("web", limit - 1)
+    time(9 * limit + 2)
     heard("web", 10 * limit)
     heard("web", 10 * limit)
     heard("web", 10 * limit - 3)
@@ -267,6 +270,7 @@ def _told(
     once: bool = False,
     forgets: bool = False,
     clears: bool = False,
+    equal: bool = False,
     factor: float = 1,
     out: Callable[..., list[Any]] = lambda host, last, at, due, watermark: [host, last],
 ) -> Iterator[list[Any]]:
@@ -292,7 +296,7 @@ def _told(
             host, at = now
             before = last.get(host)
             last[host] = at if before is None else newest(before, at)
-            if before is None or last[host] == at:
+            if before is None or (last[host] == at and (at != before or equal)):
                 timers.add((at + round(limit * factor), host, at))
             yield []
 
@@ -308,6 +312,8 @@ _SILENCE_FAULTS = (
     _silence_fault("A record that is older than the newest of its host changes nothing.",
                    newest=lambda before, now: now),
     _silence_fault("A host that was heard again may fall silent again.", once=True),
+    _silence_fault("A record of the same time as the newest is not newer: it changes nothing, after a result too.",
+                   equal=True),
     _silence_fault("The newest time was taken away with the result; an older record that comes after it is compared "
                    "with it.", clears=True),
     _silence_fault("After the restart the newest time was not known any more: it belongs in state, got in open.",

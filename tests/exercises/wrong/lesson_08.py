@@ -158,6 +158,12 @@ WRONG = {
     ],
     "08b": [
         (
+            "a record of the same time sets the timer again",
+            _silent("if ctx.timestamp() >= (self.last.value() or 0):", f"    {_UPDATE}", f"    {_TIMER}"),
+            r"nothing was due.*of the same time as the newest is not newer",
+            "taken away|restart",
+        ),
+        (
             "the newest time is taken away with the result",
             _silent(
                 "last = self.last.value()",
