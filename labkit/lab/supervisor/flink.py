@@ -45,6 +45,8 @@ def _program(settings: Settings, name: str, options: list[str], main_class: str)
         str(java()), *options, f"-XX:MaxMetaspaceSize={_METASPACE_MIB}m", "-XX:+IgnoreUnrecognizedVMOptions",
         *open_modules(), *shared_archive(settings, name), unpacks_in(scratch(name)),
         f"-Dlog.file=log/{name}.log",  # Flink's page shows it
+        # Pekko's own 10 s are too short on a busy machine; Flink's option pekko.startup-timeout does not get there.
+        "-Dpekko.remote.classic.startup-timeout=600s",
         "-Dlog4j2.configurationFile=flink/conf/log4j-console.properties",
         "-cp", service_classpath(settings.install_dir), main_class, "--configDir", "flink/conf",
         # Relative, because a comma would part two folders; not in the file, which clients in other folders read, too.
@@ -99,7 +101,6 @@ restart-strategy.exponential-delay.max-backoff: 15 s
 cluster.registration.error-delay: 500 ms
 cluster.registration.max-timeout: 2 s
 metrics.fetcher.update-interval: 1000
-pekko.startup-timeout: 10 min
 pekko.ask.timeout: 1 min
 heartbeat.timeout: 15000
 heartbeat.interval: 3000
