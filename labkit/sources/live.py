@@ -74,11 +74,29 @@ def ticks(interval_s: float, stop: threading.Event, limit_s: float | None = None
 
 
 def live_readings(
-    hostname: str, interval_s: float, stop: threading.Event, limit_s: float | None = None, stream: Stream = PROCSTAT
+    hostname: str,
+    interval_s: float,
+    stop: threading.Event,
+    limit_s: float | None = None,
+    stream: Stream = PROCSTAT,
+    leave_out: Callable[[str], None] | None = None,
 ) -> Iterator[Reading]:
-    """The text that the stream reads, at each of `ticks`."""
+    """The text that the stream reads, at each of `ticks`.
+
+    Raises `BadInput` where there is nothing to be read. Where `leave_out` is given, only the first reading does so; of
+    each later one it hears why.
+    """
+    begun = False
     for _ in ticks(interval_s, stop, limit_s):
-        yield read_text(hostname, stream)
+        try:
+            reading = read_text(hostname, stream)
+        except BadInput as error:
+            if leave_out is None or not begun:
+                raise
+            leave_out(error.what)
+        else:
+            begun = True
+            yield reading
 
 
 def live_snapshots(
@@ -96,17 +114,8 @@ def live_snapshots(
     where there is nothing to be read at the first of them.
     """
     snapshots = Snapshots(stream, say)
-    begun = False
     try:
-        for _ in ticks(interval_s, stop, limit_s):
-            try:
-                reading = read_text(hostname, stream)
-            except BadInput as error:
-                if not begun:
-                    raise
-                snapshots.leave_out(error.what)
-                continue
-            begun = True
+        for reading in live_readings(hostname, interval_s, stop, limit_s, stream, snapshots.leave_out):
             if (snapshot := snapshots.of(reading)) is not None:
                 yield snapshot
     finally:

@@ -160,14 +160,22 @@ def test_a_reading_that_cannot_be_read_is_left_out_said_once_and_counted(
     assert said[2:] == ["2 readings were left out; in 1 something was passed over."]
 
 
-@pytest.mark.parametrize("spoil", [lambda file: file.write_text(""), Path.unlink, lambda file: file.rename(f"{file}~")])
-def test_a_file_that_is_empty_or_away_for_one_reading_ends_nothing(
+def refuse(file: Path) -> None:
+    """Whoever reads it now gets an error; root may read what nobody may."""
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.write_text(""), Path.unlink, refuse])
+def test_a_file_that_is_empty_away_or_refused_for_some_readings_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object]
 ) -> None:
     file = tmp_path / "stat"
 
     def written(*_: object) -> Iterator[None]:
         for is_there in (True, False, False, True):
+            if file.is_dir():
+                file.rmdir()
             file.write_text(FIXTURE.read_text())
             if not is_there:
                 spoil(file)

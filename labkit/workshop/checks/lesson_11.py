@@ -35,7 +35,7 @@ MEETS: Meets = {
     "11b": {
         "task": "sums of five logs; each line of its own is killed each time it runs, and a library's lines twice",
         "boundaries": "logs of 0, 3, 5, 6 and 22 records; five records again pass and six do not; kills at the start "
-        "and in the last line; a second kill soon after the first",
+        "and in the last line; a second kill soon after the first, and anywhere after it",
         "arguments": "read gives other logs; a second folder, which is new, has to begin at offset 0",
         "ends": "each life has 6 s, and is told in which line it was",
         "twice": "undisturbed twice in two folders; started again after each kill in the same one",

@@ -265,8 +265,7 @@ def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
             return {"kills": number}  # they were spread over the whole run
         failed, _, _ = _killed(answer, folder, step)
         if not failed and number % _TWICE == 0:
-            left = max(_SOON, len(whole.places) - step)
-            within = left if number % (2 * _TWICE) == 0 else _SOON
+            within = _SOON if number % (2 * _TWICE) else max(_SOON, len(whole.places) - step)
             failed, _, _ = _killed(answer, folder, step, then=1 + step * 37 % within)
         if failed:
             return {**failed, **_how_often(answer, folder, whole)}
