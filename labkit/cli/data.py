@@ -67,8 +67,11 @@ def record(
     seconds: Seconds = None,
     stream: StreamName = None,
 ) -> None:
-    """Record what the stream reads of this machine until Ctrl-C: `zcat` shows it, `produce --replay` sends it."""
-    from labkit.sources.live import live_readings
+    """Record what the stream reads of this machine until Ctrl-C: `zcat` shows it, `produce --replay` sends it.
+
+    A reading that cannot be had is left out, counted and said; where the first cannot, nothing is written.
+    """
+    from labkit.sources.live import Snapshots, live_readings
     from labkit.sources.recording import Reading, write_recording
 
     require_positive("--interval", interval)
@@ -81,9 +84,12 @@ def record(
                 yield reading
                 line(f"{number} reading{'' if number == 1 else 's'} of {reading.hostname}")
 
+    kind = settings.flow.stream
+    passed = Snapshots(kind, lambda text: err.print(text, markup=False))
     with stop_signals("closing the recording") as stop:
-        live = live_readings(settings.hostname, settings.interval_s, stop, seconds, settings.flow.stream)
+        live = live_readings(settings.hostname, settings.interval_s, stop, seconds, kind, passed.leave_out)
         count = write_recording(file, shown(live))
+    passed.say_counts()
     out.print(f"{count} readings are in {file}, {file.stat().st_size:,} bytes.")
 
 

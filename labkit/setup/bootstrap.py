@@ -25,6 +25,7 @@ VENV = os.path.abspath(os.environ.get("LABKIT_VENV") or os.path.join(ROOT, ".ven
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, ".labkit-installed")
 SCRATCH = VENV + ".bundle"
+PROC_STAT = "/proc/stat"
 DEV_STAMP = os.path.join(VENV, ".labkit-dev-installed")
 LOCKS = (
     "requirements.txt", "jars.lock", "pyproject.toml", "labkit/setup/OriginFilter.java", "labkit/setup/class_file.py",
@@ -190,10 +191,19 @@ def machine_problem() -> Optional[str]:
             "There is no /proc/stat on this system, only Linux has it (WSL2 counts); "
             "docker compose runs the lab elsewhere. Nothing was changed."
         )
-    if not os.path.exists("/proc/stat"):
+    try:
+        with open(PROC_STAT, "rb") as file:
+            hidden = "" if file.read(1) else "%s is empty: this container hides what the kernel writes there. "
+    except FileNotFoundError:
+        hidden = "There is no %s here; this is Linux, so a container may hide it. "
+    except OSError as error:
         return (
-            "There is no /proc/stat here; this is Linux, so a container may hide it. Nothing was changed. "
-            "Ask whoever runs this container to let it see the file, or run the lab outside of it."
+            "%s is there and cannot be read: %s. Nothing was changed. Type: ls -l %s. "
+            "Where you may read it, a container or a security module hides it."
+        ) % (PROC_STAT, error.strerror, PROC_STAT)
+    if hidden:
+        return hidden % PROC_STAT + (
+            "Nothing was changed. Ask whoever runs this container to let it see the file, or run the lab outside of it."
         )
     if re.search(r"[][{}:\\\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]", ROOT):
         return (

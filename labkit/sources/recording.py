@@ -64,7 +64,10 @@ def read_recording(path: Path) -> Iterator[Reading]:
 
 
 def write_recording(path: Path, readings: Iterable[Reading]) -> int:
-    """Write `readings` as they come; returns how many. Raises `BadInput` where `path` is there or cannot be made."""
+    """Write `readings` as they come; returns how many. Raises `BadInput` where `path` is there or cannot be made.
+
+    Where the first of them raises it, there is no file.
+    """
     count = 0
     try:
         # No time in gzip's head: the same readings make the same file.
@@ -72,6 +75,10 @@ def write_recording(path: Path, readings: Iterable[Reading]) -> int:
             for timestamp, hostname, text in readings:
                 packed.write(f"# {timestamp} {hostname}\n{text}".encode())
                 count += 1
+    except BadInput:
+        if not count:
+            path.unlink()
+        raise
     except FileExistsError:
         raise BadInput(f"{path} is there already; nothing was written.") from None
     except OSError as error:

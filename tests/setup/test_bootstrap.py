@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -143,6 +144,32 @@ def test_a_stamp_that_could_not_be_written_whole_is_no_stamp(bootstrap: ModuleTy
     with pytest.raises(OSError, match="No space left on device"):
         bootstrap.stamp(str(stamp), "x" * 2**21)
     assert not stamp.exists()
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\\b", "[a]", "{a}", "a\tb", "\U0001f600", "a\udcff"])
+def test_a_folder_that_java_cannot_take_is_refused(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(bootstrap, "ROOT", f"/somewhere/{name}/lab")
+    said = bootstrap.machine_problem()
+    assert said.startswith("Java cannot take the path of this folder (")
+    assert said.endswith("nothing was changed. Clone into another folder.")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Path.mkdir, r"is there and cannot be read: Is a directory\. Nothing was changed\. Type: ls -l "),
+        (Path.touch, r"is empty: this container hides .* Nothing was changed\. Ask whoever runs this container"),
+        (lambda _: None, r"There is no .*a container may hide it\. Nothing was changed\. Ask whoever runs"),
+    ],
+)
+def test_what_is_so_is_said_where_proc_stat_cannot_be_read(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], words: str
+) -> None:
+    make(tmp_path / "stat")
+    monkeypatch.setattr(bootstrap, "PROC_STAT", str(tmp_path / "stat"))
+    assert re.search(words, bootstrap.machine_problem())
 
 
 def test_a_bundle_that_cannot_be_used_is_refused_in_one_sentence_and_nothing_is_made(venv: Path) -> None:

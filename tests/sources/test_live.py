@@ -10,10 +10,13 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import labkit.sources.live
+from labkit.cli.main import app
 from labkit.errors import BadInput
-from labkit.sources.live import live_snapshots, read_snapshot
+from labkit.sources.live import live_snapshots, read_snapshot, read_text
+from labkit.sources.recording import read_recording
 from labkit.streams.procstat.snapshot import Snapshot, parse_stat
 from labkit.streams.procstat.stream import PROCSTAT
 
@@ -188,6 +191,31 @@ def test_a_file_that_is_empty_away_or_refused_for_some_readings_ends_nothing(
     assert str(file) in said[0]
     assert said[0].endswith("This reading is left out.")
     assert said[1:] == ["2 readings were left out; in 0 something was passed over."]
+
+
+def test_a_recording_leaves_out_a_reading_that_cannot_be_had_and_is_not_begun_without_a_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = read_text("host")
+    refused = BadInput("/proc/stat is empty.", "Look at it.")
+
+    def read(*_: object) -> object:
+        if isinstance(found := next(readings), BadInput):
+            raise found
+        return found
+
+    monkeypatch.setattr(labkit.sources.live, "ticks", lambda *_: range(4))
+    monkeypatch.setattr(labkit.sources.live, "read_text", read)
+    readings = iter([now, refused, refused, now])
+    done = CliRunner().invoke(app, ["record", str(tmp_path / "mine.gz")])
+    assert done.exit_code == 0
+    assert list(read_recording(tmp_path / "mine.gz")) == [now, now]
+    assert "\n2 readings are in " in done.stdout
+    assert "/proc/stat is empty. This reading is left out.\n2 readings were left out; in 0 something" in done.stderr
+    readings = iter([refused])
+    done = CliRunner().invoke(app, ["record", str(tmp_path / "none.gz")])
+    assert done.exception is refused
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.gz"]
 
 
 @pytest.mark.parametrize(
