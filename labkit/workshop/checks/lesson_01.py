@@ -27,7 +27,8 @@ __all__ = ["JUDGES", "MEETS", "judge_01a", "judge_01b"]
 
 MEETS: Meets = {
     "01a": {
-        "task": "names, their order, ten columns and values of six files; other lines before, between and behind CPUs",
+        "task": "names, their order, ten columns and values of six files; other lines before, between and behind CPUs, "
+        "one of numbers alone",
         "boundaries": "4, 7, 8, 9, 10, 11 and 13 columns; an empty line, one of blanks; no newline at the end; counts "
         "over 2**53; CPU names of one and of two digits, not in the order of numbers",
         "arguments": "each file has numbers of its own; what is read elsewhere is told",
@@ -66,7 +67,7 @@ _ELEVEN = (
     "cpu10 13 4 1 303 17 18 5 19 1 2 22\n"
 ) + _REST
 _SEVERAL = (
-    "cpu  31 2 5 904 1 6 8\ncpu0 9007199254740993 1 2 301 4 8 7 5\ncpu1 12 9 3 302 14 15 6 16 7\n"
+    "cpu  31 2 5 904 1 6 8\ncpu0 9007199254740993 1 2 301 4 8 7 5\ncpu1 12 9 3 302 14 15 6 16 7\n21 22\n"
 ) + _REST.rstrip("\n")
 _BETWEEN = (
     "version 7 of what cpu0 did\n"
@@ -399,6 +400,14 @@ _CASES = (
     ),
     _Case("cpu0 counted no tick", {"cpu0": {}, "cpu1": {"user": 7, "idle": 93}}, raises={ZeroDivisionError: _NO_TICK}),
     _Case("The only CPU was idle all the time", {"cpu0": {"idle": 100}}),
+    _Case(
+        "cpu0 worked 9,996 ticks of 10,000, cpu1 all of them",
+        {"cpu0": {"user": 9_996, "idle": 4}, "cpu1": {"user": 10_000}},
+    ),
+    _Case(
+        "guest of cpu0 steps back by 40",
+        {"cpu0": {"user": 20, "idle": 80, "guest": -40}, "cpu1": {"user": 33, "idle": 67}},
+    ),
     _Case(
         "The only CPU started over",
         {"cpu0": {"user": 40, "idle": -60_000}},

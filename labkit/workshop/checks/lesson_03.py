@@ -213,16 +213,18 @@ _ASKED: tuple[tuple[str, dict[str, Any], dict[str, Any], int], ...] = (
     ("pumps", _PUMP, {"device": "pump1", "free": -1}, 0x01_02_00_00),
     ("disks", _DISK_AND_KIND, {"device": "sdb", "free": 7, "kind": "hdd"}, 0),
 )
+#: The schema of another subject, under one of its own.
+_TWIN = ("disks-too", *_ASKED[0][1:])
 
 
 def judge_03b(answer: Any, _: Settings) -> str:
     """Schemas that it has not seen, each by a way of its own to the registry; what that has then is looked at."""
     settings = load_settings(suffix=_SUFFIX)
-    subjects = {f"asked_{name}{_SUFFIX}-value" for name, *_ in _ASKED}
+    subjects = {f"asked_{name}{_SUFFIX}-value" for name, *_ in (*_ASKED, _TWIN)}
     with _forgotten(settings, subjects):
         before = _subjects(settings)
-        with relay(settings.registry_url, 0) as way:  # one registry, one subject, two schemas
-            ids = [_judge_framed(answer, settings, way, *asked) for asked in (_ASKED[0], _ASKED[-1])]
+        with relay(settings.registry_url, 0) as way:  # one registry; one subject with two schemas, and the reverse
+            ids = [_judge_framed(answer, settings, way, *asked) for asked in (_ASKED[0], _TWIN, _ASKED[-1])]
         again = _judge_alone(answer, settings, *_ASKED[-1])
         if again != ids[-1]:  # pragma: no cover  # the value is compared with the registry's id already
             raise NotYet(f"The same call gave the schema id {ids[-1]} first, and {again} then.")

@@ -18,7 +18,6 @@ from labkit.kafka.topics import Topic, create_topics
 from labkit.settings import Settings
 from labkit.sources.scenario import Scenario
 from labkit.sources.simulator import FleetSource
-from labkit.system.waiting import wait_until
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.flink_trial import committed, on_cluster
 from labkit.workshop.checks.outcome import NotYet, raised
@@ -30,8 +29,6 @@ __all__ = ["JUDGES", "MEETS"]
 
 _SUFFIX = "_ex04"
 _PARALLELISM = 2
-#: So long is the fleet sent for, before the savepoint and once more after it.
-_SECONDS = 9
 #: What `build` may take: the JVM is up by then.
 _BUILD_WITHIN_S = 60.0
 
@@ -53,8 +50,7 @@ MEETS: Meets = {
         "arguments": "the settings are those of the exercise's own topics: the counts are looked for there alone",
         "ends": "build has 60 s; what it made is ended and cleared away",
         "twice": "each count comes once: 1, 2, 3 and so on",
-        "point": "records change hands by key; checkpoints are on and commit the counts; after a savepoint, the "
-        "job goes on from its counts in a new worker",
+        "point": "records change hands by key; checkpoints are on, and commit the counts",
     },
 }
 
@@ -143,6 +139,7 @@ def _judge_add(add: Any) -> None:
     from pyflink.common import Row
 
     named = Row("host", "records", "bytes")
+    kept: list[tuple[Any, list[Any], str]] = []
     for left, right in (
         ((4, 10), (7, 5)), ((2, 10), (3, 7)),
         ((2, 10), (1, 7)), ((1, 4), (5, 40)), ((1, 5), (1, 0)), ((1, 0), (1, 0)), ((40, 1), (2, 4)),
@@ -159,6 +156,13 @@ def _judge_add(add: Any) -> None:
         want = ["lab", left[0] + right[0], left[1] + right[1]]
         if list(got) != want:
             raise NotYet(f"add makes {list(got)} of {of}; it is {want}.", _why_sum(list(got), left, right))
+        kept.append((got, want, of))
+    for got, want, of in kept:
+        if list(got) != want:
+            raise NotYet(
+                f"What add made of {of} was {want}. After it was called with others, that row is {list(got)}.",
+                "Make a new Row for each sum.",
+            )
 
 
 def _why_sum(got: list[Any], left: tuple[int, int], right: tuple[int, int]) -> str:
@@ -200,7 +204,7 @@ def judge_04b(build: Any, settings: Settings) -> str:
     remote_environment(
         own.cluster, own.job_name("first"), parallelism=1, resume_from=None
     )  # the JVM gets its surroundings
-    _send(own)
+    produce(own.flow, FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=1_795_368_345_000, seconds=9))
     _send_without_a_value(own)
     topic = f"procstat_counts{_SUFFIX}"
     create_topics(own.kafka_bootstrap, [Topic(topic, 1)])
@@ -252,50 +256,16 @@ def _judge_environment(env: Any) -> None:
 
 
 def _judge_job(own: Settings, flink: FlinkRest, env: Any, topic: str) -> str:
-    name = own.job_name("partitions")
-    places = _places(own)
+    places = [
+        (record.partition(), record.key().decode()) for record in read_topic(own.kafka_bootstrap, own.snapshots_topic)
+    ]
     snapshots = Counter(partition for partition, _ in places)
-    graph = env._generate_stream_graph(clear_transformations=True, job_name=name)
-    job_id = _executed(env, graph)
+    job_id = str(env.execute_async(own.job_name("partitions")).get_job_id())
     _judge_graph(flink.job(job_id))
     found = [json.loads(record.value()) for record in committed(own, job_id, topic, snapshots.total())]
     _judge_counts(found, places)
-    savepoint = flink.stop_with_savepoint(job_id, f"file://{own.savepoints_dir / name}")
-    wait_until(lambda: flink.state(job_id) == "FINISHED", "The job has stopped", 30, seen=lambda: flink.state(job_id))
-    _send(own, first_s=_SECONDS)
-    places = _places(own)
-    job_id = _executed(env, graph, savepoint)
-    more = len(places) - snapshots.total()
-    records = committed(own, job_id, topic, len(found) + more)
-    _judge_counts_after([json.loads(record.value()) for record in records[len(found) :]], places, snapshots)
     numbers = ", ".join(f"{number}: {count}" for number, count in sorted(snapshots.items()))
-    return f"Two in parallel, and every partition is counted ({numbers}); it went on from a savepoint."
-
-
-def _executed(env: Any, graph: Any, savepoint: str = "") -> str:
-    """Hand a job's graph to the cluster, again where there is a savepoint; its id.
-
-    The graph stays the one that was built: PyFlink's reduce gives its state a new name each time that it is built.
-    """
-    from pyflink.java_gateway import get_gateway
-
-    if savepoint:
-        flink = get_gateway().jvm.org.apache.flink
-        graph.setSavepointRestoreSettings(flink.runtime.jobgraph.SavepointRestoreSettings.forPath(savepoint))
-        graph.setJobId(flink.api.common.JobID())
-    return str(env._j_stream_execution_environment.executeAsync(graph).getJobID().toHexString())
-
-
-def _send(own: Settings, first_s: int = 0) -> None:
-    """Six hosts, once a second, from `first_s` seconds on."""
-    start_ms = 1_795_368_345_000 + first_s * 1000
-    produce(own.flow, FleetSource(6, 2, 4, Scenario(), interval_s=1, start_ms=start_ms, seconds=_SECONDS))
-
-
-def _places(own: Settings) -> list[tuple[int, str]]:
-    """Partition and host of each snapshot."""
-    records = read_topic(own.kafka_bootstrap, own.snapshots_topic)
-    return [(record.partition(), record.key().decode()) for record in records]
+    return f"Two in parallel, and every partition is counted ({numbers})."
 
 
 def _judge_graph(job: dict[str, Any]) -> None:
@@ -332,24 +302,8 @@ def _judge_counts(found: list[dict[str, Any]], places: list[tuple[int, str]]) ->
     raise NotYet(f"{snapshots.total()} snapshots gave {len(found)} counts.", _why_counts(came, places))
 
 
-def _judge_counts_after(found: list[dict[str, Any]], places: list[tuple[int, str]], before: Counter[int]) -> None:
-    """Raise `NotYet` where the counts after the savepoint do not go on from `before`, those of each partition."""
-    now = Counter(partition for partition, _ in places)
-    for number, count in sorted(now.items()):
-        mine = sorted(row.get("records") or 0 for row in found if row.get("partition") == number)
-        want = list(range(before[number] + 1, count + 1))
-        if mine == want:
-            continue
-        anew = mine == list(range(1, len(want) + 1))
-        raise NotYet(
-            f"The job was stopped with a savepoint and went on from it. Partition {number} had {before[number]} "
-            f"snapshots before, and {len(want)} after; the counts after it are {_listed(mine)}, not {_listed(want)}.",
-            "They begin anew: what was counted was not in Flink's state, and went with its worker." if anew else "",
-        )
-
-
 def _listed(numbers: list[int]) -> str:
-    head = ", ".join(map(str, numbers[:4])) or "none"
+    head = ", ".join(map(str, numbers[:4]))
     return head if len(numbers) <= 4 else f"{head}, … {numbers[-1]} ({len(numbers)} of them)"
 
 

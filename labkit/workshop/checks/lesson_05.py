@@ -77,6 +77,8 @@ def judge_05a(switches: Any, settings: Settings) -> str:
     expect("db", 5_001, 900_101, 1_000.0)
     expect("db", 5_000, 900_100, None)
     expect("db", 6_001, 900_101, 0.0)
+    expect("old", 6_200, 2**41, None)
+    expect("old", 6_400, 2**41 + 8, 40.0)
     expect("new", 6_500, 0, None)
     expect("new", 7_000, 40, 80.0)
     stream.restart()

@@ -208,25 +208,6 @@ class Count(MapFunction):
             "Partition|no sink",
         ),
         (
-            "a dictionary of the worker, after a key",
-            _build(
-                counts="ones.key_by(lambda row: row[0], Types.INT()).map(Count(), pair)",
-                first="""
-from pyflink.datastream import MapFunction
-
-class Count(MapFunction):
-    def open(self, runtime_context):
-        self.counts = {}
-
-    def map(self, row):
-        self.counts[row[0]] = self.counts.get(row[0], 0) + row[1]
-        return Row(row[0], self.counts[row[0]])
-""",
-            ),
-            r"stopped with a savepoint.* after it are 1, 2, 3, .*They begin anew: .*not in Flink's state",
-            "no record changes hands|Each count|by host",
-        ),
-        (
             "executes it as well",
             _build(after="statements.attach_as_datastream()\nenv.execute_async(settings.job_name('partitions'))"),
             r"build has started the job .* itself.*without execute",
