@@ -19,7 +19,7 @@ from labkit.flink.rest import FlinkRest
 from labkit.settings import Settings
 from labkit.sources.clock import Clock
 from labkit.sources.live import read_snapshot, ticks
-from labkit.sources.scenario import Scenario
+from labkit.sources.scenario import Load, Scenario
 from labkit.sources.simulated import SimulatedHosts
 from labkit.sources.simulator import FleetSource
 from labkit.streams.meminfo import MEMINFO, MemorySnapshot
@@ -36,6 +36,8 @@ _HOSTS, _SEED, _START_MS = 3, 21, 1_795_168_800_000
 _LATER_MS = 200
 #: The last host's memory is not read from the start.
 _BEGINS_S = 10
+#: On one host both CPUs have work for a while.
+_SCENARIO = Scenario(loads=(Load((1,), (0, 1), "user", 0.9, 40, 80),))
 
 
 def readings(settings: Settings, source: str = "replay") -> tuple[list[Snapshot], list[MemorySnapshot]]:
@@ -50,7 +52,7 @@ def readings(settings: Settings, source: str = "replay") -> tuple[list[Snapshot]
 
 def _simulated() -> tuple[list[Snapshot], list[MemorySnapshot]]:
     clock = Clock(1.0, SECONDS - 1, None, threading.Event())
-    cpu = FleetSource(_HOSTS, 2, _SEED, Scenario(), interval_s=1.0, start_ms=_START_MS, seconds=SECONDS - 1)
+    cpu = FleetSource(_HOSTS, 2, _SEED, _SCENARIO, interval_s=1.0, start_ms=_START_MS, seconds=SECONDS - 1)
     return list(cpu), list(SimulatedHosts(MEMINFO, _HOSTS, _SEED, _START_MS + _LATER_MS, clock))
 
 

@@ -47,7 +47,7 @@ def growth(runs: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=TEXT_SIZE, frameon=False, loc="upper left")
-    axes.set_title(_title(runs), loc="left", size=17, weight="bold")
+    axes.set_title(_title(runs), loc="left", size=17, weight="bold", pad=12)
     return figure
 
 
