@@ -90,6 +90,8 @@ def _script(before: int, after: int) -> Iterator[Any]:
     yield _MEMORY, "web", start + after + 1
     yield _MEMORY, "web", start - before
     yield _MEMORY, "web", start - before - 1
+    yield _MEMORY, "web", start - before // 2
+    yield _MEMORY, "web", start + after // 2
     # Memory comes first.
     yield _MEMORY, "db-1", start
     yield _CPU, "db-1", start + before
@@ -144,8 +146,8 @@ def _by_hand(join: Any, before: int, after: int) -> None:
             stream.advance(now.at, next(wants))
         else:
             side, host, at = now
-            said = f"with before {before} and after {after} {host}'s {_SAID[side]} at {at} ms"
-            stream.expect(host, _row(host), now, next(wants), _begun(said), at, side)
+            said = f"{host}'s {_SAID[side]} at {at} ms (before {before}, after {after})"
+            stream.expect(host, _row(host), now, next(wants), said, at, side)
     operator = stream.judge(lambda: Operator(_operator_of(join, before, after), inputs=2))
     if left := operator.left():
         name, value = next(iter(left.items()))
@@ -154,10 +156,6 @@ def _by_hand(join: Any, before: int, after: int) -> None:
             "A row that nothing can come for any more is taken out of the state; a state that holds nothing is "
             "cleared.",
         )
-
-
-def _begun(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _moved(now: Any) -> Any:
