@@ -176,7 +176,7 @@ KINDS = (
     ),
     Kind(
         "times of two types",
-        r"requires same rowtime types?[^\n]*?, but the (?:rowtime )?types are (?P<one>[^\n]+?) and (?P<other>[^\n]+?)\.?\n",
+        r"requires same rowtime types?[^\n]*?, but the (?:rowtime )?types are (?P<one>.+?) and (?P<other>.+?)\.?\n",
         "The times of both tables have to be of one type; here they are {one} and {other}.",
         "Declare both as TIMESTAMP_LTZ(3): METADATA FROM 'timestamp', or TO_TIMESTAMP_LTZ(ms, 3).",
     ),
