@@ -15,7 +15,7 @@ from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.stream_trial import RESTART, Fault, Stream, Watermark
 
 
-class Echo(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink ships no types
+class Echo(KeyedProcessFunction):
     """Keeps each time, and gives it back when the watermark has come to it."""
 
     def open(self, runtime_context: Any) -> None:
@@ -31,7 +31,7 @@ class Echo(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink ships no type
         yield Row(ctx.get_current_key(), timestamp)
 
 
-class Last(KeyedCoProcessFunction):  # type: ignore[misc]
+class Last(KeyedCoProcessFunction):
     """Gives the last row of the other stream beside each, and tells at a timer how often each side came."""
 
     def open(self, runtime_context: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_stream_of_two_sides_is_judged_and_the_operator_comes_back_as_it_is_at
         of_both(3).judge(lambda: Operator(Last(), inputs=2))
 
 
-class Both(KeyedProcessFunction):  # type: ignore[misc]
+class Both(KeyedProcessFunction):
     """Gives two rows, and the second first every other time."""
 
     def open(self, runtime_context: Any) -> None:
