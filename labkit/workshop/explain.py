@@ -163,6 +163,24 @@ KINDS = (
         "an end (a window), or write to a table by key ('connector' = 'upsert-kafka', with a PRIMARY KEY).",
     ),
     Kind(
+        "two times of event in a row",
+        r"more than one rowtime attribute column \[(?P<columns>[^\]]+)\]",
+        "This query gives several columns of event time ({columns}), and a row that is written has one at most.",
+        "Make plain times of all but one, CAST(m.ts AS TIMESTAMP_LTZ(3)), or select the number of ms in the record.",
+    ),
+    Kind(
+        "a table without versions",
+        r"Temporal Table Join requires [^\n]*?versioned table, but no (?P<lacks>[\w ]+?) can be found",
+        "FOR SYSTEM_TIME AS OF looks into a table that knows its versions, and this one has no {lacks}.",
+        "Give it a PRIMARY KEY (… NOT ENFORCED) and a WATERMARK on the time from which on a row holds.",
+    ),
+    Kind(
+        "times of two types",
+        r"requires same rowtime types?[^\n]*?, but the (?:rowtime )?types are (?P<one>.+?) and (?P<other>.+?)\.?\n",
+        "The times of both tables have to be of one type; here they are {one} and {other}.",
+        "Declare both as TIMESTAMP_LTZ(3): METADATA FROM 'timestamp', or TO_TIMESTAMP_LTZ(ms, 3).",
+    ),
+    Kind(
         "no visible Parquet file",
         r"No files found that match the pattern \"(?P<where>[^\"]+)\"",
         "There is no visible file at {where}: Flink shows its files when a checkpoint completes, never before.",

@@ -102,6 +102,42 @@ tables.execute_sql("INSERT INTO plain SELECT word, COUNT(*) FROM words GROUP BY 
             r"rows of this query are replaced later.*table plain only takes new rows\.\n.*upsert-kafka",
         )
     ],
+    "two times of event in a row": [
+        (
+            """_, tables = environment()
+for name in ("one", "other"):
+    tables.execute_sql(f"CREATE TABLE {name} (host STRING, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts) "
+        "WITH ('connector' = 'datagen')")
+tables.execute_sql("CREATE TABLE times (one TIMESTAMP_LTZ(3), other TIMESTAMP_LTZ(3)) WITH ('connector' = 'blackhole')")
+within = "ON one.host = other.host AND other.ts BETWEEN one.ts - INTERVAL '1' SECOND AND one.ts"
+tables.execute_sql(f"INSERT INTO times SELECT one.ts, other.ts FROM one JOIN other {within}")""",
+            r"several columns of event time \(ts, ts0\).*\n.*CAST",
+        )
+    ],
+    "a table without versions": [
+        (
+            """tables.execute_sql("CREATE TABLE names (host STRING, name STRING, PRIMARY KEY (host) NOT ENFORCED) "
+    f"WITH ('connector' = 'upsert-kafka', 'topic' = 'any', 'key.format' = 'raw', 'value.format' = 'json', "
+    f"'properties.bootstrap.servers' = '{settings.kafka_bootstrap}')")
+of_then = "LEFT JOIN names FOR SYSTEM_TIME AS OF one.ts ON one.host = names.host"
+tables.explain_sql(f"SELECT name FROM one {of_then}")""",
+            r"this one has no row time attribute\.\n.*PRIMARY KEY .* WATERMARK",
+        ),
+        (
+            """tables.execute_sql("CREATE TABLE keyless (host STRING, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts) "
+    "WITH ('connector' = 'datagen')")
+tables.explain_sql("SELECT 1 FROM one JOIN keyless FOR SYSTEM_TIME AS OF one.ts ON one.host = keyless.host")""",
+            r"this one has no primary key\.\n.*PRIMARY KEY .* WATERMARK",
+        ),
+    ],
+    "times of two types": [
+        (
+            """tables.execute_sql("CREATE TABLE plain (host STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) "
+    "WITH ('connector' = 'datagen')")
+tables.explain_sql("SELECT 1 FROM one JOIN plain AS other " + within)""",
+            r"have to be of one type; here they are .*LTZ.* and .*TIMESTAMP.*\n.*Declare both as TIMESTAMP_LTZ",
+        )
+    ],
     "a worker without a module": [
         (
             """import only_here

@@ -6,6 +6,9 @@ operator.restart()                               a new copy; what was written to
 
 operator.feed("lab", element, at=12_000)         the same in event time: the record's time is 12,000 ms
 operator.advance(60_000)        ->   [Row(…)]    the watermark has come that far: what its timers give that are due
+
+operator = Operator(function, inputs=2)          a KeyedCoProcessFunction, which has two streams
+operator.feed("lab", element, at=12_000, side=2) an element of the second one
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from __future__ import annotations
 import inspect
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import redirect_stdout
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -38,13 +42,16 @@ _EACH = "Flink takes what process_element yields, or each element of a list that
 class Operator:
     """A KeyedProcessFunction without Flink around it: a copy of `function`, and its state by key.
 
+    With `inputs` 2 it is a KeyedCoProcessFunction: `feed` says with `side` (1 or 2) of which stream an element is.
+
     All kinds of keyed state are there, and written down with Flink's own coders. A timer of processing time that is
     due goes off after its element; one of event time when `advance` has come to it, and never in a stream without
     watermarks. Whatever the function keeps elsewhere is gone after `restart`; timers of event time stay.
     """
 
-    def __init__(self, function: Any) -> None:
-        _require_operator(function)
+    def __init__(self, function: Any, inputs: int = 1) -> None:
+        _require_operator(function, inputs)
+        self._inputs = inputs
         try:
             self._pickled = cloudpickle.dumps(function)
         except Exception as error:
@@ -91,13 +98,25 @@ class Operator:
         """Whether anything has ever been written to state, also where it was cleared since."""
         return self._has_written
 
-    def feed(self, key: Any, element: Any, at: int | None = None) -> list[Any]:
+    def left(self) -> dict[str, Any]:
+        """What is in its state now, of all keys: {"seen of web": [1000]}. What holds nothing is left out."""
+        known = {place: kept for place, kept in self._written.items() if place[0] in self._states}
+        found = {place: self._states[place[0]].coder.decode(kept) for place, kept in known.items()}
+        return {f"{name} of {key}": value for (name, key), value in found.items() if _holds(value)}
+
+    def feed(self, key: Any, element: Any, at: int | None = None, side: int = 1) -> list[Any]:
         """What it yields for one element of that key, each as a list of the row's values; `at` is its event time in ms.
 
         Raises `NotYet` where that is not one row after the other, where it changed the element, and where its state
         cannot be written down. What the function itself raises passes through.
         """
-        return self._work(key, self._all_of, (element, _Context(self, at)), shown(element), ("the element",))
+        function = partial(self._all_of, self._function_of(side))
+        return self._work(key, function, (element, _Context(self, at)), shown(element), ("the element",))
+
+    def _function_of(self, side: int) -> Callable[..., Any]:
+        """process_element, or that of one of two streams."""
+        function: Callable[..., Any] = getattr(self._live, "process_element" + (str(side) if self._inputs == 2 else ""))
+        return function
 
     def advance(self, watermark: int) -> list[Any]:
         """Let the watermark come to `watermark` ms: what the timers yield that are due then, by their time."""
@@ -127,8 +146,8 @@ class Operator:
     def _on_timer(self, at: int, context: _Context) -> list[Any]:
         return _rows(self._live.on_timer(at, context))
 
-    def _all_of(self, element: Any, context: _Context) -> list[Any]:
-        made = _rows(self._live.process_element(element, context))
+    def _all_of(self, function: Callable[..., Any], element: Any, context: _Context) -> list[Any]:
+        made = _rows(function(element, context))
         now, due = _now(), sorted(self._due)
         self._due = [one for one in due if one > now]
         for one in due:
@@ -184,8 +203,8 @@ class Operator:
 
     @property
     def yields(self) -> bool:
-        """Whether process_element has a yield."""
-        return inspect.isgeneratorfunction(self._live.process_element)
+        """Whether process_element has a yield; of two streams both."""
+        return all(inspect.isgeneratorfunction(self._function_of(side)) for side in range(1, self._inputs + 1))
 
     @property
     def key(self) -> Any:
@@ -210,10 +229,11 @@ class Operator:
         self._waiting.discard((int(at), self._key))
 
 
-def _require_operator(function: Any) -> None:
-    from pyflink.datastream import KeyedProcessFunction
+def _require_operator(function: Any, inputs: int) -> None:
+    from pyflink.datastream import KeyedCoProcessFunction, KeyedProcessFunction
 
-    if isinstance(function, KeyedProcessFunction):
+    wanted = KeyedCoProcessFunction if inputs == 2 else KeyedProcessFunction
+    if isinstance(function, wanted):
         return
     if isinstance(function, type):
         said = f"What was returned is the class {function.__name__}"
@@ -221,7 +241,7 @@ def _require_operator(function: Any) -> None:
     if function is None:
         raise NotYet("In place of the operator there is None.", "Is there a return with an object of your class?")
     name = type(function).__name__
-    raise NotYet(f"The operator is a {name}, no KeyedProcessFunction.", "Its class has that one as its parent.")
+    raise NotYet(f"The operator is a {name}, no {wanted.__name__}.", "Its class has that one as its parent.")
 
 
 def _rows(made: Any) -> list[Any]:
@@ -243,6 +263,11 @@ def _rows(made: Any) -> list[Any]:
         if any(isinstance(value, (Row, tuple, list)) for value in one):
             raise NotYet(f"It yielded {shown(one)}: a Row inside of something.", "Yield the Row itself.")
     return [list(one) for one in found]
+
+
+def _holds(value: Any) -> bool:
+    """Whether there is anything in a value of state: not in None, and not in an empty list or dictionary."""
+    return value is not None and not (isinstance(value, Sized) and len(value) == 0)
 
 
 def _now() -> int:

@@ -5,6 +5,9 @@ stream.expect("web", element, ("web", 1000, 5), [["web", 1000, 5.0]], "web's sna
 stream.advance(60_000, [["web", 60_000, 0.0]])             in event time: what is due when the watermark comes so far
 stream.judge(lambda: Operator(function))
 
+Where an operator has two streams, `side` says of which an element is. Where an element may give several results, whose
+order does not matter, `in_any_order` compares them so.
+
 A model says what is due, and what a usual mistake (a `Fault`), or two of them, would have made of all elements. Where
 exactly that comes, it is the cause, and its hint is said; where none fits, there is no hint.
 """
@@ -59,11 +62,12 @@ class _Fed:
     want: list[Any]
     said: str
     at: int | None = None
+    side: int = 1
 
     def feed(self, operator: Operator) -> list[Any]:
         if isinstance(self.short, Watermark):
             return operator.advance(self.short.at)
-        return operator.feed(self.key, self.element, self.at)
+        return operator.feed(self.key, self.element, self.at, self.side)
 
 
 class Stream:
@@ -74,9 +78,10 @@ class Stream:
 
     def __init__(
         self, model: Callable[..., Iterable[list[Any]]], faults: Iterable[Fault], fields: str,
-        why: Callable[[list[Any], Exception], str] = lambda history, error: "",
+        why: Callable[[list[Any], Exception], str] = lambda history, error: "", *, in_any_order: bool = False,
     ) -> None:  # fmt: skip
         self._model, self._faults, self._fields, self._why = model, tuple(faults), fields, why
+        self._close = _close_in_any_order if in_any_order else close
         self._script: list[_Fed | None] = []
 
     def restart(self) -> None:
@@ -84,10 +89,10 @@ class Stream:
         self._script.append(None)
 
     def expect(
-        self, key: Any, element: Any, short: Any, want: list[Any], said: str, at: int | None = None
+        self, key: Any, element: Any, short: Any, want: list[Any], said: str, at: int | None = None, side: int = 1
     ) -> None:  # fmt: skip
         """One element; `short` is how the model sees it, `said` how a sentence does; `at` is its event time in ms."""
-        self._script.append(_Fed(key, element, short, want, f"{self._when}{said}", at))
+        self._script.append(_Fed(key, element, short, want, f"{self._when}{said}", at, side))
 
     def advance(self, watermark: int, want: list[Any]) -> None:
         """The watermark comes to so many ms; the model sees it as a `Watermark`."""
@@ -102,8 +107,11 @@ class Stream:
     def _in_event_time(self) -> bool:
         return any(fed is not None and isinstance(fed.short, Watermark) for fed in self._script)
 
-    def judge(self, make: Callable[[], Operator]) -> None:
-        """Feed an operator, and another one with the same. Raises `NotYet` where something else comes than is due."""
+    def judge(self, make: Callable[[], Operator]) -> Operator:
+        """Feed an operator, and another one with the same; returns the first, as it is at the end.
+
+        Raises `NotYet` where something else comes than is due.
+        """
         operator = make()
         came: list[list[Any]] = []
         for place, fed in enumerate(self._script):
@@ -120,16 +128,19 @@ class Stream:
                 hint = self._why_raised(operator, place, error)
                 raise NotYet(f"{fed.said}: your operator raised {raised(error)}.", hint) from error
             came.append(got)
-            if not close(got, fed.want):
+            if not self._close(got, fed.want):
                 gave = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
                 if not got and not operator.yields and not self._in_event_time:
                     gave = "gave nothing: process_element has no yield, and returned nothing"
-                wanted = f"{fed.want[0]} was due" if fed.want else "nothing was due"
+                due = fed.want[0] if len(fed.want) == 1 else fed.want
+                wanted = f"{due} was due" if fed.want else "nothing was due"
                 raise NotYet(f"{fed.said} {gave}; {wanted}.", self._hint(operator, make, came, got, fed.want, place))
         if not operator.keeps():
             raise NotYet("Nothing has been written to Flink's state.", "What has to last is kept there, not elsewhere.")
-        if self._all_of(make)[: len(came)] != came:
+        again = self._all_of(make)[: len(came)]
+        if len(again) != len(came) or not all(map(self._close, again, came)):
             raise NotYet("The same elements gave something else the second time.", _A_CLOCK)
+        return operator
 
     def _all_of(
         self, make: Callable[[], Operator], operator: Operator | None = None, start: int = 0
@@ -210,7 +221,7 @@ class Stream:
         made: list[list[Any]] = []
         with suppress(ArithmeticError):
             made.extend(self._model(history, **otherwise))
-        return len(made) == len(came) and all(map(close, came, made))
+        return len(made) == len(came) and all(map(self._close, came, made))
 
 
 def close(found: list[list[Any]], want: list[list[Any]]) -> bool:
@@ -218,6 +229,10 @@ def close(found: list[list[Any]], want: list[list[Any]]) -> bool:
     return len(found) == len(want) and all(
         len(got) == len(one) and all(map(_is_close, got, one)) for got, one in zip(found, want, strict=True)
     )
+
+
+def _close_in_any_order(found: list[list[Any]], want: list[list[Any]]) -> bool:
+    return close(sorted(found, key=str), sorted(want, key=str))
 
 
 def _is_close(got: Any, want: Any) -> bool:

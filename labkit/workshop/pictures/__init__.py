@@ -1,6 +1,6 @@
 """Pictures of what the lessons talk about, drawn from what is really there."""
 
 __all__ = [
-    "burn", "byte_microscope", "delivery", "event_time", "job_graph", "pipeline", "recovery", "speed", "status",
-    "timeline",
+    "burn", "byte_microscope", "delivery", "event_time", "job_graph", "join", "pipeline", "recovery", "speed",
+    "status", "timeline",
 ]  # fmt: skip
