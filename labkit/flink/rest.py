@@ -6,6 +6,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,21 @@ class FlinkRest:
                     partition = int(match["partition"])
                     offsets[partition] = max(offsets.get(partition, 0), int(metric["value"]) + 1)
         return offsets
+
+    def metrics(self, job_id: str, pattern: str) -> dict[str, float]:
+        """{"Source: snapshots[1] -> …: 0.numRecordsOut": 140.0}: each metric that `pattern` finds, behind its vertex.
+
+        `pattern` is a regular expression, looked for in the metric's name. They are a second old at most. What is no
+        number is left out.
+        """
+        found: dict[str, float] = {}
+        for vertex in self.job(job_id)["vertices"]:
+            path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
+            wanted = [metric["id"] for metric in self._list(path) if re.search(pattern, metric["id"])]
+            for metric in self._list(path, {"get": ",".join(wanted)}) if wanted else ():
+                with suppress(ValueError):
+                    found[f"{vertex['name']}: {metric['id']}"] = float(metric["value"])
+        return found
 
     def stop_with_savepoint(self, job_id: str, folder: str, within_s: float = 60) -> str:
         """Stop the job with a savepoint in `folder`; returns its path. Never drains: the job may go on."""

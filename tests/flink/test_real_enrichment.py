@@ -70,6 +70,19 @@ def test_python_runs_inside_the_jvm_or_without_a_shared_library_in_processes_and
     pd.testing.assert_frame_equal(rows_of(own, {"goes-on"}), shares_by_pandas(feed))
 
 
+def test_metrics_are_found_by_a_part_of_their_name_and_stand_behind_their_vertex(lab: Settings) -> None:
+    own = idle(load_settings(suffix="_named"))
+    (job,) = submit(own, ENRICHMENT)
+    rest = FlinkRest(own.flink_url)
+    names = {str(vertex["name"]) for vertex in rest.job(job.job_id)["vertices"]}
+    wait_for(lambda: len(rest.metrics(job.job_id, r"^0\.numRecordsIn$")) == len(names))
+    found = rest.metrics(job.job_id, r"^0\.numRecords(In|Out)$")
+    assert set(found) == {f"{name}: 0.numRecords{way}" for name in names for way in ("In", "Out")}
+    assert all(value >= 0 for value in found.values())
+    assert rest.metrics(job.job_id, "of no metric") == {}
+    stop_with_savepoint(own, ENRICHMENT)
+
+
 def test_state_of_the_other_mode_is_refused(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """PyFlink itself would begin without it, and say nothing."""
     state = newest_state(own.cluster, own.job_name(ENRICHMENT))

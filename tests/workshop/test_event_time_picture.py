@@ -7,7 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from labkit.errors import LabkitError
-from labkit.workshop.pictures.event_time import NO_WATERMARK, Closed, Seen, event_time, is_late, still_open
+from labkit.workshop.pictures.event_time import (
+    NO_WATERMARK,
+    Closed,
+    Seen,
+    event_time,
+    is_late,
+    partition_clocks,
+    still_open,
+)
 
 SIZE, ZERO = 10_000, 1_795_168_800_000
 
@@ -96,3 +104,51 @@ def test_a_job_without_a_watermark_has_no_line_and_no_bar_that_closes() -> None:
 def test_without_a_record_it_says_so() -> None:
     with pytest.raises(LabkitError, match="at least one record"):
         event_time([], [], SIZE)
+
+
+def clocks(*seconds: float | None, at: float | None = None, limit: float | None = None) -> Figure:
+    """Watermarks of partitions 0, 1, … in seconds, and that of the job."""
+    marks = {number: NO_WATERMARK if one is None else ZERO + 1000 * one for number, one in enumerate(seconds)}
+    watermark = NO_WATERMARK if at is None else ZERO + 1000 * at
+    return partition_clocks(marks, watermark, ZERO, {0: "host-000"}, None if limit is None else ZERO + 1000 * limit)
+
+
+def bars(figure: Figure) -> list[tuple[float, str | None]]:
+    """(how far it goes, its hatching) of each partition that has a bar."""
+    patches = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    return [(patch.get_width(), patch.get_hatch()) for patch in patches]
+
+
+def lines(figure: Figure) -> dict[str, float]:
+    """{what a vertical line is: where it stands}"""
+    return {str(line.get_label()): float(line.get_xdata()[0]) for line in figure.axes[0].lines}
+
+
+def test_each_partition_is_a_bar_up_to_its_watermark_and_the_jobs_is_a_line_through_all() -> None:
+    figure = clocks(34, 14, at=14)
+    assert bars(figure) == [(34, None), (14, None)]
+    assert lines(figure) == {"watermark of the job": 14}
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["partition 0\nhost-000", "partition 1"]
+    assert title(figure) == "The watermark is second 14, that of partition 1"
+
+
+def test_a_partition_behind_the_watermark_was_not_waited_for_and_one_beyond_the_limit_is_held_back() -> None:
+    assert bars(clocks(44, 14, 44, at=44)) == [(44, None), (14, "//"), (44, None)]
+    figure = clocks(24, 24.001, 14, at=14, limit=24)
+    assert bars(figure) == [(24, None), (24.001, "xx"), (14, None)]
+    assert lines(figure) == {"watermark of the job": 14, "limit": 24}
+    assert title(clocks(44, 14, 44, at=44)) == "The watermark is second 44, that of partitions 0, 2"
+
+
+def test_a_partition_without_a_record_has_no_bar_and_the_title_names_it() -> None:
+    figure = clocks(None, 34)
+    assert bars(figure) == [(34, None)]
+    assert lines(figure) == {}
+    assert "no record yet" in {text.get_text() for text in figure.axes[0].texts}
+    assert title(figure) == "There is no watermark yet: nothing has come from partition 0"
+    assert title(clocks(None, 3, None, None)).endswith("from partitions 0, 2 and 3")
+
+
+def test_without_a_partition_it_says_so() -> None:
+    with pytest.raises(LabkitError, match="at least one"):
+        partition_clocks({}, NO_WATERMARK, ZERO)

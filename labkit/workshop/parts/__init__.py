@@ -1,3 +1,3 @@
 """Parts that a lesson builds by hand, for those that use them afterwards; and the data of some."""
 
-__all__ = ["disorder", "record_job", "time_job", "two_streams"]
+__all__ = ["disorder", "record_job", "silence", "time_job", "two_streams", "window_job"]

@@ -7,8 +7,9 @@ minute, more = arriving(settings, "live")      this machine under four names, wi
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from labkit.settings import REPOSITORY, Settings
 from labkit.sources.arrivals import Arrivals
@@ -17,7 +18,7 @@ from labkit.sources.scenario import Scenario, load_scenario
 from labkit.sources.simulator import FleetSource
 from labkit.streams.procstat.snapshot import Snapshot
 
-__all__ = ["SCENARIO", "arriving"]
+__all__ = ["SCENARIO", "arriving", "played"]
 
 SCENARIO = REPOSITORY / "labkit" / "recordings" / "scenarios" / "late.toml"
 _HOSTS, _SECONDS, _MINUTE_MS = 4, 90, 60_000
@@ -29,29 +30,41 @@ def arriving(settings: Settings, source: str = "replay") -> tuple[list[Snapshot]
 
     "replay" is the simulator's, and the same for everybody; "live" takes a minute and a half.
     """
-    scenario = load_scenario(SCENARIO, _HOSTS, 2)
-    fleet = FleetSource(_HOSTS, 2, _SEED, scenario, interval_s=1.0, start_ms=_START_MS, seconds=_SECONDS - 1)
-    found = list(fleet if source == "replay" else _under_four_names(settings, scenario))
+    found = played(settings, source, SCENARIO, _HOSTS, _SECONDS, lambda number: f"{settings.hostname}-{number}")
     later = next(place for place, one in enumerate(found) if one.timestamp >= found[0].timestamp + _MINUTE_MS)
     return found[:later], found[later:]
 
 
-def _under_four_names(settings: Settings, scenario: Scenario) -> Iterator[Snapshot]:
+def played(
+    settings: Settings, source: str, file: Path, hosts: int, seconds: int, named: Callable[[int], str]
+) -> list[Snapshot]:
+    """So many seconds of a scenario's hosts, a snapshot a second each, in the order in which they arrive.
+
+    "replay" is the simulator's, with its own names; "live" is this machine as often as there are hosts, `named` by
+    their numbers, with what the file does to them, and takes as long.
+    """
+    scenario = load_scenario(file, hosts, 2)
+    if source == "replay":
+        last = seconds - 1
+        return list(FleetSource(hosts, 2, _SEED, scenario, interval_s=1.0, start_ms=_START_MS, seconds=last))
+    return list(_under_names(settings, scenario, seconds, [named(number) for number in range(hosts)]))
+
+
+def _under_names(settings: Settings, scenario: Scenario, seconds: int, names: list[str]) -> Iterator[Snapshot]:
     arrivals = Arrivals[Snapshot](scenario.held_back)
     begin_ms = None
-    for now in live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=_SECONDS):
+    for now in live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=seconds):
         begin_ms = now.timestamp if begin_ms is None else begin_ms
         elapsed_ms = now.timestamp - begin_ms
-        yield from arrivals.at(elapsed_ms, _hosts(now, elapsed_ms, scenario))
+        yield from arrivals.at(elapsed_ms, _hosts(now, elapsed_ms, scenario, names))
 
 
-def _hosts(now: Snapshot, elapsed_ms: int, scenario: Scenario) -> Iterable[tuple[int, Snapshot]]:
-    """What each of the four makes of this reading."""
-    for number in range(_HOSTS):
+def _hosts(now: Snapshot, elapsed_ms: int, scenario: Scenario, names: list[str]) -> Iterable[tuple[int, Snapshot]]:
+    """What each of them makes of this reading."""
+    for number, name in enumerate(names):
         silent = any(number in one.hosts and one.from_s <= elapsed_ms / 1000 < one.until_s for one in scenario.silences)
         ahead_ms = sum(round(one.ahead_s * 1000) for one in scenario.clocks if number in one.hosts)
         if not silent:
-            name = f"{now.hostname}-{number}"
             yield (
                 number,
                 replace(now, hostname=name, timestamp=now.timestamp + ahead_ms, btime=now.btime + ahead_ms // 1000),

@@ -12,12 +12,18 @@
 
 Everything in it is the job's own: each record beside the watermark that the operator had before it, each window
 beside the watermark at which it fired. Nothing is worked out by a model of Flink.
+
+    partition 0  ██████████████████|█████     how far each partition has come, by the job's metrics,
+    partition 1  █████████████████ |          and the job's own watermark: a line through all of them
+                                 the watermark
+
+    partition_clocks({0: 1795168834000.0, 1: …}, watermark, zero)
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -31,7 +37,7 @@ from matplotlib.ticker import MaxNLocator
 from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 
-__all__ = ["NO_WATERMARK", "Closed", "Seen", "event_time", "is_late", "still_open"]
+__all__ = ["NO_WATERMARK", "Closed", "Seen", "event_time", "is_late", "partition_clocks", "still_open"]
 
 #: Flink's watermark before there was any: no time is over yet.
 NO_WATERMARK = -(2**63)
@@ -96,14 +102,16 @@ def event_time(seen: Sequence[Seen], closed: Sequence[Closed], size_ms: int) -> 
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlabel("records, in the order in which they came", size=TEXT_SIZE)
-    axes.set_ylabel(
-        f"event time: seconds since {datetime.fromtimestamp(zero / 1000, UTC):%H:%M:%S} UTC", size=TEXT_SIZE
-    )
+    axes.set_ylabel(_seconds_since(zero), size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(fontsize=TEXT_SIZE - 1, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
     axes.set_title(_title(seen, closed, size_ms), loc="left", size=17, weight="bold", pad=12)
     return figure
+
+
+def _seconds_since(zero: int) -> str:
+    return f"event time: seconds since {datetime.fromtimestamp(zero / 1000, UTC):%H:%M:%S} UTC"
 
 
 def _start_of(timestamp: int, size_ms: int) -> int:
@@ -179,3 +187,78 @@ def _title(seen: Sequence[Seen], closed: Sequence[Closed], size_ms: int) -> str:
     windows = "1 window closed" if len(closed) == 1 else f"{len(closed)} windows closed"
     too_late = f"{late} of {len(seen)} records came too late" if late else f"none of {len(seen)} records came too late"
     return f"{windows}; {too_late}" + (f"; {waiting} wait in open windows" if waiting else "")
+
+
+@on_paper
+def partition_clocks(
+    partitions: Mapping[int, float],
+    watermark: float,
+    zero: int,
+    names: Mapping[int, str] | None = None,
+    limit: float | None = None,
+) -> Figure:
+    """{partition: its watermark}, and that of the job (ms since the epoch) -> a picture; `NO_WATERMARK` is none yet.
+
+    Across: event time in seconds since `zero` (ms). `names` are of who sends to a partition. `limit` is how far a
+    partition may come before it is held back. What is behind the job's watermark was not waited for. Raises
+    `LabkitError` without a partition.
+    """
+    if not partitions:
+        raise LabkitError("A picture of partitions needs at least one.", "Has the job told of its metrics yet?")
+    figure = Figure(figsize=(12, 1.9 + 0.75 * len(partitions)), layout="constrained")
+    axes = figure.subplots()
+    numbers = sorted(partitions)
+    for row, number in enumerate(numbers):
+        _draw_partition(axes, row, partitions[number], watermark, zero, limit)
+    if watermark > NO_WATERMARK:
+        axes.axvline((watermark - zero) / 1000, color=WATERMARK, linewidth=4, zorder=3, label="watermark of the job")
+    if limit is not None:
+        axes.axvline((limit - zero) / 1000, color=LATE, linewidth=2.5, linestyle=(0, (4, 3)), zorder=3, label="limit")
+    axes.set_yticks(
+        range(len(numbers)), ["\n".join(filter(None, (f"partition {n}", (names or {}).get(n)))) for n in numbers]
+    )
+    axes.set_ylim(len(numbers) - 0.5, -0.5)
+    known = [value for value in (*partitions.values(), watermark, limit or NO_WATERMARK) if value > NO_WATERMARK]
+    last = max([10.0, *((value - zero) / 1000 for value in known)])
+    axes.set_xlim(min([0.0, *((value - zero) / 1000 for value in known)]), last * 1.06)
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    axes.set_xlabel(_seconds_since(zero), size=TEXT_SIZE)
+    axes.tick_params(labelsize=TEXT_SIZE)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(fontsize=TEXT_SIZE - 1, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
+    axes.set_title(_title_of_partitions(partitions, watermark, zero), loc="left", size=17, weight="bold", pad=12)
+    return figure
+
+
+#: How a partition's bar is drawn; hatching tells them apart as well as colour.
+_AS_USUAL = {"facecolor": IN_TIME, "edgecolor": IN_TIME, "label": "its watermark"}
+_PASSED_OVER = {"facecolor": "white", "edgecolor": LATE, "hatch": "//", "label": "not waited for"}
+_HELD = {"facecolor": BAR, "edgecolor": IN_TIME, "hatch": "xx", "label": "held back"}
+
+
+def _draw_partition(axes: Axes, row: int, own: float, watermark: float, zero: int, limit: float | None) -> None:
+    if own <= NO_WATERMARK:
+        axes.annotate("no record yet", (0, row), (6, 0), textcoords="offset points", va="center", size=TEXT_SIZE)
+        return
+    style = _PASSED_OVER if own < watermark else _HELD if limit is not None and own > limit else _AS_USUAL
+    known = {text.get_label() for text in axes.patches}
+    seconds = (own - zero) / 1000
+    box = Rectangle((0, row - 0.3), seconds, 0.6, zorder=1, linewidth=1.2, **style)
+    if style["label"] in known:
+        box.set_label("_")
+    axes.add_patch(box)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    axes.annotate(f"{seconds:g}", (seconds, row), (-6, 0), textcoords="offset points", va="center", ha="right",
+                  size=TEXT_SIZE, weight="bold", bbox=paper, zorder=4)  # fmt: skip
+
+
+def _title_of_partitions(partitions: Mapping[int, float], watermark: float, zero: int) -> str:
+    if watermark <= NO_WATERMARK:
+        (*others, last) = [str(number) for number in sorted(partitions) if partitions[number] <= NO_WATERMARK] or [""]
+        waits = f"partition {last}" if not others else f"partitions {', '.join(others)} and {last}"
+        return f"There is no watermark yet: nothing has come from {waits}" if last else "There is no watermark yet"
+    holds = [str(number) for number in sorted(partitions) if partitions[number] == watermark]
+    at = f"The watermark is second {(watermark - zero) / 1000:g}"
+    return f"{at}, that of partition{'s' if len(holds) > 1 else ''} {', '.join(holds)}" if holds else at
