@@ -13,6 +13,7 @@ __all__ = [
     "lesson_11",
     "lesson_12",
     "lesson_13",
+    "lesson_14",
     "lesson_20",
     "outcome",
     "relay",
