@@ -14,6 +14,7 @@ __all__ = [
     "lesson_11",
     "lesson_12",
     "lesson_13",
+    "lesson_14",
     "lesson_20",
     "lesson_21",
     "outcome",

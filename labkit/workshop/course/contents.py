@@ -80,6 +80,7 @@ LESSONS = (
     Lesson("11", "Crash and recovery", 35, Start.TOPICS, ("11a", "11b")),
     Lesson("12", "Exactly once", 40, Start.TOPICS, ("12a", "12b")),
     Lesson("13", "Schema evolution", 40, Start.TOPICS, ("13a", "13b")),
+    Lesson("14", "Poison records", 40, Start.TOPICS, ("14a", "14b")),
     Lesson("20", "The same job in SQL", 40, Start.METRICS, ("20a", "20b")),
     Lesson("21", "Two streams", 40, Start.TOPICS, ("21a", "21b")),
 )
