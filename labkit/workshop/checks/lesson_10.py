@@ -357,7 +357,8 @@ def _judge_beat(
     said = called(beat, (address or settings.kafka_bootstrap, topic, at), what, names=_NAMES)
     known = {(record.partition(), record.offset()) for record in before}
     after = list(read_topic(settings.kafka_bootstrap, topic))
-    new = [record for record in after if (record.partition(), record.offset()) not in known]
+    places = {(record.partition(), record.offset()): record for record in after}
+    new = [places[place] for place in sorted(places.keys() - known)]
     if topic_partitions(settings.kafka_bootstrap)[topic] != partitions:
         raise NotYet("The topic has more partitions than before.", "Leave the topic as it is.")
     _require_where(new, before, at, want, partitions, said)
