@@ -133,7 +133,7 @@ def _script(before: int, after: int) -> Iterator[Any]:
 
 
 def _by_hand(join: Any, before: int, after: int) -> None:
-    script = [now if now is RESTART else _moved(now) for now in _script(before, after)]
+    script: list[Any] = [now if now is RESTART else _moved(now) for now in _script(before, after)]
     wants = iter(list(_joined(script, before, after)))
     stream = Stream(
         lambda history, **otherwise: _joined(history, before, after, **otherwise), _FAULTS,
