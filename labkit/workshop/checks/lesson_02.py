@@ -47,7 +47,7 @@ MEETS: Meets = {
     "02b": {
         "task": "an error of handle, what is committed then, the next call, a new group, the number, 5 s of silence",
         "boundaries": "count 0, smaller than, equal to and larger than what is there; 5 s from the last record on, "
-        "not from the call on; a record that takes a second",
+        "not from the call on; a record that takes a second; records whose value is empty, or none",
         "arguments": "an address that leads to the broker, which counts who comes; two groups, a topic's name made up",
         "ends": "nothing comes at the end; after an error and after success no member and no thread of it is left",
         "twice": "the same group is called again, and goes on behind what is done",
@@ -446,8 +446,9 @@ def judge_02b(answer: Any, _: Settings) -> str:
 
 def _fill(settings: Settings, topic: str, readings: Sequence[Snapshot]) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "partitioner": "murmur2_random"})
-    for reading in readings:
-        producer.produce(topic, key=reading.hostname, value=str(reading.timestamp), timestamp=reading.timestamp)
+    for place, reading in enumerate(readings):
+        value = (str(reading.timestamp), "", None)[place % 3]
+        producer.produce(topic, key=reading.hostname, value=value, timestamp=reading.timestamp)
     producer.flush()
 
 

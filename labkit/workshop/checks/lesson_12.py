@@ -42,7 +42,7 @@ MEETS: Meets = {
     },
     "12b": {
         "task": "keys, values, a commit for each batch, the group's position: undisturbed, and after kills",
-        "boundaries": "27 records, which are two batches and a part of one; none at all; 120 with kills",
+        "boundaries": "27 records, which are two batches and a part of one; none at all; 120 with kills; an empty key",
         "arguments": "two pairs of topics, two groups and two transactional ids",
         "ends": "with nothing to read it returns; no transaction with something in it is left open",
         "twice": "called once more at the end of the topic: nothing is written again",
@@ -197,6 +197,7 @@ def _hints(name: str, answered: Sequence[_Answered]) -> set[str]:
 
 _SUFFIX = "_ex12"
 _UNDISTURBED, _KILLED = 27, 120
+_EMPTY_KEY = 4
 _BATCH = 10
 _WITHIN_S = 40
 _LAST_WORDS_S = 3.0
@@ -273,9 +274,9 @@ def _topics(own: Settings) -> Iterator[None]:
 
 
 def _record(number: int) -> tuple[str, str]:
-    """Its key and its value."""
+    """Its key and its value; the key of one is empty."""
     value = ("cpu{}", "softirq-{}", "Intr_{}.x")[number % 3]
-    return ("web_1.lab-2", "host-1", "DB-3")[number % 3], value.format(number)
+    return "" if number == _EMPTY_KEY else ("web_1.lab-2", "host-1", "DB-3")[number % 3], value.format(number)
 
 
 def _send(own: Settings, way: _Way, numbers: range) -> list[bytes]:
@@ -400,6 +401,9 @@ def _require_closed(calls: Sequence[str]) -> None:
         )
 
 
+_COMMIT_FIRST = "A batch that it has handled is committed, before the next one is read."
+
+
 def _require_batches(calls: Sequence[str]) -> None:
     """It does not put batch after batch into one transaction."""
     for one in _transactions(calls):
@@ -408,8 +412,10 @@ def _require_batches(calls: Sequence[str]) -> None:
             raise NotYet(
                 f"It read {_UNDISTURBED} records, and put {one.count('produce')} of them, several batches, into one "
                 "transaction.",
-                "A batch that it has handled is committed, before the next one is read.",
+                _COMMIT_FIRST,
             )
+        if one.count("produce") == _BATCH and {"poll", "consume"} & set(one[-1 - one[::-1].index("produce") :]):
+            raise NotYet(f"After the {_BATCH} records of a batch it read on, before it had committed.", _COMMIT_FIRST)
 
 
 def _require_whole(own: Settings, way: _Way, values: list[bytes], calls: Sequence[str]) -> None:

@@ -99,6 +99,7 @@ _CHANGES = (
     _of_one("int made float", _BUSY, 7, _field("busy", "float"), 0.5),
     _of_one("int made string", _BUSY, 7, _field("busy", "string"), "7"),
     _of_one("string made bytes", _field("busy", "string"), "x", _field("busy", "bytes"), b"x"),
+    _of_one("bytes made string", _field("busy", "bytes"), b"\xff", _field("busy", "string"), "x"),
     _of_one("a field that may be null", _BUSY, 7, _field("busy", ["null", "int"]), 7),
     _of_one("a symbol more in an enum", _field("kind", _KIND), "LAPTOP", _field("kind", _PHONE), "PHONE"),
     _of_one("a symbol more in an enum with a default", _field("kind", {**_KIND, "default": "SERVER"}), "LAPTOP",
