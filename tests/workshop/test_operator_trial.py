@@ -158,3 +158,17 @@ def test_the_order_of_results_counts_or_not(in_any_order: bool) -> None:
     else:
         with pytest.raises(NotYet, match=r"A row gave|a row gave \[\['b'\], \['a'\]\]"):
             stream.judge(lambda: Operator(Both()))
+
+
+class Nothing(Echo):
+    """Its timer gives None."""
+
+    def on_timer(self, timestamp: int, ctx: Any) -> None:
+        self.times.clear()
+
+
+def test_a_timer_that_gives_none_is_told_as_pyflink_would_fail() -> None:
+    operator = Operator(Nothing())
+    operator.feed("web", Row("web"), 5)
+    with pytest.raises(NotYet, match=r"on_timer returned None, and PyFlink goes through what it gives"):
+        operator.advance(5)

@@ -493,7 +493,7 @@ def _others(wrong: int, all_of_them: int) -> str:
 
 
 def _waits(watermark: int | None) -> str:
-    return f"The job's watermark is {watermark} ms." if watermark else "The job has no watermark yet."
+    return f"The join's watermark is {watermark} ms." if watermark else "The join has no watermark yet."
 
 
 def _why_name(due: Sequence[_Named]) -> str:

@@ -36,6 +36,7 @@ MOST = 1000
 _NO_WATERMARK = -(2**63)
 _FEED_WITHIN_S = 10.0
 _HANDLE = "In open no record is there, and so no key: only get the handle there, read and write it in process_element."
+_A_LIST = "Let it yield somewhere, or return a list, [] where there is nothing to tell. process_element may give None."
 _EACH = "Flink takes what process_element yields, or each element of a list that it returns: yield Row(…)."
 
 
@@ -144,7 +145,10 @@ class Operator:
         return made
 
     def _on_timer(self, at: int, context: _Context) -> list[Any]:
-        return _rows(self._live.on_timer(at, context))
+        made = self._live.on_timer(at, context)
+        if made is None:
+            raise NotYet("on_timer returned None, and PyFlink goes through what it gives: the job would fail.", _A_LIST)
+        return _rows(made)
 
     def _all_of(self, function: Callable[..., Any], element: Any, context: _Context) -> list[Any]:
         made = _rows(function(element, context))
@@ -152,7 +156,7 @@ class Operator:
         self._due = [one for one in due if one > now]
         for one in due:
             if one <= now:
-                made += _rows(self._live.on_timer(one, _Context(self, one)))
+                made += self._on_timer(one, _Context(self, one))
         return made
 
     def _write_down(self) -> None:

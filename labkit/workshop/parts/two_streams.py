@@ -4,11 +4,12 @@ cpu, memory = readings(settings)                three simulated hosts, two minut
 cpu, memory = readings(settings, "live")        this machine under three names
 
 tables.execute_sql(source(settings, "cpu", "procs_running BIGINT"))
-watermark_of_join(rest, job_id)                 how far time has come in the job's operator with two inputs
+watermark_of_join(rest, job_id)                 up to which time the job's join has nothing more to say
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -38,6 +39,8 @@ _LATER_MS = 200
 _BEGINS_S = 10
 #: On one host both CPUs have work for a while.
 _SCENARIO = Scenario(loads=(Load((1,), (0, 1), "user", 0.9, 40, 80),))
+#: The metric of a planned join: 0.IntervalJoin[54].currentOutputWatermark
+_AFTER_JOIN = re.compile(r"\d+\.\w*Join\[\d+\]\.currentOutputWatermark")
 
 
 def readings(settings: Settings, source: str = "replay") -> tuple[list[Snapshot], list[MemorySnapshot]]:
@@ -82,19 +85,25 @@ def source(settings: Settings, name: str, columns: str, more: str = "") -> str:
 
 
 def watermark_of_join(rest: FlinkRest, job_id: str) -> int | None:
-    """The watermark (ms) of the job's operator with two inputs: the lower one of both; None where there is none yet.
+    """The watermark (ms) that the job's join gives on: of rows up to it nothing comes out any more. None before any.
 
-    Flink's answer can be a second old. Raises `LabkitError` where the job has no such operator. Source: Flink's REST
-    API, /jobs/:jobid/vertices/:vertexid/watermarks.
+    An interval join holds back by its bound what it has been given. (Flink's metric of what a join is given is the
+    lower one of both sides, also where it no longer waits for a side that is idle.) The answer can be a second old.
+    Raises `LabkitError` where the job has no join. Source: Flink, Metrics, currentOutputWatermark.
     """
     nodes = rest.job(job_id)["plan"]["nodes"]
-    joins = [str(node["id"]) for node in nodes if len(node.get("inputs", ())) == 2]
-    if not joins:
-        raise LabkitError("This job has no operator with two inputs.")
+    for node in (node for node in nodes if len(node.get("inputs", ())) == 2):
+        path = f"/jobs/{job_id}/vertices/{node['id']}/metrics"
+        names = [str(one["id"]) for one in _metrics(rest, path) if _AFTER_JOIN.fullmatch(one["id"])]
+        values = [int(one["value"]) for one in _metrics(rest, f"{path}?get={','.join(names)}")] if names else []
+        return max(min(values, default=0), 0) or None
+    raise LabkitError("This job has no operator with two inputs.")
+
+
+def _metrics(rest: FlinkRest, path: str) -> list[dict[str, str]]:
     try:
-        answer = own_http.request("GET", f"{rest.url}/jobs/{job_id}/vertices/{joins[0]}/watermarks")
+        answer = own_http.request("GET", rest.url + path)
     except httpx2.HTTPError:
         raise LabkitError(f"Flink does not answer at {rest.url}.", "Start the services: labkit up") from None
-    found = [int(one["value"]) for one in answer.raise_for_status().json()]
-    watermark = min(found, default=0)
-    return watermark if watermark > 0 else None
+    found: list[dict[str, str]] = answer.raise_for_status().json()
+    return found

@@ -256,6 +256,23 @@ return Join()
             "may come first|several pairs",
         ),
         (
+            "on_timer gives nothing where nobody is alone",
+            but(
+                _JOIN,
+                """            yield Row(ctx.get_current_key(), timestamp - after, None)
+        self.cpu.remove(timestamp - after)
+        self.memory.remove(timestamp - before)
+""",
+                """            self.cpu.remove(timestamp - after)
+            return [Row(ctx.get_current_key(), timestamp - after, None)]
+        self.cpu.remove(timestamp - after)
+        self.memory.remove(timestamp - before)
+""",
+            ),
+            r"on_timer returned None, and PyFlink.*the job would fail.*return a list",
+            "was due",
+        ),
+        (
             "the columns changed over",
             but(
                 but(_JOIN, "yield Row(row[0], cpu_at, at)", "yield Row(row[0], at, cpu_at)"),
@@ -339,7 +356,7 @@ return Join()
         (
             "a day behind",
             _two(but(_TABLE, "AS since)", "AS since - INTERVAL '1' DAY)")),
-            r"0 of 45 rows came; .*watermark is \d+ ms.*watermarks of both",
+            r"0 of 45 rows came; .*join's watermark is \d+ ms.*watermarks of both",
             "LEFT JOIN",
         ),
         (
