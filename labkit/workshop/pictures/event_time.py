@@ -233,9 +233,9 @@ def partition_clocks(
 
 
 #: How a partition's bar is drawn; hatching tells them apart as well as colour.
-_AS_USUAL = {"facecolor": IN_TIME, "edgecolor": IN_TIME, "label": "its watermark"}
-_PASSED_OVER = {"facecolor": "white", "edgecolor": LATE, "hatch": "//", "label": "not waited for"}
-_HELD = {"facecolor": BAR, "edgecolor": IN_TIME, "hatch": "xx", "label": "held back"}
+_AS_USUAL: dict[str, Any] = {"facecolor": IN_TIME, "edgecolor": IN_TIME, "label": "its watermark"}
+_PASSED_OVER: dict[str, Any] = {"facecolor": "white", "edgecolor": LATE, "hatch": "//", "label": "not waited for"}
+_HELD: dict[str, Any] = {"facecolor": BAR, "edgecolor": IN_TIME, "hatch": "xx", "label": "held back"}
 
 
 def _draw_partition(axes: Axes, row: int, own: float, watermark: float, zero: int, limit: float | None) -> None:
