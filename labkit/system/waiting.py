@@ -23,6 +23,8 @@ WITHIN_S = 60.0
 _POLL_S = 0.1
 #: The lab itself keeps so many programs busy on a CPU while it starts; deadlines allow for that already.
 _USUAL_LOAD = 2.0
+#: No deadline is more than so many times as long: Kafka's client takes none of over 300 s, and most are 10 s.
+_MOST = 30.0
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
@@ -33,11 +35,11 @@ class NotInTime(LabkitError):
 
 
 def slowdown(load: float, cpus: float) -> float:
-    """How much longer things take with `load` programs at work on `cpus` CPUs, or a part of one; never less than 1.
+    """How much longer things take with `load` programs at work on `cpus` CPUs, or a part of one; from 1 to 30.
 
-    slowdown(4, 2) -> 1.0      slowdown(25, 2) -> 6.25      slowdown(0.2, 0.5) -> 2.0
+    slowdown(4, 2) -> 1.0      slowdown(25, 2) -> 6.25      slowdown(0.2, 0.5) -> 2.0      slowdown(500, 2) -> 30.0
     """
-    return max(1.0, load / (_USUAL_LOAD * cpus), 1 / cpus)
+    return min(_MOST, max(1.0, load / (_USUAL_LOAD * cpus), 1 / cpus))
 
 
 def patience(seconds: float) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit.kafka.topics import admin_client
 from labkit.settings import REPOSITORY
 from labkit.system import waiting
 from labkit.system.waiting import NotInTime, patience, retry, slowdown, wait_until
@@ -22,7 +23,15 @@ from tests.support.waiting import wait_for
 
 @pytest.mark.parametrize(
     ("programs", "cpus", "times"),
-    [(0.0, 2, 1.0), (4.0, 2, 1.0), (25.0, 2, 6.25), (25.0, 32, 1.0), (0.0, 0.5, 2.0), (12.0, 0.5, 12.0)],
+    [
+        (0.0, 2, 1.0),
+        (4.0, 2, 1.0),
+        (25.0, 2, 6.25),
+        (25.0, 32, 1.0),
+        (0.0, 0.5, 2.0),
+        (12.0, 0.5, 12.0),
+        (500.0, 2, 30.0),
+    ],
 )
 def test_everything_takes_longer_where_programs_want_more_cpus_than_there_are(
     programs: float, cpus: float, times: float
@@ -35,6 +44,12 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """As busy as a machine of two CPUs with 24 programs at work; the kernel's own number is a minute late."""
     monkeypatch.setattr(waiting, "_cpus", lambda: 2.0)
     monkeypatch.setattr(os, "getloadavg", lambda: (24.0, 24.0, 24.0))
+
+
+def test_kafkas_client_is_made_however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a time-out that is longer than it can be it would say that Kafka does not answer."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (5000.0, 5000.0, 5000.0))
+    admin_client("127.0.0.1:1")
 
 
 def test_on_a_busy_machine_a_deadline_is_later_and_the_sentence_says_why(busy: None) -> None:
