@@ -214,7 +214,7 @@ _ASKED: tuple[tuple[str, dict[str, Any], dict[str, Any], int], ...] = (
     ("disks", _DISK_AND_KIND, {"device": "sdb", "free": 7, "kind": "hdd"}, 0),
 )
 #: The schema of another subject, under one of its own.
-_TWIN = ("disks-too", *_ASKED[0][1:])
+_TWIN = ("twins", *_ASKED[0][1:])
 
 
 def judge_03b(answer: Any, _: Settings) -> str:

@@ -84,8 +84,6 @@ _CASES: tuple[Case, ...] = (
     ("a crash before the first checkpoint was complete",
      [_checkpoint(1, 2.0, None, p0=2)], 2.1, {0: 3, 1: 0}),
     ("no checkpoint at all", [], 2.1, {0: 2}),
-    ("an older checkpoint that had come further in one partition",
-     [_checkpoint(5, 8.0, 8.3, p0=150, p1=20), _checkpoint(7, 14.0, 14.3, p0=140, p1=25)], 16.5, {0: 143, 1: 27}),
 )  # fmt: skip
 
 
@@ -116,13 +114,6 @@ def _known(checkpoints: list[Checkpoint], killed: float, read: Mapping[int, int]
     return _of(newest, {number: upto for number, upto in read.items() if number in newest["offsets"]})
 
 
-def _furthest(checkpoints: list[Checkpoint], killed: float, read: Mapping[int, int]) -> Offsets:
-    found: dict[int, int] = {}
-    for one in _usual(checkpoints, killed):
-        found |= {number: max(offset, found.get(number, 0)) for number, offset in one["offsets"].items()}
-    return _of({"offsets": found}, read)
-
-
 _WHEREVER = "The newest of those that are complete counts, wherever it stands in the list."
 #: (a mistake, its hint): where an answer says in a case what this one says, that is its mistake
 _MISTAKES: tuple[tuple[Mistake, str], ...] = (
@@ -147,7 +138,6 @@ _MISTAKES: tuple[tuple[Mistake, str], ...] = (
     (_known, "Of a partition that is not in the checkpoint nothing had been read: it begins at 0."),
     (lambda cs, at, read: _of(_by("completed", _usual(cs, at)), read, first=1, last=1),
      "Both numbers are the next offset: the one in the checkpoint is read again, the one in read was not read yet."),
-    (_furthest, "The job goes back to one checkpoint, the newest, in all partitions: not to the furthest of each."),
     (lambda cs, at, read: _right(cs, at, read) if _usual(cs, at) else {},
      "Without a complete checkpoint everything is read again, from offset 0."),
 )  # fmt: skip

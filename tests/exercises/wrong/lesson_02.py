@@ -460,7 +460,7 @@ finally:
     consumer.close()
 return handled
 """,
-            r"handle was given b'\d+'.*to be given the record",
+            r"handle was given b'\d*'.*to be given the record",
             r"AttributeError|Let the error out",
         ),
         (
