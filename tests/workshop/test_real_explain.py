@@ -105,12 +105,12 @@ tables.execute_sql("INSERT INTO plain SELECT word, COUNT(*) FROM words GROUP BY 
     "two times of event in a row": [
         (
             """_, tables = environment()
-for name in ("one", "other"):
+for name in ("lefts", "rights"):
     tables.execute_sql(f"CREATE TABLE {name} (host STRING, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts) "
         "WITH ('connector' = 'datagen')")
-tables.execute_sql("CREATE TABLE times (one TIMESTAMP_LTZ(3), other TIMESTAMP_LTZ(3)) WITH ('connector' = 'blackhole')")
-within = "ON one.host = other.host AND other.ts BETWEEN one.ts - INTERVAL '1' SECOND AND one.ts"
-tables.execute_sql(f"INSERT INTO times SELECT one.ts, other.ts FROM one JOIN other {within}")""",
+tables.execute_sql("CREATE TABLE times (a TIMESTAMP_LTZ(3), b TIMESTAMP_LTZ(3)) WITH ('connector' = 'blackhole')")
+within = "ON lefts.host = rights.host AND rights.ts BETWEEN lefts.ts - INTERVAL '1' SECOND AND lefts.ts"
+tables.execute_sql(f"INSERT INTO times SELECT lefts.ts, rights.ts FROM lefts JOIN rights {within}")""",
             r"several columns of event time \(ts, ts0\).*\n.*CAST",
         )
     ],
@@ -119,22 +119,22 @@ tables.execute_sql(f"INSERT INTO times SELECT one.ts, other.ts FROM one JOIN oth
             """tables.execute_sql("CREATE TABLE names (host STRING, name STRING, PRIMARY KEY (host) NOT ENFORCED) "
     f"WITH ('connector' = 'upsert-kafka', 'topic' = 'any', 'key.format' = 'raw', 'value.format' = 'json', "
     f"'properties.bootstrap.servers' = '{settings.kafka_bootstrap}')")
-of_then = "LEFT JOIN names FOR SYSTEM_TIME AS OF one.ts ON one.host = names.host"
-tables.explain_sql(f"SELECT name FROM one {of_then}")""",
+of_then = "LEFT JOIN names FOR SYSTEM_TIME AS OF lefts.ts ON lefts.host = names.host"
+tables.explain_sql(f"SELECT name FROM lefts {of_then}")""",
             r"this one has no row time attribute\.\n.*PRIMARY KEY .* WATERMARK",
         ),
         (
             """tables.execute_sql("CREATE TABLE keyless (host STRING, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts) "
     "WITH ('connector' = 'datagen')")
-tables.explain_sql("SELECT 1 FROM one JOIN keyless FOR SYSTEM_TIME AS OF one.ts ON one.host = keyless.host")""",
+tables.explain_sql("SELECT 1 FROM lefts JOIN keyless FOR SYSTEM_TIME AS OF lefts.ts ON lefts.host = keyless.host")""",
             r"this one has no primary key\.\n.*PRIMARY KEY .* WATERMARK",
         ),
     ],
     "times of two types": [
         (
-            """tables.execute_sql("CREATE TABLE plain (host STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) "
+            """tables.execute_sql("CREATE TABLE untimed (host STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) "
     "WITH ('connector' = 'datagen')")
-tables.explain_sql("SELECT 1 FROM one JOIN plain AS other " + within)""",
+tables.explain_sql("SELECT 1 FROM lefts JOIN untimed AS rights " + within)""",
             r"have to be of one type; here they are .*LTZ.* and .*TIMESTAMP.*\n.*Declare both as TIMESTAMP_LTZ",
         )
     ],
