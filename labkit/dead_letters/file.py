@@ -73,7 +73,7 @@ def read_edited(
     except (DeserializationError, UnicodeError) as reason:
         raise BadInput(f"{file} is no snapshot yet: {reason}. Nothing was sent.") from None
     value = codec.encode(snapshot, schema_id())
-    return Repair(number, of.name, of.came_from, of.key, value, snapshot, f"the snapshot of {file}")
+    return Repair.of(of, value, snapshot, f"the snapshot of {file}")
 
 
 def _parsed(file: Path) -> dict[str, Any]:

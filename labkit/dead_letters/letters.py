@@ -32,10 +32,15 @@ from labkit.kafka.avro import (
 from labkit.kafka.avro_schema import NoAvroSchema, parsed_schema
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.flow import Flow
+from labkit.kafka.framing import names_a_framing
 from labkit.kafka.registry import Registry
 from labkit.streams.stream import Stream
 
 __all__ = ["DeadLetter", "Diagnoser", "Diagnosis", "Repair", "diagnoser", "letter", "letters", "newest"]
+
+#: Headers that say why a record is a dead letter; one of the record's own with such a name is "record.reason", say.
+_WHY = frozenset({"reason", "kind", "topic", "partition", "offset"})
+_OF_THE_RECORD = "record."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class DeadLetter:
     """One dead letter. `came_from` is the position of the record: "procstat_snapshots/2/1234", "" where nobody said.
 
     `time_ms` is when it became a dead letter, ms since the epoch; key and value are those of the
-    record, `headers` the letter's own: (("reason", "the value is empty"), ("topic", …), …).
+    record, `headers` the letter's own: (("reason", b"the value is empty"), ("topic", …), …).
     """
 
     topic: str
@@ -53,7 +58,7 @@ class DeadLetter:
     value: bytes | None
     reason: str
     time_ms: int
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, bytes], ...]
 
     @property
     def name(self) -> str:
@@ -69,12 +74,20 @@ class DeadLetter:
     @property
     def schema_was_unknown(self) -> bool:
         """Whether it is here only because nobody had registered its schema."""
-        return ("kind", Unreadable.UNKNOWN_SCHEMA) in self.headers
+        return ("kind", Unreadable.UNKNOWN_SCHEMA.encode()) in self.headers
+
+    @property
+    def own_headers(self) -> tuple[tuple[str, bytes], ...]:
+        """Those that the record had when it came, without what was said of why it is here."""
+        return tuple((name.removeprefix(_OF_THE_RECORD), value) for name, value in self.headers if name not in _WHY)
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A value that can be read, in place of letter `number`'s; `what` was done to it, in words."""
+    """A value that can be read, in place of letter `number`'s; `what` was done to it, in words.
+
+    `headers` are the record's own, but for those that name a framing: the value has one of its own.
+    """
 
     number: int
     name: str
@@ -83,6 +96,13 @@ class Repair:
     value: bytes
     snapshot: Any
     what: str
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    @classmethod
+    def of(cls, letter: DeadLetter, value: bytes, snapshot: Any, what: str) -> Repair:
+        """The repair of that letter."""
+        headers = tuple(header for header in letter.own_headers if not names_a_framing(header[0]))
+        return cls(letter.number, letter.name, letter.came_from, letter.key, value, snapshot, what, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +191,7 @@ class Diagnoser:
         value = letter.value
         snapshot = self._decoded(value)
         if snapshot is not None and value is not None:
-            return _repair(letter, value, snapshot, "the bytes as they are: they can be read by now")
+            return Repair.of(letter, value, snapshot, "the bytes as they are: they can be read by now")
         if value is None or letter.schema_id is None:
             return None
         writer = _parsed(self._registered(letter.schema_id))
@@ -194,7 +214,7 @@ class Diagnoser:
             fastavro.schemaless_writer(rewritten, writer, record)
             repaired = value[:HEADER_BYTES] + rewritten.getvalue()
         snapshot = self._decoded(repaired)
-        return None if snapshot is None else _repair(letter, repaired, snapshot, " and ".join(done))
+        return None if snapshot is None else Repair.of(letter, repaired, snapshot, " and ".join(done))
 
     def _decoded(self, value: bytes | None) -> Any:
         try:
@@ -216,16 +236,13 @@ class Diagnoser:
 
 
 def _letter(flow: Flow, record: Message) -> DeadLetter:
-    headers = {name: (text or b"").decode(errors="replace") for name, text in record.headers() or []}
-    place = [headers.get(name, "") for name in ("topic", "partition", "offset")]
+    headers = tuple((name, value or b"") for name, value in record.headers() or [])
+    said = {name: value.decode(errors="replace") for name, value in headers}
+    place = [said.get(name, "") for name in ("topic", "partition", "offset")]
     return DeadLetter(
         flow.dead_letters_topic, record.offset(), "/".join(place) if all(place) else "", record.key(),
-        record.value(), headers.get("reason", "nobody said why"), record.timestamp()[1], tuple(headers.items()),
+        record.value(), said.get("reason", "nobody said why"), record.timestamp()[1], headers,
     )  # fmt: skip
-
-
-def _repair(letter: DeadLetter, value: bytes, snapshot: Any, what: str) -> Repair:
-    return Repair(letter.number, letter.name, letter.came_from, letter.key, value, snapshot, what)
 
 
 def _parsed(schema: Schema | None) -> Any:

@@ -1,7 +1,7 @@
 """Repaired dead letters back to the topic of snapshots, each once, and what will become of them there.
 
     Repair of procstat_dead_letters/0/17  ->  procstat_snapshots, the original key, the snapshot's own time,
-    headers repaired-from: procstat_dead_letters/0/17, came-from: procstat_snapshots/2/1234
+    its own headers, and repaired-from: procstat_dead_letters/0/17, came-from: procstat_snapshots/2/1234
 
 The topic itself remembers what was sent again: whether a letter was is found by reading the headers
 of all its records, so there is no second list that could disagree. A letter is
@@ -207,14 +207,15 @@ def _send(settings: Settings, repairs: list[Repair]) -> dict[int, str]:
             if error is None:
                 where[number] = _position(record)
 
-        headers = {REPAIRED_FROM: repair.name.encode(), CAME_FROM: identity(repair).encode()}
+        ours = {REPAIRED_FROM: repair.name.encode(), CAME_FROM: identity(repair).encode()}
+        own = [header for header in repair.headers if header[0] not in ours]
         hand_over(
             producer,
             settings.snapshots_topic,
             key=repair.key or repair.snapshot.hostname.encode(),
             value=repair.value,
             timestamp=repair.snapshot.timestamp,
-            headers=headers,
+            headers=[*own, *ours.items()],
             on_delivery=on_delivery,
         )
     producer.flush(within_s + 1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["HEADER_BYTES", "MAGIC", "in_other_framing"]
+__all__ = ["HEADER_BYTES", "MAGIC", "in_other_framing", "names_a_framing"]
 
 MAGIC = 0
 HEADER_BYTES = 5
@@ -22,10 +22,15 @@ _CONFLUENT_HEADER, _APICURIO_HEADERS = "__value_schema_id", "apicurio.value."
 _GUID_BYTES = 16
 
 
+def names_a_framing(header: str) -> bool:
+    """Whether a header of that name says which schema a value is of."""
+    return header == _CONFLUENT_HEADER or header.startswith(_APICURIO_HEADERS)
+
+
 def in_other_framing(value: bytes | None, headers: Mapping[str, object]) -> str:
     """Which other framing a record that cannot be read seems to have, in words; "" where it seems to have none."""
     for name in headers:
-        if name == _CONFLUENT_HEADER or name.startswith(_APICURIO_HEADERS):
+        if names_a_framing(name):
             return f"its header {name} names the schema, a framing that is not read here"
     if not value:
         return ""

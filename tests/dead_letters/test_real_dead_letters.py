@@ -117,6 +117,10 @@ def test_the_largest_record_that_kafka_takes_and_one_without_a_key_are_letters_t
 # --- shown, repaired, sent again
 
 
+#: What its sender wrote beside each record; one has the name of a header of a dead letter.
+OWN = {"trace-id": b"\xff\x00", "reason": b"a reading"}
+
+
 @pytest.fixture
 def broken(at_work: Settings) -> dict[str, DeadLetter]:
     """Letters of hosts whose other snapshots are good: {host: letter}."""
@@ -131,7 +135,7 @@ def broken(at_work: Settings) -> dict[str, DeadLetter]:
         records += [(host.encode(), v1(at_work, one)) for one in before]
         records.append((key, value))
         records += [(host.encode(), v1(at_work, one)) for one in after]
-    send_raw(at_work, records)
+    send_raw(at_work, records, OWN)
     wait_for(lambda: count_letters(at_work) == known + len(feeds), 60)
     schema = read_schema(at_work.schema_dir, PROCSTAT)
     found = {}
@@ -190,6 +194,7 @@ def test_letters_are_shown_repaired_and_sent_again_once_each(
     assert "it gives metrics" in sent.stdout
     position = sent.stdout.split("sent to ")[1].split(";")[0]
     assert headers_of(at_work, position) == {
+        **OWN,
         REPAIRED_FROM: f"procstat_dead_letters/0/{number('newest')}".encode(),
         CAME_FROM: broken["newest"].came_from.encode(),
     }
