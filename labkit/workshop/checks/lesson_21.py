@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Producer
@@ -23,6 +23,14 @@ from labkit.workshop.checks.join_trial import joined_on_cluster
 from labkit.workshop.checks.operator_trial import Operator
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.rules import Meets
+from labkit.workshop.checks.statements import (
+    made_table,
+    require_address,
+    require_same,
+    require_topic,
+    table_text,
+    two_statements,
+)
 from labkit.workshop.checks.stream_trial import RESTART, Fault, Stream, Watermark
 from labkit.workshop.course.contents import Start
 from labkit.workshop.lesson import begin, tidy
@@ -332,7 +340,7 @@ def _on_the_cluster(join: Any) -> str:
 # ------------------------------------------------------------------------------------------------------------- 21b
 
 _TOPIC = f"procstat_names{_SUFFIX}"
-_ELSEWHERE = {"kafka_host": "broker.example", "kafka_port": 19092}
+_KINDS = ("CREATE.*", r"(SELECT|WITH|\().*")
 _CPUS = (CpuTimes("cpu", 400, 0, 90, 9_000, 5, 0, 1, 0), CpuTimes("cpu0", 400, 0, 90, 9_000, 5, 0, 1, 0))
 #: {host: (ms after the start from which on, name)}; the order of all is that of their times.
 _NAMES: Mapping[str, Sequence[tuple[int, str]]] = {
@@ -360,16 +368,13 @@ def _name_of(host: str, at: int, *, holds: Callable[[int, int], bool] = lambda s
 
 def judge_21b(statements: Any, settings: Settings) -> str:
     """Each row with the name of its time, from a job on the cluster."""
-    elsewhere = settings.model_copy(update=_ELSEWHERE)
-    _require_address(_two(statements, elsewhere), elsewhere.kafka_bootstrap)
+    require_address(partial(_two, statements), settings)
     own, tables = _begin_names()
     try:
         texts = _two(statements, own)
-        if texts != (again := _two(statements, own)):
-            raise NotYet(f"Asked twice, it gave {shown(texts)}, and then {shown(again)}.", "")
-        before = set(tables.list_tables())
-        tables.execute_sql(texts[0])
-        _judge_table(tables, set(tables.list_tables()) - before)
+        require_same(texts, _two(statements, own))
+        name = made_table(tables, texts[0])
+        require_topic(name, table_text(tables, name), _TOPIC)
         job_id, topic = _run(own, tables, texts[1])
         found = [json.loads(record.value()) for record in committed(own, job_id, topic, len(_readings()))]
         rows = [(row["hostname"], row["ms"], row["name"]) for row in found]
@@ -380,31 +385,10 @@ def judge_21b(statements: Any, settings: Settings) -> str:
 
 
 def _two(statements: Any, settings: Settings) -> list[str]:
-    """The two texts, of the kinds that are asked for."""
-    found = called(statements, (settings,), "the settings", names=("settings",))
-    if not isinstance(found, list | tuple) or len(found) != 2 or not all(isinstance(text, str) for text in found):
-        raise NotYet(f"statements returned {shown(found)}, no list of two texts.", "A CREATE TABLE, then a SELECT.")
-    for place, (text, words) in enumerate(zip(found, (("CREATE",), ("SELECT", "WITH", "(")), strict=True)):
-        begins = (_without_comments(text).split() or ["nothing"])[0].upper()
-        if not begins.startswith(words):
-            raise NotYet(
-                f"The {('first', 'second')[place]} text begins with {begins}.",
-                "The first is CREATE TABLE …, the second SELECT …; the check writes what that gives.",
-            )
-    return [re.sub(r";\s*\Z", "", text) for text in found]
-
-
-def _without_comments(text: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", text, flags=re.S)
-
-
-def _require_address(texts: Sequence[str], address: str) -> None:
-    if not any(address in text for text in texts):
-        raise NotYet(
-            f"Asked with settings whose kafka_bootstrap is {address}, it gave a CREATE TABLE without that address.",
-            "The text needs an f before its quotes." if any("{settings." in text for text in texts) else
-            "The address comes from the settings that it is given: settings.kafka_bootstrap.",
-        )  # fmt: skip
+    return two_statements(
+        statements, settings, _KINDS, "A CREATE TABLE, then a SELECT.",
+        "The first is CREATE TABLE …, the second SELECT …; the check writes what that gives.",
+    )  # fmt: skip
 
 
 def _begin_names() -> tuple[Settings, Any]:
@@ -425,17 +409,6 @@ def _begin_names() -> tuple[Settings, Any]:
     _, tables = remote_environment(own.cluster, own.job_name("named"), parallelism=1, resume_from=None, **once)
     tables.execute_sql(source(own, "cpu", "procs_running BIGINT"))
     return own, tables
-
-
-def _judge_table(tables: Any, new: Iterable[str]) -> None:
-    """Raise `NotYet` for a table of another topic, before a job has to wait for it."""
-    name = next(iter(new), "")
-    if not name:
-        raise NotYet("The first statement made no table.", "It is CREATE TABLE …, of a name that is not there yet.")
-    with tables.execute_sql(f"SHOW CREATE TABLE `{name}`").collect() as rows:
-        options = dict(re.findall(r"'([\w.\-]+)' = '([^']*)'", next(iter(rows))[0]))
-    if options.get("topic") != _TOPIC:
-        raise NotYet(f"The table {name} is of the topic {options.get('topic')}.", f"It is {_TOPIC}.")
 
 
 def _run(own: Settings, tables: Any, query: str) -> tuple[str, str]:
