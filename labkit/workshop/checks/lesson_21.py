@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from labkit.kafka.producer import produce
 from labkit.kafka.topics import Topic, admin_client, create_topics
 from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.flink_trial import committed
 from labkit.workshop.checks.join_trial import joined_on_cluster
@@ -353,6 +355,7 @@ _NAMELESS = "nameless"
 #: Each host is read every five seconds, and once more long after.
 _READ_MS = range(0, 45_000, 5_000)
 _LAST_MS, _QUIET_MS = 1_800_000, 3_600_000
+_METRIC_WITHIN_S = 10.0
 
 
 def _readings() -> list[tuple[str, int]]:
@@ -378,7 +381,7 @@ def judge_21b(statements: Any, settings: Settings) -> str:
         job_id, topic = _run(own, tables, texts[1])
         found = [json.loads(record.value()) for record in committed(own, job_id, topic, len(_readings()))]
         rows = [(row["hostname"], row["ms"], row["name"]) for row in found]
-        _judge_rows(rows, lambda: watermark_of_join(FlinkRest(own.flink_url), job_id))
+        _judge_rows(rows, lambda: _watermark(own, job_id))
     finally:
         tidy(own)
     return f"{len(rows)} rows of {len(_NAMES) + 1} hosts, each with the name of its time."
@@ -423,6 +426,14 @@ def _run(own: Settings, tables: Any, query: str) -> tuple[str, str]:
     tables.get_config().set("pipeline.name", own.job_name("named"))
     client = tables.execute_sql(f"INSERT INTO what_comes {query}").get_job_client()
     return str(client.get_job_id()), topic
+
+
+def _watermark(own: Settings, job_id: str) -> int | None:
+    """That of the job's join. Its metric may come later than checkpoints do; None where there is none by then."""
+    rest = FlinkRest(own.flink_url)
+    with suppress(NotInTime):
+        return wait_until(lambda: watermark_of_join(rest, job_id), "The join has a watermark", _METRIC_WITHIN_S)
+    return None
 
 
 _Named = tuple[str, int, str | None]
