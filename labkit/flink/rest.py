@@ -6,6 +6,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -130,17 +131,11 @@ class FlinkRest:
         source's metric currentOffset: the offsets that it commits to Kafka can be 10 s late.
         """
         offsets: dict[int, int] = {}
-        for vertex in self.job(job_id)["vertices"]:
-            path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
-            found = [_CURRENT_OFFSET.fullmatch(metric["id"]) for metric in self._list(path)]
-            wanted = [match[0] for match in found if match and match["topic"] == topic]
-            if not wanted:
-                continue
-            for metric in self._list(path, {"get": ",".join(wanted)}):
-                match = _CURRENT_OFFSET.fullmatch(metric["id"])
-                if match and int(metric["value"]) >= 0:
-                    partition = int(match["partition"])
-                    offsets[partition] = max(offsets.get(partition, 0), int(metric["value"]) + 1)
+        for _, name, value in self._metrics(job_id, _CURRENT_OFFSET):
+            match = _CURRENT_OFFSET.fullmatch(name)
+            if match and match["topic"] == topic and int(value) >= 0:
+                partition = int(match["partition"])
+                offsets[partition] = max(offsets.get(partition, 0), int(value) + 1)
         return offsets
 
     def metrics(self, job_id: str, pattern: str) -> dict[str, float]:
@@ -150,13 +145,18 @@ class FlinkRest:
         number is left out.
         """
         found: dict[str, float] = {}
+        for vertex, name, value in self._metrics(job_id, re.compile(pattern)):
+            with suppress(ValueError):
+                found[f"{vertex}: {name}"] = float(value)
+        return found
+
+    def _metrics(self, job_id: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, str, str]]:
+        """(vertex, name, value) of each metric that `pattern` finds; only their values are asked for."""
         for vertex in self.job(job_id)["vertices"]:
             path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
-            wanted = [metric["id"] for metric in self._list(path) if re.search(pattern, metric["id"])]
+            wanted = [metric["id"] for metric in self._list(path) if pattern.search(metric["id"])]
             for metric in self._list(path, {"get": ",".join(wanted)}) if wanted else ():
-                with suppress(ValueError):
-                    found[f"{vertex['name']}: {metric['id']}"] = float(metric["value"])
-        return found
+                yield str(vertex["name"]), metric["id"], metric["value"]
 
     def stop_with_savepoint(self, job_id: str, folder: str, within_s: float = 60) -> str:
         """Stop the job with a savepoint in `folder`; returns its path. Never drains: the job may go on."""

@@ -1,6 +1,7 @@
 """A learner's functions on trial in a job on the lab's cluster.
 
-on_cluster(settings, "rates", attach, 600)       what comes of the lesson's snapshots, from a real job
+on_cluster(settings, "rates", attach, 600)                  what comes of the lesson's snapshots, from a real job
+results(settings, "rates", env, tables, rows, count=600)    what comes of a stream of rows that is made already
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from labkit.streams.procstat.stream import PROCSTAT
 from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.lesson import tidy
+from labkit.workshop.parts.time_job import sink
 
-__all__ = ["committed", "decoded", "on_cluster"]
+__all__ = ["committed", "decoded", "on_cluster", "results"]
 
 WITHIN_S = 40.0
 _POLL_S = 0.3
@@ -50,33 +52,39 @@ def decoded(settings: Settings, raw: Any) -> Any:
     return raw.map(Decode(), Types.TUPLE([Types.STRING(), Types.PICKLED_BYTE_ARRAY()]))
 
 
-def on_cluster(settings: Settings, name: str, attach: Callable[[Any], Any], count: int) -> list[Any]:
+def on_cluster(settings: Settings, name: str, attach: Callable[[Any], Any], count: int) -> list[list[Any]]:
     """Run raw records -> `attach` -> JSON on the cluster, until there are `count` results; those, as lists.
 
     `attach` gets a stream of rows (host, value) and returns one of rows. Raises `NotYet` where the job fails.
     """
-    from pyflink.common import Row, Types
-
     from labkit.flink.environment import remote_environment
+
+    env, tables = remote_environment(settings.cluster, settings.job_name(name), parallelism=1, resume_from=None)
+    tables.execute_sql(f"""
+        CREATE TABLE records (host STRING, `value` BYTES)
+        WITH ('connector' = 'kafka', 'topic' = '{settings.snapshots_topic}',
+            'properties.bootstrap.servers' = '{settings.kafka_bootstrap}',
+            'scan.startup.mode' = 'earliest-offset', 'key.format' = 'raw', 'key.fields' = 'host',
+            'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY')""")
+    rows = attach(tables.to_data_stream(tables.from_path("records")))
+    return results(settings, name, env, tables, rows, count=count)
+
+
+def results(settings: Settings, name: str, env: Any, tables: Any, rows: Any, *, count: int) -> list[list[Any]]:
+    """Run the job `name` of `env`, which writes the stream `rows`, until there are `count` of them; those, as lists.
+
+    They go to a topic of the job's name, as JSON. Raises `NotYet` where the job fails. At the end the jobs of the
+    settings' suffix are ended.
+    """
+    from pyflink.common import Row, Types
 
     job, topic = settings.job_name(name), f"procstat_{settings.job_name(name)}"
     create_topics(settings.kafka_bootstrap, [Topic(topic, 1)])
-    env, tables = remote_environment(settings.cluster, job, parallelism=1, resume_from=None)
-    tables.execute_sql(
-        _table(settings, "records", settings.snapshots_topic, "host STRING, `value` BYTES")
-        + """, 'scan.startup.mode' = 'earliest-offset', 'key.format' = 'raw', 'key.fields' = 'host',
-        'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY')"""
-    )
-    tables.execute_sql(
-        _table(settings, "results", topic, "`value` STRING")
-        + f""", 'format' = 'raw', 'sink.delivery-guarantee' = 'exactly-once',
-        'sink.transactional-id-prefix' = '{job}')"""
-    )
-    rows = attach(tables.to_data_stream(tables.from_path("records")))
-    text = Types.ROW_NAMED(["value"], [Types.STRING()])
+    tables.execute_sql(sink(settings, "results", topic, job))
+    line = Types.ROW_NAMED(["value"], [Types.STRING()])
+    lines = rows.map(lambda row: Row(json.dumps(list(row), default=lambda value: value.item())), line)
     statements = tables.create_statement_set()
-    results = rows.map(lambda row: Row(json.dumps(list(row), default=lambda value: value.item())), text)
-    statements.add_insert("results", tables.from_data_stream(results))
+    statements.add_insert("results", tables.from_data_stream(lines))
     statements.attach_as_datastream()
     try:
         job_id = str(env.execute_async(job).get_job_id())
@@ -114,9 +122,3 @@ def committed(settings: Settings, job_id: str, topic: str, count: int) -> list[M
             seen=lambda: f"there are {len(found)}",
         )  # fmt: skip
     return found
-
-
-def _table(settings: Settings, name: str, topic: str, columns: str) -> str:
-    return f"""
-        CREATE TABLE {name} ({columns}) WITH (
-        'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{settings.kafka_bootstrap}'"""

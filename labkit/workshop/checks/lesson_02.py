@@ -6,26 +6,25 @@ import gc
 import json
 import threading
 import time
-import uuid
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from labkit.errors import LabkitError
-from labkit.jobs.reset import delete_groups, delete_topics
+from labkit.jobs.reset import delete_groups
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.offsets import committed_offsets
-from labkit.kafka.topics import MAX_MESSAGE_BYTES, Topic, admin_client, create_topics, topic_partitions
+from labkit.kafka.topics import admin_client, topic_partitions
 from labkit.settings import Settings, load_settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
 from labkit.system.waiting import NotInTime, patience, wait_until
 from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.new_topic import new_name, new_topic
 from labkit.workshop.checks.outcome import Judge, NotYet, raised
 from labkit.workshop.checks.relay import Relay
 from labkit.workshop.checks.rules import Meets
@@ -74,24 +73,6 @@ def _readings() -> list[Snapshot]:
     ]
 
 
-def _new_name() -> str:
-    """With every separator that Kafka allows."""
-    return f"{_OWN}{uuid.uuid4().hex[:8]}.a{_SUFFIX}"
-
-
-@contextmanager
-def _topic(
-    settings: Settings, partitions: int = _PARTITIONS, max_message_bytes: int = MAX_MESSAGE_BYTES
-) -> Iterator[str]:
-    """A new topic that is gone afterwards."""
-    name = _new_name()
-    create_topics(settings.kafka_bootstrap, [Topic(name, partitions, max_message_bytes)])
-    try:
-        yield name
-    finally:
-        delete_topics(settings, [name])
-
-
 def _java_partition(key: bytes, partitions: int) -> int:
     """Where Java's clients put a key: murmur2 of it, positive, modulo the number of partitions."""
     mask, factor = 0xFFFFFFFF, 0x5BD1E995
@@ -122,16 +103,12 @@ def judge_02a(answer: Any, _: Settings) -> str:
     """Let it send readings of five hosts, and look at every record that came."""
     settings = load_settings(suffix=_SUFFIX)
     readings = _readings()
-    with _topic(settings) as topic, Relay(settings.kafka_bootstrap) as relay:
+    with new_topic(settings, _OWN, _PARTITIONS) as topic, Relay(settings.kafka_bootstrap) as relay:
         values = (relay.address, topic, readings)
         said = called(answer, values, f"{len(readings)} readings of {len(_HOSTS)} hosts", names=_NAMES)
         found = list(read_topic(settings.kafka_bootstrap, topic))
         _require_all(settings, found, readings, said)
-        if not relay.connections:
-            raise NotYet(
-                f"Your function was given the address {relay.address}, and has never gone there; the records came.",
-                "Use bootstrap, which it is given, not an address of your own.",
-            )
+        relay.require_visit("; the records came")
         _require_keys(found, readings)
         _require_partitions(found, _PARTITIONS)
         _require_values(found, readings)
@@ -287,7 +264,7 @@ def _judge_refused(answer: Any, settings: Settings) -> None:
     cpus = tuple(small[0].cpus[0]._replace(user=zlib.crc32(b"%d" % n)) for n in range(_TOO_MANY_CPUS))
     readings = [*small[:3], replace(small[0], hostname="two-cpus", cpus=cpus), *small[3:]]
     what = f"The broker refused one of {len(readings)} readings, which was too large."
-    with _topic(settings, max_message_bytes=_SMALL_MESSAGE_BYTES) as topic:
+    with new_topic(settings, _OWN, _PARTITIONS, _SMALL_MESSAGE_BYTES) as topic:
         values = (settings.kafka_bootstrap, topic, readings)
         try:
             said = called(answer, values, "a reading that the broker refused", names=_NAMES)
@@ -312,7 +289,7 @@ def _judge_refused(answer: Any, settings: Settings) -> None:
 def _judge_three(answer: Any, settings: Settings) -> None:
     """A topic of three partitions."""
     readings = _readings()[: 2 * len(_HOSTS)]
-    with _topic(settings, partitions=3) as topic:
+    with new_topic(settings, _OWN, 3) as topic:
         said = called(answer, (settings.kafka_bootstrap, topic, readings), "three partitions", names=_NAMES)
         found = list(read_topic(settings.kafka_bootstrap, topic))
     _require_all(settings, found, readings, said)
@@ -323,12 +300,11 @@ def _judge_three(answer: Any, settings: Settings) -> None:
 def _judge_slow(answer: Any, settings: Settings) -> None:
     """A broker that takes the records, and says so late."""
     readings = _readings()[: len(_HOSTS)]
-    with _topic(settings) as topic, SlowBroker(settings.kafka_bootstrap, _SLOW_S) as broker:
+    with new_topic(settings, _OWN, _PARTITIONS) as topic, SlowBroker(settings.kafka_bootstrap, _SLOW_S) as broker:
         began = time.monotonic()
         said = called(answer, (broker.address, topic, readings), "a slow broker", names=_NAMES)
         came_back_s = time.monotonic() - began
-        if not broker.is_asked:
-            raise LabkitError("The broker gives its clients another address than the settings have.")
+        broker.require_asked()
         found = len(list(read_topic(settings.kafka_bootstrap, topic)))
     if said == found == len(readings):
         return
@@ -431,8 +407,8 @@ def judge_02b(answer: Any, _: Settings) -> str:
     """Let it fail at the seventh record, then go on, and compare what was handled with what there is."""
     settings = load_settings(suffix=_SUFFIX)
     total = len(_readings())
-    groups = [_new_name() for _ in range(3)]
-    with _topic(settings) as topic:
+    groups = [new_name(settings, _OWN) for _ in range(3)]
+    with new_topic(settings, _OWN, _PARTITIONS) as topic:
         _fill(settings, topic, _readings())
         try:
             first = _judge_failing(answer, settings, topic, groups[0], groups[2], total)
@@ -489,11 +465,7 @@ def _judge_failing(answer: Any, settings: Settings, topic: str, group: str, othe
             ) from error
         else:
             _complain_of_none(answer, settings, topic, other, handle, said, returned - began)
-        if not relay.connections:
-            raise NotYet(
-                f"Your function was given the address {relay.address}, and has never gone there.",
-                "Use bootstrap, which it is given, not an address of your own.",
-            )
+        relay.require_visit()
     _require_no_threads(before, "After the error of handle")
     _require_committed(settings, topic, group, handle)
     return handle

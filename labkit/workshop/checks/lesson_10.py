@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from confluent_kafka import Message, Producer
 
-from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
-from labkit.jobs.reset import delete_topics
 from labkit.kafka.consumer import read_topic
 from labkit.kafka.producer import produce
-from labkit.kafka.topics import Topic, create_topics, topic_partitions
+from labkit.kafka.topics import topic_partitions
 from labkit.settings import Settings, load_settings
 from labkit.sources.scenario import Scenario, Silence
 from labkit.sources.simulator import FleetSource
 from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.new_topic import new_topic
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.relay import Relay
 from labkit.workshop.checks.rules import Meets
@@ -32,6 +30,8 @@ from labkit.workshop.waiting import wait_for_start
 __all__ = ["JUDGES", "MEETS", "judge_10a", "judge_10b"]
 
 _SUFFIX = "_ex10"
+#: So begin the names of the topics that the check makes.
+_OWN = "beat-"
 
 MEETS: Meets = {
     "10a": {
@@ -305,34 +305,19 @@ _BEHIND, _BEHIND_LATER = [0, 3, 5, 6], [0, 1, 2, 3, 5, 6]
 _SLOW_S = 3.0
 
 
-@contextmanager
-def _topic(settings: Settings, partitions: int) -> Iterator[str]:
-    """A new topic that is gone afterwards."""
-    name = f"beat-{time.monotonic_ns():x}.a{_SUFFIX}"
-    create_topics(settings.kafka_bootstrap, [Topic(name, partitions)])
-    try:
-        yield name
-    finally:
-        delete_topics(settings, [name])
-
-
 def judge_10b(beat: Any, _: Settings) -> str:
     """Heartbeats into topics of its own, then those by which a job goes."""
     settings = load_settings(suffix=_SUFFIX)
-    with _topic(settings, _PARTITIONS) as topic:
+    with new_topic(settings, _OWN, _PARTITIONS) as topic:
         _store(settings, topic)
         with Relay(settings.kafka_bootstrap) as relay:
             _judge_beat(beat, settings, topic, _AT, _BEHIND, relay.address)
-            if not relay.connections:
-                raise NotYet(
-                    f"Your function was given the address {relay.address}, and has never gone there.",
-                    "Use bootstrap, which it is given, not an address of your own.",
-                )
+            relay.require_visit()
         _judge_beat(beat, settings, topic, _AT, [])
         _judge_beat(beat, settings, topic, _LATER, _BEHIND_LATER)
         _judge_beat(beat, settings, topic, _AT, [])
     for partitions in (1, 3):
-        with _topic(settings, partitions) as topic:
+        with new_topic(settings, _OWN, partitions) as topic:
             _judge_beat(beat, settings, topic, _AT, list(range(partitions)))
     _judge_slow(beat, settings)
     return _on_the_cluster(beat)
@@ -471,13 +456,13 @@ def _require_said(said: Any, want: list[int]) -> None:
 
 def _judge_slow(beat: Any, settings: Settings) -> None:
     """A broker that takes the records, and says so late."""
-    with _topic(settings, 3) as topic, SlowBroker(settings.kafka_bootstrap, _SLOW_S) as broker:
+    with new_topic(settings, _OWN, 3) as topic, SlowBroker(settings.kafka_bootstrap, _SLOW_S) as broker:
         began = time.monotonic()
         called(beat, (broker.address, topic, _TODAY), "a slow broker", names=_NAMES)
         came_back_s = time.monotonic() - began
         found = len(list(read_topic(settings.kafka_bootstrap, topic)))
-        if found and not broker.is_asked:
-            raise LabkitError("The broker gives its clients another address than the settings have.")
+        if found:
+            broker.require_asked()
     if came_back_s < _SLOW_S or not found:
         raise NotYet(
             f"The broker took {_SLOW_S:.0f} s to acknowledge anything; your function came back after "

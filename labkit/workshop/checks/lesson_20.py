@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
@@ -19,6 +20,14 @@ from labkit.system.waiting import patience
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.rules import Meets
+from labkit.workshop.checks.statements import (
+    made_table,
+    require_address,
+    require_same,
+    require_topic,
+    table_text,
+    two_statements,
+)
 from labkit.workshop.course.contents import Start
 from labkit.workshop.lesson import begin, tidy
 
@@ -182,7 +191,7 @@ def judge_20a(condition: Any, settings: Settings) -> str:
         raise NotYet("The text begins with WHERE.", "That word is there already: return what stands behind it.")
     if text.split()[0].upper() == "SELECT":
         raise NotYet("The text begins with SELECT.", "Only the condition is asked for: what stands behind WHERE.")
-    _require_same(text, called(condition, (), "its call"))
+    require_same(text, called(condition, (), "its call"))
     own, tables = _begun()
     found: dict[str, set[tuple[Any, Any]]] = defaultdict(set)
     try:
@@ -199,11 +208,6 @@ def judge_20a(condition: Any, settings: Settings) -> str:
     _judge_pairs(found)
     total = sum(map(len, found.values()))
     return f"{total} intervals of {len(_HOSTS)} hosts: reboots, pauses and late snapshots are told apart."
-
-
-def _require_same(first: Any, second: Any) -> None:
-    if first != second:
-        raise NotYet(f"Asked twice, it gave {shown(first)}, and then {shown(second)}.", "")
 
 
 def _judge_pairs(found: Mapping[str, set[tuple[Any, Any]]]) -> None:
@@ -233,21 +237,18 @@ def _judge_pairs(found: Mapping[str, set[tuple[Any, Any]]]) -> None:
 
 _TOPIC = f"procstat_hosts{_SUFFIX}"
 _COLUMNS = {"hostname": "STRING", "records": "BIGINT", "newest": "BIGINT"}
-_ELSEWHERE = {"kafka_host": "broker.example", "kafka_port": 19092}
+_KINDS = ("CREATE", "INSERT|EXECUTE|BEGIN")
 
 
 def judge_20b(statements: Any, settings: Settings) -> str:
     """The last message of each key: how many snapshots there are of a host, and the newest time."""
-    elsewhere = settings.model_copy(update=_ELSEWHERE)
-    _require_address(_two(statements, elsewhere), elsewhere.kafka_bootstrap)
+    require_address(partial(_two, statements), settings)
     own, tables = _begun()
     create_topics(own.kafka_bootstrap, [Topic(_TOPIC, 1)])
     try:
         texts = _two(statements, own)
-        _require_same(texts, _two(statements, own))
-        before = set(tables.list_tables())
-        tables.execute_sql(texts[0])
-        _judge_table(tables, set(tables.list_tables()) - before)
+        require_same(texts, _two(statements, own))
+        _judge_table(tables, made_table(tables, texts[0]))
         result = tables.execute_sql(texts[1])
         if result.get_job_client() is None:
             raise NotYet("No job came of the second statement.", "It is INSERT INTO … SELECT ….")
@@ -260,37 +261,14 @@ def judge_20b(statements: Any, settings: Settings) -> str:
 
 
 def _two(statements: Any, settings: Settings) -> list[str]:
-    """The two texts, of the kinds that are asked for."""
-    found = called(statements, (settings,), "the settings", names=("settings",))
-    if not isinstance(found, list | tuple) or len(found) != 2 or not all(isinstance(text, str) for text in found):
-        raise NotYet(f"statements returned {shown(found)}, no list of two texts.",
-                     "A CREATE TABLE first, then an INSERT INTO.")  # fmt: skip
-    for place, (text, words) in enumerate(zip(found, (("CREATE",), ("INSERT", "EXECUTE", "BEGIN")), strict=True)):
-        first = (_without_comments(text).split() or ["nothing"])[0].upper()
-        if first not in words:
-            raise NotYet(f"The {('first', 'second')[place]} text begins with {first}.",
-                         "The first is CREATE TABLE …, the second INSERT INTO … SELECT ….")  # fmt: skip
-    return [re.sub(r";\s*\Z", "", text) for text in found]
+    return two_statements(
+        statements, settings, _KINDS, "A CREATE TABLE first, then an INSERT INTO.",
+        "The first is CREATE TABLE …, the second INSERT INTO … SELECT ….",
+    )  # fmt: skip
 
 
-def _without_comments(text: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", text, flags=re.S)
-
-
-def _require_address(texts: Sequence[str], address: str) -> None:
-    if not any(address in text for text in texts):
-        raise NotYet(
-            f"Asked with settings whose kafka_bootstrap is {address}, it gave a CREATE TABLE without that address.",
-            "The text needs an f before its quotes." if any("{settings." in text for text in texts) else
-            "The address comes from the settings that it is given: settings.kafka_bootstrap.",
-        )  # fmt: skip
-
-
-def _judge_table(tables: Any, new: Iterable[str]) -> None:
+def _judge_table(tables: Any, name: str) -> None:
     """Raise `NotYet` for a table that is not the one that is asked for, before a job has to wait for its topic."""
-    name = next(iter(new), "")
-    if not name:
-        raise NotYet("The first statement made no table.", "It is CREATE TABLE …, of a name that is not there yet.")
     schema = tables.from_path(f"`{name}`").get_schema()
     kinds = {
         column: re.sub(r"^VARCHAR\b(?!\((?!2147483647))(\(\d+\))?", "STRING", str(kind))
@@ -301,11 +279,8 @@ def _judge_table(tables: Any, new: Iterable[str]) -> None:
     for column, kind in _COLUMNS.items():
         if not kinds[column].startswith("BIGINT" if kind == "BIGINT" else ("STRING", "VARCHAR", "CHAR")):
             raise NotYet(f"In the table {name} the column {column} is {kinds[column]}; {kind} is asked for.", "")
-    with tables.execute_sql(f"SHOW CREATE TABLE `{name}`").collect() as rows:
-        text = next(iter(rows))[0]
-    options = dict(re.findall(r"'([\w.\-]+)' = '([^']*)'", text))
-    if options.get("topic") != _TOPIC:
-        raise NotYet(f"The table {name} is of the topic {options.get('topic')}.", f"It is {_TOPIC}.")
+    text = table_text(tables, name)
+    options = require_topic(name, text, _TOPIC)
     if options.get("connector") != "upsert-kafka":
         return  # Flink says it better: a result that changes
     for option, wanted in (("key.format", "raw"), ("value.format", "json")):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Producer
@@ -17,12 +18,21 @@ from labkit.kafka.producer import produce
 from labkit.kafka.topics import Topic, admin_client, create_topics
 from labkit.settings import Settings
 from labkit.streams.procstat.snapshot import CpuTimes, Snapshot
+from labkit.system.waiting import NotInTime, wait_until
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.flink_trial import committed
 from labkit.workshop.checks.join_trial import joined_on_cluster
 from labkit.workshop.checks.operator_trial import Operator
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.rules import Meets
+from labkit.workshop.checks.statements import (
+    made_table,
+    require_address,
+    require_same,
+    require_topic,
+    table_text,
+    two_statements,
+)
 from labkit.workshop.checks.stream_trial import RESTART, Fault, Stream, Watermark
 from labkit.workshop.course.contents import Start
 from labkit.workshop.lesson import begin, tidy
@@ -332,7 +342,7 @@ def _on_the_cluster(join: Any) -> str:
 # ------------------------------------------------------------------------------------------------------------- 21b
 
 _TOPIC = f"procstat_names{_SUFFIX}"
-_ELSEWHERE = {"kafka_host": "broker.example", "kafka_port": 19092}
+_KINDS = ("CREATE.*", r"(SELECT|WITH|\().*")
 _CPUS = (CpuTimes("cpu", 400, 0, 90, 9_000, 5, 0, 1, 0), CpuTimes("cpu0", 400, 0, 90, 9_000, 5, 0, 1, 0))
 #: {host: (ms after the start from which on, name)}; the order of all is that of their times.
 _NAMES: Mapping[str, Sequence[tuple[int, str]]] = {
@@ -345,6 +355,7 @@ _NAMELESS = "nameless"
 #: Each host is read every five seconds, and once more long after.
 _READ_MS = range(0, 45_000, 5_000)
 _LAST_MS, _QUIET_MS = 1_800_000, 3_600_000
+_METRIC_WITHIN_S = 10.0
 
 
 def _readings() -> list[tuple[str, int]]:
@@ -360,51 +371,27 @@ def _name_of(host: str, at: int, *, holds: Callable[[int, int], bool] = lambda s
 
 def judge_21b(statements: Any, settings: Settings) -> str:
     """Each row with the name of its time, from a job on the cluster."""
-    elsewhere = settings.model_copy(update=_ELSEWHERE)
-    _require_address(_two(statements, elsewhere), elsewhere.kafka_bootstrap)
+    require_address(partial(_two, statements), settings)
     own, tables = _begin_names()
     try:
         texts = _two(statements, own)
-        if texts != (again := _two(statements, own)):
-            raise NotYet(f"Asked twice, it gave {shown(texts)}, and then {shown(again)}.", "")
-        before = set(tables.list_tables())
-        tables.execute_sql(texts[0])
-        _judge_table(tables, set(tables.list_tables()) - before)
+        require_same(texts, _two(statements, own))
+        name = made_table(tables, texts[0])
+        require_topic(name, table_text(tables, name), _TOPIC)
         job_id, topic = _run(own, tables, texts[1])
         found = [json.loads(record.value()) for record in committed(own, job_id, topic, len(_readings()))]
         rows = [(row["hostname"], row["ms"], row["name"]) for row in found]
-        _judge_rows(rows, lambda: watermark_of_join(FlinkRest(own.flink_url), job_id))
+        _judge_rows(rows, lambda: _watermark(own, job_id))
     finally:
         tidy(own)
     return f"{len(rows)} rows of {len(_NAMES) + 1} hosts, each with the name of its time."
 
 
 def _two(statements: Any, settings: Settings) -> list[str]:
-    """The two texts, of the kinds that are asked for."""
-    found = called(statements, (settings,), "the settings", names=("settings",))
-    if not isinstance(found, list | tuple) or len(found) != 2 or not all(isinstance(text, str) for text in found):
-        raise NotYet(f"statements returned {shown(found)}, no list of two texts.", "A CREATE TABLE, then a SELECT.")
-    for place, (text, words) in enumerate(zip(found, (("CREATE",), ("SELECT", "WITH", "(")), strict=True)):
-        begins = (_without_comments(text).split() or ["nothing"])[0].upper()
-        if not begins.startswith(words):
-            raise NotYet(
-                f"The {('first', 'second')[place]} text begins with {begins}.",
-                "The first is CREATE TABLE …, the second SELECT …; the check writes what that gives.",
-            )
-    return [re.sub(r";\s*\Z", "", text) for text in found]
-
-
-def _without_comments(text: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", text, flags=re.S)
-
-
-def _require_address(texts: Sequence[str], address: str) -> None:
-    if not any(address in text for text in texts):
-        raise NotYet(
-            f"Asked with settings whose kafka_bootstrap is {address}, it gave a CREATE TABLE without that address.",
-            "The text needs an f before its quotes." if any("{settings." in text for text in texts) else
-            "The address comes from the settings that it is given: settings.kafka_bootstrap.",
-        )  # fmt: skip
+    return two_statements(
+        statements, settings, _KINDS, "A CREATE TABLE, then a SELECT.",
+        "The first is CREATE TABLE …, the second SELECT …; the check writes what that gives.",
+    )  # fmt: skip
 
 
 def _begin_names() -> tuple[Settings, Any]:
@@ -427,17 +414,6 @@ def _begin_names() -> tuple[Settings, Any]:
     return own, tables
 
 
-def _judge_table(tables: Any, new: Iterable[str]) -> None:
-    """Raise `NotYet` for a table of another topic, before a job has to wait for it."""
-    name = next(iter(new), "")
-    if not name:
-        raise NotYet("The first statement made no table.", "It is CREATE TABLE …, of a name that is not there yet.")
-    with tables.execute_sql(f"SHOW CREATE TABLE `{name}`").collect() as rows:
-        options = dict(re.findall(r"'([\w.\-]+)' = '([^']*)'", next(iter(rows))[0]))
-    if options.get("topic") != _TOPIC:
-        raise NotYet(f"The table {name} is of the topic {options.get('topic')}.", f"It is {_TOPIC}.")
-
-
 def _run(own: Settings, tables: Any, query: str) -> tuple[str, str]:
     """Hand the job over: (its id, the topic to which it writes)."""
     topic = f"procstat_{own.job_name('named')}"
@@ -450,6 +426,14 @@ def _run(own: Settings, tables: Any, query: str) -> tuple[str, str]:
     tables.get_config().set("pipeline.name", own.job_name("named"))
     client = tables.execute_sql(f"INSERT INTO what_comes {query}").get_job_client()
     return str(client.get_job_id()), topic
+
+
+def _watermark(own: Settings, job_id: str) -> int | None:
+    """That of the job's join. Its metric may come later than checkpoints do; None where there is none by then."""
+    rest = FlinkRest(own.flink_url)
+    with suppress(NotInTime):
+        return wait_until(lambda: watermark_of_join(rest, job_id), "The join has a watermark", _METRIC_WITHIN_S)
+    return None
 
 
 _Named = tuple[str, int, str | None]

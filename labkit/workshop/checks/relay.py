@@ -2,7 +2,7 @@
 
 with Relay("127.0.0.1:9092") as relay:
     answer(relay.address, …)             127.0.0.1:40123, which leads to the same broker
-    relay.connections                    0 where the answer has an address of its own
+    relay.require_visit()                raises NotYet where the answer has an address of its own
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
+
+from labkit.workshop.checks.outcome import NotYet
 
 __all__ = ["Relay"]
 
@@ -42,6 +44,14 @@ class Relay:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+
+    def require_visit(self, but: str = "") -> None:
+        """Raise `NotYet` where nobody has come to the address; `but` says what was seen all the same."""
+        if not self.connections:
+            raise NotYet(
+                f"Your function was given the address {self.address}, and has never gone there{but}.",
+                "Use bootstrap, which it is given, not an address of your own.",
+            )
 
     def _accept(self) -> None:
         with suppress(OSError):

@@ -3,6 +3,7 @@
 with SlowBroker("127.0.0.1:9092", 11.0) as broker:
     answer(broker.address, …)     each acknowledgement comes 11 s after the first was asked for, and not sooner
     broker.is_asked               whether any record came this way
+    broker.require_asked()        raises LabkitError where none did
 
 Kafka's clients ask the first broker for the addresses of all, and go there. So what passes on these answers puts its
 own address into them. Source: Kafka's protocol guide, "Protocol Primitive Types" and "Messages: Metadata".
@@ -20,6 +21,7 @@ from functools import partial
 from struct import pack, unpack
 from types import TracebackType
 
+from labkit.errors import LabkitError
 from labkit.workshop.checks.relay import Relay
 
 __all__ = ["SlowBroker"]
@@ -50,6 +52,11 @@ class SlowBroker(Relay):
     def is_asked(self) -> bool:
         """Whether any record came this way."""
         return self._from is not None
+
+    def require_asked(self) -> None:
+        """Raise `LabkitError` where records were sent, and none came this way."""
+        if not self.is_asked:
+            raise LabkitError("The broker gives its clients another address than the settings have.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

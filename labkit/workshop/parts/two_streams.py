@@ -9,11 +9,8 @@ watermark_of_join(rest, job_id)                 up to which time the job's join 
 
 from __future__ import annotations
 
-import re
 import threading
 from dataclasses import replace
-
-import httpx2
 
 from labkit.errors import LabkitError
 from labkit.flink.rest import FlinkRest
@@ -26,7 +23,6 @@ from labkit.sources.simulator import FleetSource
 from labkit.streams.meminfo import MEMINFO, MemorySnapshot
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.streams.procstat.stream import PROCSTAT
-from labkit.system import own_http
 
 __all__ = ["SECONDS", "readings", "source", "watermark_of_join"]
 
@@ -40,7 +36,7 @@ _BEGINS_S = 10
 #: On one host both CPUs have work for a while.
 _SCENARIO = Scenario(loads=(Load((1,), (0, 1), "user", 0.9, 40, 80),))
 #: The metric of a planned join: 0.IntervalJoin[54].currentOutputWatermark
-_AFTER_JOIN = re.compile(r"\d+\.\w*Join\[\d+\]\.currentOutputWatermark")
+_AFTER_JOIN = r"^\d+\.\w*Join\[\d+\]\.currentOutputWatermark$"
 
 
 def readings(settings: Settings, source: str = "replay") -> tuple[list[Snapshot], list[MemorySnapshot]]:
@@ -91,19 +87,11 @@ def watermark_of_join(rest: FlinkRest, job_id: str) -> int | None:
     lower one of both sides, also where it no longer waits for a side that is idle.) The answer can be a second old.
     Raises `LabkitError` where the job has no join. Source: Flink, Metrics, currentOutputWatermark.
     """
-    nodes = rest.job(job_id)["plan"]["nodes"]
-    for node in (node for node in nodes if len(node.get("inputs", ())) == 2):
-        path = f"/jobs/{job_id}/vertices/{node['id']}/metrics"
-        names = [str(one["id"]) for one in _metrics(rest, path) if _AFTER_JOIN.fullmatch(one["id"])]
-        values = [int(one["value"]) for one in _metrics(rest, f"{path}?get={','.join(names)}")] if names else []
-        return max(min(values, default=0), 0) or None
-    raise LabkitError("This job has no operator with two inputs.")
-
-
-def _metrics(rest: FlinkRest, path: str) -> list[dict[str, str]]:
-    try:
-        answer = own_http.request("GET", rest.url + path)
-    except httpx2.HTTPError:
-        raise LabkitError(f"Flink does not answer at {rest.url}.", "Start the services: labkit up") from None
-    found: list[dict[str, str]] = answer.raise_for_status().json()
-    return found
+    job = rest.job(job_id)
+    joins = [node["id"] for node in job["plan"]["nodes"] if len(node.get("inputs", ())) == 2]
+    if not joins:
+        raise LabkitError("This job has no operator with two inputs.")
+    vertex = next(vertex["name"] for vertex in job["vertices"] if vertex["id"] == joins[0])
+    found = rest.metrics(job_id, _AFTER_JOIN)
+    values = [int(value) for name, value in found.items() if name.startswith(f"{vertex}: ")]
+    return max(min(values, default=0), 0) or None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -22,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
+from labkit.workshop.pictures.event_time import seconds_since
 
 __all__ = ["Joined", "Reading", "pairs"]
 
@@ -80,9 +80,7 @@ def pairs(
     axes.set_yticks([lane for lane, _ in lanes], [name for _, name in lanes])
     axes.set_ylim(_lane(len(hosts) - 1, 1) + 0.35, -0.35)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
-    axes.set_xlabel(
-        f"event time: seconds since {datetime.fromtimestamp(zero / 1000, UTC):%H:%M:%S} UTC", size=TEXT_SIZE
-    )
+    axes.set_xlabel(seconds_since(zero), size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE - 1)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
