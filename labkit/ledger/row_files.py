@@ -68,6 +68,7 @@ class RowFiles:
                 # From here on it is in the store, also where it is another than the one that was listed:
                 # then the next listing tells.
                 self._read[file] = number, identity
+                self._store.add_file(number, str(file.relative_to(self._folder)))
                 for batch in parquet.iter_batches(_BATCH_ROWS, columns=self._columns):
                     self._store.add_batch("found_rows", _as_found(batch, self._store.rows.found, number))
         except FileNotFoundError:

@@ -123,6 +123,7 @@ class ReconciliationStore:
         self._schemas |= {f"found_{table.table}": table.found for table in self.tables}
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in self._schemas}
         self._batches: dict[str, list[pa.RecordBatch]] = {table: [] for table in self._schemas}
+        self._files: dict[int, str] = {}
         with self._said_in_words():
             self._db = duckdb.connect(
                 folder / "ledger.duckdb",
@@ -170,6 +171,10 @@ class ReconciliationStore:
         if sum(waiting.num_rows for waiting in batches) >= _BATCH_ROWS or len(batches) >= _BATCHES:
             self._flush(table)
 
+    def add_file(self, number: int, name: str) -> None:
+        """What the file of that number is called, for the words of a fault."""
+        self._files[number] = name
+
     def remove_file(self, number: int) -> None:
         """Take out the rows found in the file of that number."""
         self._flush("found_rows")
@@ -201,31 +206,43 @@ class ReconciliationStore:
                 mismatched=counts.get("altered", 0),
                 uncommitted=counts.get("in flight", 0),
                 faults=[
-                    f"{side.what}: {side.name(tuple(key))} {_WORDS[kind]}{self._where(side, kind, key)}"
-                    for kind, *key in self._first(side)
+                    f"{side.what}: {side.name(tuple(key))} {_WORDS[kind]}{self._where(side, kind, key, place)}"
+                    for kind, place, *key in self._first(side)
                 ],
             )
 
     def _first(self, side: Table) -> list[tuple[Any, ...]]:
-        """(kind, *key) of the first faults: those of what is there in the order of reading, then what is missing."""
+        """(kind, place, *key) of the first faults: what is there in the order of reading, then what is missing.
+
+        The place is the rowid of what is found or, where nothing is, of what is expected.
+        """
         return self._db.execute(
-            f"""SELECT kind, {_list(side.keys)} FROM odd WHERE kind <> 'in flight'
+            f"""SELECT kind, place, {_list(side.keys)} FROM odd WHERE kind <> 'in flight'
                 ORDER BY kind = 'missing', place LIMIT {_NAMED_FAULTS}"""
         ).fetchall()
 
-    def _where(self, side: Table, kind: str, key: Sequence[Any]) -> str:
-        """Where to look: the record that is too much, or the snapshot of what is not there; "" where nobody knows."""
+    def _where(self, side: Table, kind: str, key: Sequence[Any], place: int) -> str:
+        """Where to look: the record or the file of what is there, the snapshot of a row or of what is missing.
+
+        "" where nobody knows.
+        """
         if side is DEAD_LETTERS:  # the key says it
             return ""
-        found = side is METRICS and kind != "missing"
-        of = _same_values(METRICS.keys)
-        places = self._db.execute(
-            f"""SELECT "partition", "offset" FROM {"found" if found else "expected"}_metrics
-                WHERE {of} ORDER BY rowid DESC LIMIT 1""",
-            list(key[: len(METRICS.keys)]),
-        ).fetchall()
-        what = "it" if found else "its snapshot"
-        return "".join(f"; {what} is at offset {offset} of partition {partition}" for partition, offset in places)
+        found = []
+        if side is self.rows and kind != "missing":
+            files = self._db.execute("SELECT file FROM found_rows WHERE rowid = ?", [place]).fetchall()
+            found += [f"it is in {self._files[number]}" for (number,) in files]
+        if side is METRICS and kind != "missing":
+            found += self._positions("it", "found_metrics WHERE rowid = ?", [place])
+        elif kind in ("missing", "altered"):
+            condition = f"expected_metrics WHERE {_same_values(METRICS.keys)} ORDER BY rowid DESC"
+            found += self._positions("its snapshot", condition, list(key[: len(METRICS.keys)]))
+        return "".join(f"; {where}" for where in found)
+
+    def _positions(self, what: str, of: str, values: list[Any]) -> list[str]:
+        """Where in its topic the first record of a query lies, if there is one."""
+        places = self._db.execute(f'SELECT "partition", "offset" FROM {of} LIMIT 1', values).fetchall()
+        return [f"{what} is at offset {offset} of partition {partition}" for partition, offset in places]
 
     def _count(self, table: str) -> int:
         return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])

@@ -237,9 +237,10 @@ def test_a_lost_a_doubled_and_an_altered_row_are_found_counted_and_named(
     pq.write_table(pa.concat_tables([doubled, doubled, wrong, rest]), file)
     rows = measure(own_rows).rows
     assert (rows.missing, rows.duplicates, rows.mismatched, rows.unexpected) == (1, 1, 1, 0)
+    place = f"it is in {file.relative_to(own_rows.parquet_dir)}"
     assert [fault.partition("; its snapshot is at offset ")[0] for fault in rows.faults] == [
-        f"rows: {row_key(doubled, 0)} is there twice",
-        f"rows: {row_key(wrong, 0)} has other values than expected",
+        f"rows: {row_key(doubled, 0)} is there twice; {place}",
+        f"rows: {row_key(wrong, 0)} has other values than expected; {place}",
         f"rows: {row_key(lost, 0)} is missing",
     ]
     told = labkit("ledger", LABKIT_OUTPUT_DIR=str(own_rows.output_dir))

@@ -43,6 +43,8 @@ SHARES = dict.fromkeys(UTILIZATION_COLUMNS, 0.0) | {"idle_pct": 100.0}
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ReconciliationStore]:
     with ReconciliationStore(tmp_path, PROCSTAT.shape) as opened:
+        for number in range(2):
+            opened.add_file(number, f"hostname=web-1/part-{number}")
         yield opened
 
 
@@ -105,7 +107,7 @@ def test_missing_twice_altered_and_unexpected_are_counted_and_named(store: Recon
     )
     assert rows.faults[0] == (
         f"rows: ('web-1', {altered.timestamp}, 'cpu') has other values than expected; "
-        "its snapshot is at offset 2 of partition 0"
+        "it is in hostname=web-1/part-0; its snapshot is at offset 2 of partition 0"
     )
     assert len(rows.faults) == 5
 
@@ -137,7 +139,8 @@ def test_rows_and_records_without_a_key_are_unexpected_and_not_taken_for_each_ot
         store.add("found_rows", (*row, 1000, *[0.0] * 9, 0))
     rows = store.balance(store.rows)
     assert (rows.unexpected, rows.duplicates, rows.missing) == (3, 1, 0)
-    assert "rows: (None, 5, 'cpu') is there twice" in rows.faults
+    assert "rows: (None, 5, 'cpu') is there twice; it is in hostname=web-1/part-0" in rows.faults
+    assert "rows: ('web-1', 5, None) is not expected; it is in hostname=web-1/part-0" in rows.faults
     odd = [
         *(b"", b"null", b"[1]", b'{"hostname": "web-1"}', b'{"hostname": ["a"], "timestamp": 1}'),
         b'{"hostname": "web-1", "timestamp": 9223372036854775808}',
@@ -219,6 +222,7 @@ def test_sql_counts_as_dictionaries_do(
     expected: dict[int, int], found: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with ReconciliationStore(tmp_path_factory.mktemp("store"), PROCSTAT.shape) as store:
+        store.add_file(0, "part-0")
         for key, value in expected.items():
             store.add("expected_metrics", ("host\0é", key, bytes([value]), 0, 0))
             store.add("expected_rows", ("host\0é", key, "cpu", value, *[0.0] * 9))
