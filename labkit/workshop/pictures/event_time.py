@@ -37,7 +37,10 @@ from matplotlib.ticker import MaxNLocator
 from labkit.analysis.paper import on_paper
 from labkit.errors import LabkitError
 
-__all__ = ["NO_WATERMARK", "Closed", "Seen", "event_time", "is_late", "partition_clocks", "still_open"]
+__all__ = [
+    "NO_WATERMARK", "Closed", "Seen", "event_time", "is_late", "partition_clocks", "seconds_since",
+    "still_open",
+]  # fmt: skip
 
 #: Flink's watermark before there was any: no time is over yet.
 NO_WATERMARK = -(2**63)
@@ -102,7 +105,7 @@ def event_time(seen: Sequence[Seen], closed: Sequence[Closed], size_ms: int) -> 
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlabel("records, in the order in which they came", size=TEXT_SIZE)
-    axes.set_ylabel(_seconds_since(zero), size=TEXT_SIZE)
+    axes.set_ylabel(seconds_since(zero), size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(fontsize=TEXT_SIZE - 1, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
@@ -110,7 +113,8 @@ def event_time(seen: Sequence[Seen], closed: Sequence[Closed], size_ms: int) -> 
     return figure
 
 
-def _seconds_since(zero: int) -> str:
+def seconds_since(zero: int) -> str:
+    """What stands at an axis of event time."""
     return f"event time: seconds since {datetime.fromtimestamp(zero / 1000, UTC):%H:%M:%S} UTC"
 
 
@@ -222,7 +226,7 @@ def partition_clocks(
     last = max([10.0, *((value - zero) / 1000 for value in known)])
     axes.set_xlim(min([0.0, *((value - zero) / 1000 for value in known)]), last * 1.06)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-    axes.set_xlabel(_seconds_since(zero), size=TEXT_SIZE)
+    axes.set_xlabel(seconds_since(zero), size=TEXT_SIZE)
     axes.tick_params(labelsize=TEXT_SIZE)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right"]].set_visible(False)
