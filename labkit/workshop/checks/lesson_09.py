@@ -211,9 +211,7 @@ def _why_not(answer: Any) -> str:
             came.append((case, _asked(answer, case)))
         except Exception:
             return ""
-    known = (
-        hint for hint, other in _ACCOUNT_FAULTS if all(found == _account(case, **other) for case, found in came)
-    )
+    known = (hint for hint, other in _ACCOUNT_FAULTS if all(found == _account(case, **other) for case, found in came))
     return next(known, "")
 
 
@@ -397,7 +395,9 @@ def _on_the_cluster(counted: Any) -> str:
         said = f"{extra[0]} is one too many" if extra else f"{missing[0]} is missing" if missing else "one came twice"
         raise NotYet(f"By hand it was right. On the cluster there were {len(found)} results of {len(want)}: {said}.")
     late = sum(one[0] == side("late") for one in want)
-    return f"{len(fleet)} rows of {_HOSTS} hosts on the cluster: {len(want) - late} windows, and {late} rows to the side."
+    return (
+        f"{len(fleet)} rows of {_HOSTS} hosts on the cluster: {len(want) - late} windows, and {late} rows to the side."
+    )
 
 
 def _marked(row: Any) -> list[Any]:

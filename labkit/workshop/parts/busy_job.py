@@ -27,13 +27,20 @@ from labkit.system.waiting import wait_until
 from labkit.workshop.parts.sleep import Busy
 from labkit.workshop.parts.time_job import ONE_BY_ONE, sink
 
-__all__ = ["ROW", "send", "sent", "so_far", "submit"]
+__all__ = ["row_type", "send", "sent", "so_far", "submit"]
 
-#: What a row of a job is made of.
-ROW = Types.ROW_NAMED(["host", "timestamp", "busy"], [Types.STRING(), Types.LONG(), Types.DOUBLE()])
 _LINE = Types.ROW_NAMED(["value"], [Types.STRING()])
 #: One may be under way when all is read; the next has it all in it; one more, and what that one had is committed.
 _CHECKPOINTS = 3
+
+
+def row_type() -> Any:
+    """What a row of a job is made of.
+
+    A new one each time: PyFlink keeps Java's type in a type that was used, and a tag with such a one cannot be sent to
+    a worker.
+    """
+    return Types.ROW_NAMED(["host", "timestamp", "busy"], [Types.STRING(), Types.LONG(), Types.DOUBLE()])
 
 
 def send(settings: Settings, rows: Iterable[Busy]) -> None:
@@ -63,7 +70,7 @@ def submit(settings: Settings, name: str, bound_s: float, build: Callable[[Any],
     env, tables = remote_environment(settings.cluster, job, parallelism=1, resume_from=None, **ONE_BY_ONE)
     tables.execute_sql(_source(settings, bound_s))
     table = tables.sql_query("SELECT host, made, busy, ts FROM busy_rows")
-    rows = tables.to_data_stream(table).map(lambda row: Row(row[0], row[1], row[2]), ROW)
+    rows = tables.to_data_stream(table).map(lambda row: Row(row[0], row[1], row[2]), row_type())
     statements = tables.create_statement_set()
     for way, stream in build(rows).items():
         topic = _topic(settings, f"{name}_{way}")

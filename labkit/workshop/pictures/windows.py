@@ -52,9 +52,7 @@ def last_results(fired: Sequence[Fired]) -> list[Fired]:
 
 
 @on_paper
-def windows(
-    fired: Mapping[str, Sequence[Fired]], late: Mapping[str, Sequence[int]], zero: int, host: str
-) -> Figure:
+def windows(fired: Mapping[str, Sequence[Fired]], late: Mapping[str, Sequence[int]], zero: int, host: str) -> Figure:
     """{kind: its results}, {kind: times of rows that came too late (ms)} -> a picture of one host.
 
     Across: event time in seconds since `zero` (ms). Raises `LabkitError` without a kind.
@@ -131,7 +129,9 @@ def _draw_window(axes: Axes, top: float, one: Fired, results: int, zero: int) ->
 
 def _once(axes: Axes, drawn: Any) -> None:
     """Its label stands in the legend once."""
-    known = [text for text in (*axes.patches, *axes.lines) if text is not drawn and text.get_label() == drawn.get_label()]
+    known = [
+        text for text in (*axes.patches, *axes.lines) if text is not drawn and text.get_label() == drawn.get_label()
+    ]
     if known:
         drawn.set_label("_")
 

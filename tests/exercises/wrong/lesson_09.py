@@ -128,7 +128,9 @@ return windowed, late, len(kept) - windowed
         ),
         (
             "a list",
-            but(_ACCOUNT, "return windowed, late, len(kept) - windowed", "return [windowed, late, len(kept) - windowed]"),
+            but(
+                _ACCOUNT, "return windowed, late, len(kept) - windowed", "return [windowed, late, len(kept) - windowed]"
+            ),
             r"account gave the list \[.*a tuple is asked for",
             "The order|by itself",
         ),
@@ -154,7 +156,8 @@ return windowed, late, len(kept) - windowed
         ),
         (
             "late rows are counted, too",
-            _COUNTED.replace(_ASIDE + "        else:\n", _ASIDE).replace("            self.counts.put", "        self.counts.put")
+            _COUNTED.replace(_ASIDE + "        else:\n", _ASIDE)
+            .replace("            self.counts.put", "        self.counts.put")
             .replace("            ctx.timer_service().register", "        ctx.timer_service().register"),
             r"A late row is in no window",
             "last millisecond|restart",
@@ -173,13 +176,17 @@ return windowed, late, len(kept) - windowed
         ),
         (
             "a timer at the end",
-            _COUNTED.replace("_timer(start + size - 1)", "_timer(start + size)").replace("timestamp + 1 - size", "timestamp - size"),
+            _COUNTED.replace("_timer(start + size - 1)", "_timer(start + size)").replace(
+                "timestamp + 1 - size", "timestamp - size"
+            ),
             r"The watermark \d+ ms gave nothing; .*were due|The watermark \d+ ms gave nothing; .*was due",
             "with every row|yield late",
         ),
         (
             "the end of the window",
-            but(_COUNTED, "yield Row(ctx.get_current_key(), start, ", "yield Row(ctx.get_current_key(), start + size, "),
+            but(
+                _COUNTED, "yield Row(ctx.get_current_key(), start, ", "yield Row(ctx.get_current_key(), start + size, "
+            ),
             r"was due.*end of the window; its start is asked for",
             "restart|yield late",
         ),
@@ -216,7 +223,8 @@ return Counted()
         ),
         (
             "a tag of its own",
-            "from pyflink.datastream import OutputTag\nlate = OutputTag('aside', Types.PICKLED_BYTE_ARRAY())\n" + _COUNTED,
+            "from pyflink.datastream import OutputTag\nlate = OutputTag('aside', Types.PICKLED_BYTE_ARRAY())\n"
+            + _COUNTED,
             r"to the side output 'aside':.*to the side output 'late':.*was due",
             "last millisecond|restart",
         ),
