@@ -124,9 +124,10 @@ check("09b", counted)
 # 2. Keep a count for each start of a window, in a map state. Compare the last millisecond of the row's window with
 #    `ctx.timer_service().current_watermark()`: over already, then to the side; else count it and set a timer for that
 #    millisecond. The timer gives the count and removes it.
-# 3. In `process_element`: `start = at - at % size`; where `start + size - 1 <= watermark`, `yield late, Row(row[0], at)`;
-#    else `put` and `register_event_time_timer(start + size - 1)`. In `on_timer`: `start = timestamp + 1 - size`, yield
-#    `Row(ctx.get_current_key(), start, self.counts.get(start))`, then `self.counts.remove(start)`.
+# 3. In `process_element`: `start = at - at % size`. Where `start + size - 1 <= watermark`,
+#    `yield late, Row(row[0], at)`; else `put` and `register_event_time_timer(start + size - 1)`. In `on_timer`:
+#    `start = timestamp + 1 - size`, yield `Row(ctx.get_current_key(), start, self.counts.get(start))`, then
+#    `self.counts.remove(start)`.
 #
 # Other answers: one value state with a dictionary does it as well; it has to be written back with `update`, and
 # cleared when it is empty. Whoever lets no late row in needs no question in `on_timer` whether there is a count.
