@@ -62,7 +62,7 @@ def test_a_lesson_is_found_by_its_number_however_it_is_typed() -> None:
 
 
 def test_who_asks_for_a_lesson_that_there_is_not_hears_of_those_that_there_are() -> None:
-    there = r"00, 01, .*07, 08, 10, 11, 12, 13, 14, 20, 21"
+    there = r"00, 01, .*07, 08, 09, 10, 11, 12, 13, 14, 20, 21"
     with pytest.raises(BadInput, match=rf"There is no lesson '99'; there are {there}\.$"):
         lesson("99")
 

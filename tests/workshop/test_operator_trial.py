@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedCoProcessFunction, KeyedProcessFunction
+from pyflink.datastream import KeyedCoProcessFunction, KeyedProcessFunction, OutputTag
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 
-from labkit.workshop.checks.operator_trial import Operator
+from labkit.workshop.checks.operator_trial import Operator, side
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.stream_trial import RESTART, Fault, Stream, Watermark
 
@@ -172,3 +172,15 @@ def test_a_timer_that_gives_none_is_told_as_pyflink_would_fail() -> None:
     operator.feed("web", Row("web"), 5)
     with pytest.raises(NotYet, match=r"on_timer returned None, and PyFlink goes through what it gives"):
         operator.advance(5)
+
+
+class Aside(KeyedProcessFunction):
+    """Each row to the side output."""
+
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
+        yield OutputTag("late", Types.PICKLED_BYTE_ARRAY()), Row(value[0], ctx.timestamp())
+
+
+def test_what_goes_to_a_side_output_is_no_result_and_is_told_apart_by_its_name() -> None:
+    assert Operator(Aside()).feed("web", Row("web"), 5) == [[side("late"), "web", 5]]
+    assert side("late") != side("aside")

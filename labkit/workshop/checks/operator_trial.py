@@ -7,6 +7,8 @@ operator.restart()                               a new copy; what was written to
 operator.feed("lab", element, at=12_000)         the same in event time: the record's time is 12,000 ms
 operator.advance(60_000)        ->   [Row(…)]    the watermark has come that far: what its timers give that are due
 
+What it yields to a side output (`yield tag, row`) is such a list, too, with `side(tag.tag_id)` before its values.
+
 operator = Operator(function, inputs=2)          a KeyedCoProcessFunction, which has two streams
 operator.feed("lab", element, at=12_000, side=2) an element of the second one
 """
@@ -28,7 +30,7 @@ from labkit.errors import LabkitError
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.outcome import NotYet, raised
 
-__all__ = ["MOST", "Operator"]
+__all__ = ["MOST", "Operator", "side"]
 
 #: More than so many results of one element are no answer to anything here.
 MOST = 1000
@@ -261,12 +263,31 @@ def _rows(made: Any) -> list[Any]:
     found = list(islice(made, MOST + 1))
     if len(found) > MOST:
         raise NotYet(f"One element gave more than {MOST} results.", "")
+    found = [_to_the_side(one) for one in found]
     for one in found:
         if not isinstance(one, (Row, tuple, list)):
             raise NotYet(f"It yielded {shown(one)}, which is no Row.", "")
         if any(isinstance(value, (Row, tuple, list)) for value in one):
             raise NotYet(f"It yielded {shown(one)}: a Row inside of something.", "Yield the Row itself.")
     return [list(one) for one in found]
+
+
+def side(tag: str) -> str:
+    """What stands before the values of a row that went to the side output of that name."""
+    return f"to the side output {tag!r}:"
+
+
+def _to_the_side(one: Any) -> Any:
+    """(OutputTag, Row(1, 2)) -> ["to the side output 'late':", 1, 2]; any other thing as it is."""
+    from pyflink.common import Row
+    from pyflink.datastream import OutputTag
+
+    if not (isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], OutputTag)):
+        return one
+    tag, value = one
+    if not isinstance(value, (Row, tuple, list)):
+        raise NotYet(f"It yielded {shown(value)} to the side output {tag.tag_id!r}, which is no Row.", "")
+    return [side(tag.tag_id), *value]
 
 
 def _holds(value: Any) -> bool:

@@ -76,6 +76,7 @@ LESSONS = (
     Lesson("06", "Parquet sink", 35, Start.METRICS, ("06a", "06b")),
     Lesson("07", "Analysis", 35, Start.ROWS, ("07a", "07b")),
     Lesson("08", "Event time and watermarks", 60, Start.TOPICS, ("08a", "08b")),
+    Lesson("09", "Windows and late data", 50, Start.TOPICS, ("09a", "09b")),
     Lesson("10", "Idle partitions", 40, Start.TOPICS, ("10a", "10b")),
     Lesson("11", "Crash and recovery", 35, Start.TOPICS, ("11a", "11b")),
     Lesson("12", "Exactly once", 40, Start.TOPICS, ("12a", "12b")),

@@ -18,7 +18,7 @@ from labkit.sources.scenario import Scenario, load_scenario
 from labkit.sources.simulator import FleetSource
 from labkit.streams.procstat.snapshot import Snapshot
 
-__all__ = ["SCENARIO", "arriving", "played"]
+__all__ = ["SCENARIO", "arriving", "played", "simulated", "this_machine"]
 
 SCENARIO = REPOSITORY / "labkit" / "recordings" / "scenarios" / "late.toml"
 _HOSTS, _SECONDS, _MINUTE_MS = 4, 90, 60_000
@@ -45,12 +45,18 @@ def played(
     """
     scenario = load_scenario(file, hosts, 2)
     if source == "replay":
-        last = seconds - 1
-        return list(FleetSource(hosts, 2, _SEED, scenario, interval_s=1.0, start_ms=_START_MS, seconds=last))
-    return list(_under_names(settings, scenario, seconds, [named(number) for number in range(hosts)]))
+        return simulated(scenario, hosts, seconds)
+    return list(this_machine(settings, scenario, seconds, [named(number) for number in range(hosts)]))
 
 
-def _under_names(settings: Settings, scenario: Scenario, seconds: int, names: list[str]) -> Iterator[Snapshot]:
+def simulated(scenario: Scenario, hosts: int, seconds: int, interval_s: float = 1.0) -> list[Snapshot]:
+    """So many seconds of simulated hosts, in the order in which their snapshots arrive; the same for everybody."""
+    last = seconds - 1
+    return list(FleetSource(hosts, 2, _SEED, scenario, interval_s=interval_s, start_ms=_START_MS, seconds=last))
+
+
+def this_machine(settings: Settings, scenario: Scenario, seconds: int, names: list[str]) -> Iterator[Snapshot]:
+    """This machine once a second under these names, with what the scenario does to them; it takes as long."""
     arrivals = Arrivals[Snapshot](scenario.held_back)
     begin_ms = None
     for now in live_snapshots(settings.hostname, 1.0, threading.Event(), limit_s=seconds):

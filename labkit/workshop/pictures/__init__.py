@@ -2,5 +2,5 @@
 
 __all__ = [
     "burn", "byte_microscope", "delivery", "event_time", "job_graph", "join", "pipeline", "recovery", "speed",
-    "status", "timeline",
+    "status", "timeline", "windows",
 ]  # fmt: skip
