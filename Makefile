@@ -11,7 +11,7 @@ export LAB_IMAGE ?= streaming-lab
 TEST_LABS ?= 3
 
 .PHONY: help install bundle install-dev run test test-all test-lab test-loaded lab format setup create-kafka-topic create-metrics-topic register-schema
-.PHONY: bench drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
+.PHONY: installed bench drills drills-short drill-long notebooks exercises all docker-images smoke check clean lock
 
 help:                  ## this list
 	@sed -nE 's/^([a-z-]+):.*## *(.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 30
@@ -43,6 +43,8 @@ test-loaded: install-dev   ## up, run, a lesson, starting and stopping, with 25 
 install:               ## what the lab needs, into .venv; a second call does nothing; BUNDLE=file: with no network
 	@$(or $(PYTHON),python3) labkit/setup/bootstrap.py $(if $(BUNDLE),--bundle "$(BUNDLE)")
 	@case " $(MAKECMDGOALS) " in *" install "*) echo "All is installed. Next: make run, or make lab";; esac
+
+installed: install     # the same for docker/labkit.sh, which goes on by itself: without the word on what is next
 
 bundle: install        ## all that install downloads, in one file, for machines without a network
 	@$(BIN)/python -m labkit.setup.bundle

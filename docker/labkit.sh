@@ -10,5 +10,5 @@ if [ -e .env ] && [ ! -x .venv/bin/labkit ]; then   # who made the compose lab d
     echo "The containers are not up. Type: docker compose up -d --wait" >&2
     exit 2
 fi
-make -s install
+make -s installed
 exec .venv/bin/labkit "$@"

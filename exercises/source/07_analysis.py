@@ -92,8 +92,8 @@ check("07a", query)
 #
 # - **In:** a table of rows, in any order. It stays as it is.
 # - **Out:** a list of tuples `(hostname, cpu_id, begin, end, kind)`, in any order. `begin` and `end` are pandas
-#   Timestamps, `kind` is "user" or "system", whichever is more in the rows of the burn, all of them added
-#   up: `user_pct` or `system_pct`.
+#   Timestamps, `kind` is "user" or "system", whichever is more in the whole burn: add up `user_pct` over its
+#   rows, and `system_pct`, each interval as one. (Weighted by time, as in 07a, is as good: the check takes both.)
 # - A burn is a stretch of 10 s or more in which a CPU's `total_busy_pct` is 40 or above in every interval. It
 #   begins where its first interval *begins*. The line `cpu` is no CPU.
 # - An interval of more than 3 s is a pause. Nobody knows what happened inside it, so it belongs to no burn: a burn

@@ -268,3 +268,13 @@ def test_several_indexes_in_pips_configuration_file_are_several_for_uv(uv: Modul
     lines = "\n    https://one.example\n    https://two.example\n"
     pip_conf.write_text(f"[global]\nextra-index-url ={lines}")
     assert uv.uv_environment()["UV_INDEX"].split() == ["https://one.example", "https://two.example"]
+
+
+def test_what_goes_on_by_itself_is_not_told_what_to_type_next() -> None:
+    def said(target: str) -> str:
+        words = ["make", "-s", target, "PYTHON=true"]  # true in the place of set-up
+        return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+    assert said("install") == "All is installed. Next: make run, or make lab\n"
+    assert said("installed") == ""
+    assert "make -s installed\n" in (REPOSITORY / "docker" / "labkit.sh").read_text()
