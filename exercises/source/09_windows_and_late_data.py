@@ -119,8 +119,8 @@ check("09b", counted)
 # %% [markdown] tags=["hints"]
 # Hints 09b
 #
-# 1. Notebook 08, "What is inside a window": `CountByTimer` is a window by hand. Notebook 09, "A way out of its own",
-#    says what has to become of the rows that it passes over.
+# 1. Notebook 09, "A way out of its own", says what has to become of the rows that come too late. `CountByTimer` of 08
+#    is a window by hand that passes over them.
 # 2. Keep a count for each start of a window, in a map state. Compare the last millisecond of the row's window with
 #    `ctx.timer_service().current_watermark()`: over already, then to the side; else count it and set a timer for that
 #    millisecond. The timer gives the count and removes it.
