@@ -76,7 +76,8 @@ check("11a", read_again)
 # - `read(offset)` gives the records of a log from that offset on, one by one: `("web", 40)` is host and busy ms. The
 #   first offset is 0. At the end of the log the loop ends.
 # - `folder` is a `Path`, empty at the first start. Write there what you like. It is all that is left after a crash.
-# - It returns the sum of each host over the whole log: `{"web": 480, "db": 75}`.
+# - It returns the sum of each host over the whole log: `{"web": 480, "db": 75}`. A host all of whose records have 0 ms
+#   has the sum 0.
 # - When it has been killed it is called again, with the same folder. The result must be as if nothing had happened.
 # - It must not begin anew each time: after each crash it may take **five** records from `read` again, not more.
 #

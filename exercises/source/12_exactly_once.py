@@ -70,7 +70,7 @@ check("12a", account)
 
 # %%
 def next_batch(consumer):
-    """Up to ten records; [] at the end of the topic."""
+    """Up to ten records, also fewer where the broker is slow; [] at the end of the topic, and only there."""
     batch = []
     while len(batch) < 10:
         record = consumer.poll(10)
@@ -88,9 +88,10 @@ def next_batch(consumer):
 # - `consumer` stands where its group has committed in the source topic, or at the topic's start. The topic has one
 #   partition. Nothing is committed by itself.
 # - Each record becomes one record of `topic`, with the same key, and the value in capital letters: `b"cpu0"` becomes
-#   `b"CPU0"`. Every record has a value, of ASCII.
-# - It handles batch after batch, and returns when there is none left. A batch that it has handled is committed before
-#   the next one is read: its records, and that they have been read.
+#   `b"CPU0"`. Every record has a value, of ASCII. One without a key has none in `topic`, either.
+# - It handles batch after batch, and returns when there is none left. A batch with fewer than ten records need not be
+#   the last one. A batch that it has handled is committed before the next one is read: its records, and that they have
+#   been read.
 # - When it was killed, another process calls it again, with a consumer and a producer as above.
 #
 # The methods that you need are the producer's `begin_transaction()`, `produce()`,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from labkit.settings import Settings
 from labkit.system.scratch import scratch_folder
 from labkit.system.waiting import patience
 from labkit.workshop.checks.calling import called, shown
-from labkit.workshop.checks.mortal import EVERY, LOG, sums
+from labkit.workshop.checks.mortal import EVERY, IDLE, LOG, sums
 from labkit.workshop.checks.outcome import Judge, NotSolved, NotYet, raised
 from labkit.workshop.checks.place import in_words
 from labkit.workshop.checks.rules import Meets
@@ -33,9 +34,10 @@ MEETS: Meets = {
         "point": "which checkpoint counts: of each wrong choice there is a case in which only that one shows",
     },
     "11b": {
-        "task": "sums of five logs; each line of its own is killed each time it runs, and a library's lines twice",
+        "task": "sums of six logs, in one of which a host has 0 ms; each line of its own is killed each time it runs, "
+        "and a library's lines twice",
         "boundaries": "logs of 0, 3, 5, 6 and 22 records; five records again pass and six do not; kills at the start "
-        "and in the last line; a second kill soon after the first, and anywhere after it",
+        "and in the last line; a second kill soon after the first, at its next records, and anywhere after that",
         "arguments": "read gives other logs; a second folder, which is new, has to begin at offset 0",
         "ends": "each life has 6 s, and is told in which line it was",
         "twice": "undisturbed twice in two folders; started again after each kill in the same one",
@@ -288,7 +290,7 @@ def _hint_for_a_kind(result: Any) -> str:
 def _blame_whole(verdict: dict[str, Any]) -> None:
     """Raise `NotYet` about a run without a crash."""
     stage, fault, count = verdict["stage"], verdict["fault"], verdict["count"]
-    log = LOG[:count]
+    log = IDLE if stage == "idle" else LOG[:count]
     when = f"Without any crash, on a log of {_records(count)},"
     if stage == "elsewhere":
         starts = ", ".join(f"read({start})" for start in verdict["starts"]) or "no read"
@@ -332,6 +334,8 @@ def _hint_for_sums(log: Sequence[tuple[str, int]], result: dict[str, Any]) -> st
         return "Those are the numbers of records: add up their ms."
     if result == last:
         return "That is the last record of each host: add it to what there is already."
+    if len(log) and result == {host: busy for host, busy in expected.items() if busy}:
+        return "A host that was busy for 0 ms has a sum, too. (Counters that are added leave out what is not above 0.)"
     if result and len(result) == 1 and set(result.values()) == {sum(expected.values())}:
         return "That is one sum of all hosts: one for each is wanted."
     part = _part(log, result)
@@ -436,6 +440,14 @@ def _hint_for_a_start(verdict: dict[str, Any], *, often: bool) -> str:
 
 def _hint_for_again(verdict: dict[str, Any], *, often: bool) -> str:
     files, starts = verdict["files"], verdict["later_starts"]
+    gone = [name for name, size in verdict["kept"] if size and name not in dict(files)]
+    if gone and verdict["kills_before"] > 1 and verdict["starts"] == [0]:
+        return (
+            f"What the life before had kept in {gone[0]} was gone, and nothing had come in its place yet: what was "
+            "read at the start is still needed."
+        )
+    if hint := _hint_for_text(files, verdict["starts"], starts):
+        return hint
     if verdict["died_taken"] == len(LOG) and often and starts != [0]:
         return "It takes the whole log before it works on it: take one record at a time from read(offset)."
     if often and files and not any(size for _, size in files):
@@ -456,13 +468,25 @@ def _hint_for_again(verdict: dict[str, Any], *, often: bool) -> str:
     return ""
 
 
+def _hint_for_text(files: Sequence[tuple[str, int]], starts: Sequence[int], later_starts: Sequence[int]) -> str:
+    """Where it went on from the number that is the greatest as text: "9" comes after "10"."""
+    numbers = {name: int(found[-1]) for name, _ in files if (found := re.findall(r"\d+", name))}
+    if numbers:
+        newest, last = max(numbers, key=lambda name: numbers[name]), max(numbers)
+        if numbers[last] < numbers[newest] and starts == [numbers[last]]:
+            return f"Sorted as text {last} comes after {newest}: compare the numbers, or fill them up with zeros."
+    if later_starts == [9]:
+        return 'It began with read(9) however far it had come: compared as text, "9" comes after "10", and after "21".'
+    return ""
+
+
 def _hint_for_a_second_kill(verdict: dict[str, Any]) -> str:
     """Where what was kept is how many records the second life had taken, and not where that was in the log."""
     before, after = verdict["died_starts"], verdict["starts"]
     if verdict["kills_before"] < 2 or not before or not before[0] or not after:
         return ""
     of_this_life = verdict["died_taken"] - before[0]
-    if after[0] not in (of_this_life, of_this_life - 1):
+    if not after[0] or after[0] not in (of_this_life, of_this_life - 1):
         return ""
     return (
         f"Started again it read from record {before[0]} on, and after the second kill from record {after[0]} on: the "

@@ -42,7 +42,8 @@ MEETS: Meets = {
     },
     "12b": {
         "task": "keys, values, a commit for each batch, the group's position: undisturbed, and after kills",
-        "boundaries": "27 records, which are two batches and a part of one; none at all; 120 with kills; an empty key",
+        "boundaries": "27 records, which are two batches and a part of one; a short batch with more behind it; none at "
+        "all; 120 with kills; an empty key, and no key",
         "arguments": "two pairs of topics, two groups and two transactional ids",
         "ends": "with nothing to read it returns; no transaction with something in it is left open",
         "twice": "called once more at the end of the topic: nothing is written again",
@@ -197,7 +198,9 @@ def _hints(name: str, answered: Sequence[_Answered]) -> set[str]:
 
 _SUFFIX = "_ex12"
 _UNDISTURBED, _KILLED = 27, 120
-_EMPTY_KEY = 4
+_EMPTY_KEY, _NO_KEY = 4, 5
+#: So many records more, of which the first batch gets only so many.
+_MORE, _SHORT = 17, 4
 _BATCH = 10
 _WITHIN_S = 40
 _LAST_WORDS_S = 3.0
@@ -253,7 +256,24 @@ def _judge_undisturbed(own: Settings, relay: _Relay) -> list[str]:
     if (more := len(_found(own, _FIRST)) - len(values)) > 0:
         raise NotYet(f"Called once more, with nothing left to read, it wrote {more} records more.", "")
     _require_position(own, _FIRST, len(values), "Called once more, with nothing left to read, it returned")
+    _judge_short(own, relay, values)
     return calls
+
+
+def _judge_short(own: Settings, relay: _Relay, values: list[bytes]) -> None:
+    """Its first batch is a short one, and there are more records behind that."""
+    more = _send(own, _FIRST, range(len(values), len(values) + _MORE))
+    calls = relay.live(_FIRST, short=_SHORT)
+    came = len(_found(own, _FIRST)) - len(values)
+    if came == _SHORT:
+        raise NotYet(
+            f"{_MORE} records were to be read, and it was given the first {_SHORT} of them as a batch. "
+            f"It returned when these {_SHORT} had come out.",
+            "A batch may have fewer records than it could have, and not be the last: the end is [], and nothing else.",
+        )
+    _require_closed(calls)
+    _require_whole(own, _FIRST, [*values, *more], calls)
+    _require_position(own, _FIRST, len(values) + _MORE)
 
 
 @contextmanager
@@ -273,10 +293,12 @@ def _topics(own: Settings) -> Iterator[None]:
         clear()
 
 
-def _record(number: int) -> tuple[str, str]:
-    """Its key and its value; the key of one is empty."""
-    value = ("cpu{}", "softirq-{}", "Intr_{}.x")[number % 3]
-    return "" if number == _EMPTY_KEY else ("web_1.lab-2", "host-1", "DB-3")[number % 3], value.format(number)
+def _record(number: int) -> tuple[str | None, str]:
+    """Its key and its value; the key of one is empty, and one has none."""
+    value = ("cpu{}", "softirq-{}", "Intr_{}.x")[number % 3].format(number)
+    if number == _NO_KEY:
+        return None, value
+    return "" if number == _EMPTY_KEY else ("web_1.lab-2", "host-1", "DB-3")[number % 3], value
 
 
 def _send(own: Settings, way: _Way, numbers: range) -> list[bytes]:
@@ -301,12 +323,15 @@ class _Relay:
                 "It uses something of this notebook that belongs to this process, such as a client of its own.",
             ) from None
 
-    def live(self, way: _Way, kill: list[Any] | None = None) -> list[str]:
-        """Run it in a process of its own, and kill it right after the call `kill`; which calls it has made."""
+    def live(self, way: _Way, kill: list[Any] | None = None, short: int = 0) -> list[str]:
+        """Run it in a process of its own, and kill it right after the call `kill`; which calls it has made.
+
+        Its first batch has no more than `short` records, if that is told.
+        """
         for name in ("calls", "error.json"):
             (self._folder / name).unlink(missing_ok=True)
         life = {"bootstrap": self._own.kafka_bootstrap, "source": way.source, "target": way.target,
-                "group": way.group, "id": way.id, "kill": kill}  # fmt: skip
+                "group": way.group, "id": way.id, "kill": kill, "short": short}  # fmt: skip
         (self._folder / "life.json").write_text(json.dumps(life))
         words = [sys.executable, "-m", "labkit.workshop.checks.mortal_relay", str(self._folder)]
         quiet = subprocess.DEVNULL
@@ -429,12 +454,13 @@ def _require_whole(own: Settings, way: _Way, values: list[bytes], calls: Sequenc
     strange = next((record.value() for record in found if record.value() not in set(values)), None)
     if strange is not None:
         raise NotYet(f"In the target is {strange!r}; {values[0]!r} is a right one.", _hint_for_a_value(strange, values))
-    keys = {_record(number)[1].upper().encode(): _record(number)[0].encode() for number in range(len(values))}
+    keys = {value.upper().encode(): None if key is None else key.encode()
+            for key, value in map(_record, range(len(values)))}  # fmt: skip
     for record in found:
         if record.key() != (wanted := keys[record.value()]):
             raise NotYet(
                 f"The record {record.value()!r} has the key {record.key()!r}; in the source it had {wanted!r}.",
-                "The key stays as it is: key=record.key()." if record.key() is None else "",
+                _hint_for_a_key(record.key(), wanted),
             )
     _require_no_fault(own, way, values, "", calls)
     if len(found) < len(values):
@@ -444,6 +470,12 @@ def _require_whole(own: Settings, way: _Way, values: list[bytes], calls: Sequenc
             "The last batch has fewer than ten records: it counts as well."
             if len(values) - len(found) == len(values) % _BATCH else "",
         )  # fmt: skip
+
+
+def _hint_for_a_key(key: Any, wanted: bytes | None) -> str:
+    if wanted is None and key == b"":
+        return "b'' is a key, and None is none: key=record.key() keeps either."
+    return "The key stays as it is: key=record.key()." if key is None else ""
 
 
 def _hint_for_none(calls: Sequence[str]) -> str:

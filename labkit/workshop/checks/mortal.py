@@ -6,7 +6,8 @@ notebook's kernel has threads. Reads FOLDER/answer.pickle, writes FOLDER/verdict
     {"kills": 214}                                             every trial went well
     {"stage": "killed", "fault": "sums", "result": …, …}       what was seen of the first trial that did not
 
-Stages: "whole" (no crash), "elsewhere" (no crash, and a new empty folder), "short" (other logs), "killed".
+Stages: "whole" (no crash), "elsewhere" (no crash, and a new empty folder), "short" (other logs), "idle" (a log with a
+host that was never busy), "killed".
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from labkit.system.waiting import patience
 from labkit.workshop.checks.place import Place, of_error, of_frame
 from labkit.workshop.explain import is_of_a_cell
 
-__all__ = ["EVERY", "LOG", "SHORT", "Life", "main", "sums", "trial"]
+__all__ = ["EVERY", "IDLE", "LOG", "SHORT", "Life", "main", "sums", "trial"]
 
 Record = tuple[str, int]
 
@@ -42,6 +43,8 @@ Record = tuple[str, int]
 LOG: tuple[Record, ...] = tuple((("web", "db", "web", "cache")[number % 4], 40 + 3 * number) for number in range(22))
 #: Other logs are so long: none, fewer than a checkpoint's worth, exactly one, and one more.
 SHORT = (0, 3, 5, 6)
+#: And one in which a host has the sum 0.
+IDLE: tuple[Record, ...] = (LOG[0], ("idle", 0), *LOG[1:3], ("idle", 0))
 #: So many records may be read again after a crash.
 EVERY = 5
 #: A line of the answer's own is tried each time it is run, one of a library so often.
@@ -49,6 +52,8 @@ _OF_A_LIBRARY = 2
 _MOST_TRIALS = 160
 #: Every so many-th trial is killed a second time: in turns soon after it was started again, and anywhere after that.
 _TWICE, _SOON = 8, 60
+#: Others between them are killed a second time when they take their first record, their second or their third.
+_TAKES = 3
 #: After a trial that failed, so many more say how many of them do.
 _MORE = 24
 _LIFE_S = 6.0
@@ -107,16 +112,18 @@ def _live(
     log: Sequence[Record] = LOG,
     kill_before: int | None = None,
     counts: bool = True,
+    kill_at_take: int | None = None,
 ) -> Life:
     """Run the answer in a child; `kill_before` is the how-manieth step it does not live to do.
 
-    `counts`: whether steps are counted at all; without that, it is told which modules it has imported.
+    `kill_at_take`: it is killed when it asks for a record after so many. `counts`: whether steps are counted at all;
+    without that, it is told which modules it has imported.
     """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _child(answer, folder, log, kill_before, counts, writer)
+        _child(answer, folder, log, kill_before, counts, kill_at_take, writer)
     os.close(writer)
     life = Life()
     for line in _lines(reader, pid, life):
@@ -154,6 +161,7 @@ def _child(
     log: Sequence[Record],
     kill_before: int | None,
     counts: bool,
+    kill_at_take: int | None,
     writer: int,
 ) -> None:
     def say(**words: Any) -> None:
@@ -161,6 +169,9 @@ def _child(
 
     def records(offset: int) -> Iterator[Record]:
         for number in range(offset, len(log)):
+            if number - offset == kill_at_take:
+                say(at=of_frame(sys._getframe()))
+                os.kill(os.getpid(), signal.SIGKILL)
             say(took=number)
             yield log[number]
 
@@ -259,6 +270,8 @@ def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
         life = _live(answer, _fresh(folder), LOG[:count])
         if fault := _fault(life, LOG[:count]):
             return _told("short", fault, life, LOG[:count])
+    if fault := _fault(idle := _live(answer, _fresh(folder), IDLE), IDLE):
+        return _told("idle", fault, idle, IDLE)
     steps, began, number = _mixed(_chosen(whole.places)), time.monotonic(), 0
     for number, step in enumerate(steps):
         if time.monotonic() - began > min(patience(_TRIALS_S), _AT_MOST_S):
@@ -267,6 +280,8 @@ def trial(answer: Callable[..., Any], folder: Path) -> dict[str, Any]:
         if not failed and number % _TWICE == 0:
             within = _SOON if number % (2 * _TWICE) else max(_SOON, len(whole.places) - step)
             failed, _, _ = _killed(answer, folder, step, then=1 + step * 37 % within)
+        elif not failed and number % _TWICE == _TWICE // 2:
+            failed, _, _ = _killed(answer, folder, step, then_at_take=number // _TWICE % _TAKES)
         if failed:
             return {**failed, **_how_often(answer, folder, whole)}
     return {"kills": len(steps)}
@@ -311,17 +326,19 @@ def _spread(numbers: list[int], most: int) -> list[int]:
 
 
 def _killed(
-    answer: Callable[..., Any], folder: Path, step: int, *, then: int = 0
+    answer: Callable[..., Any], folder: Path, step: int, *, then: int | None = None, then_at_take: int | None = None
 ) -> tuple[dict[str, Any] | None, int, bool]:
     """(what is wrong after a kill before `step`, or None; records taken by then; whether a file had something).
 
-    `then`: started again, it is killed a second time, before that step.
+    `then`: started again, it is killed a second time, before that step; `then_at_take`: when it takes a record after
+    so many.
     """
     own = _fresh(folder)
     died = _live(answer, own, kill_before=step)
     taken, files, kills = died.taken, _files(own), 1
-    if then:
-        second = _live(answer, own, kill_before=then)
+    kept = files
+    if then is not None or then_at_take is not None:
+        second = _live(answer, own, kill_before=then, counts=then is not None, kill_at_take=then_at_take)
         if second.ended or second.error or second.late:  # before it could be killed
             return None, taken, True
         died, files, kills = second, _files(own), 2
@@ -333,7 +350,7 @@ def _killed(
         return None, taken, any(size for _, size in files)
     return {**_told("killed", fault, life, LOG), "died_at": died.at, "died_taken": taken, "again": again,
             "died_starts": died.starts,
-            "files": files, "kills_before": kills}, taken, any(size for _, size in files)  # fmt: skip
+            "files": files, "kept": kept, "kills_before": kills}, taken, any(size for _, size in files)  # fmt: skip
 
 
 def _read_again(life: Life, taken: int) -> int:

@@ -2,8 +2,10 @@
 
 python -m labkit.workshop.checks.mortal_relay FOLDER     reads FOLDER/answer.pickle and FOLDER/life.json
 
-    {"bootstrap": "127.0.0.1:9092", "source": …, "target": …, "group": …, "id": …, "kill": ["commit_transaction", 2]}
+    {"bootstrap": "127.0.0.1:9092", "source": …, "target": …, "group": …, "id": …, "kill": ["commit_transaction", 2],
+     "short": 4}
 
+With `short` its first batch has only so many records, as where the broker keeps the next ones back; 0 changes nothing.
 Writes a line of FOLDER/calls for each call that the relay has made, and FOLDER/error.json where it raised, or was told
 with SIGTERM that its time is up.
 """
@@ -43,9 +45,10 @@ _MOST_ASKED = 60
 class _Watched:
     """A consumer or a producer that counts its calls, and dies right after one of them."""
 
-    def __init__(self, inner: Any, done: Callable[[str], None], failed: Callable[[str], None]) -> None:
+    def __init__(self, inner: Any, done: Callable[[str], None], failed: Callable[[str], None], short: int = 0) -> None:
         self._inner, self._done, self._failed = inner, done, failed
         self._asked = 0
+        self._short, self._in_batch = short, 0
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -74,6 +77,14 @@ class _Watched:
                 self._failed(ENDLESS)
             count = (words[0] if words else named.get("num_messages", 1),) if name == "consume" else ()
             return method(*count, timeout=_AT_THE_END_S)
+        if self._short and name == "consume":
+            first, *others = words or (named.pop("num_messages", 1),)
+            words, self._short = (min(first, self._short), *others), 0
+        elif self._short and sys._getframe(2).f_code.co_name == "next_batch":  # others may take None for the end
+            if self._in_batch == self._short:
+                self._short = 0
+                return None
+            self._in_batch += 1
         found = method(*words, **named)
         if any(_is_the_end(record) for record in (found if isinstance(found, list) else [found])):
             self._asked = 1
@@ -123,7 +134,7 @@ def main(folder: Path) -> None:
             at_fault[0] = name
 
         try:
-            answer(_Watched(consumer, done, failed), _Watched(producer, done, failed), life["target"])
+            answer(_Watched(consumer, done, failed, life["short"]), _Watched(producer, done, failed), life["target"])
         except BaseException as error:
             text = error.args[0].str() if isinstance(error, KafkaException) and error.args else str(error)
             end(type(error).__name__, text, of_error(error),

@@ -187,6 +187,53 @@ return sums
             "Nothing of what it has done",
         ),
         (
+            "what was kept is taken away as soon as it was read",
+            but(_JOB, "for host,", "file.unlink(missing_ok=True)\nfor host,"),
+            r"Killed, the second time.*took \d+ records again.*life before had kept in checkpoint.json was gone",
+            "Nothing of what it has done|Up to|no moment without",
+        ),
+        (
+            "counters that are added",
+            "from collections import Counter\n"
+            + but(_JOB, _ADD, "    totals = Counter(totals) + Counter({host: busy_ms})\n"),
+            r"on a log of 5 records, it returned .*'idle': 0.*A host that was busy for 0 ms has a sum",
+            "Killed|not in it",
+        ),
+        (
+            "the newest file by its name as text",
+            """
+kept = sorted(folder.glob("upto-*.json"))
+totals = json.loads(kept[-1].read_text()) if kept else {}
+offset = int(kept[-1].stem[5:]) if kept else 0
+for host, ms in read(offset):
+    totals[host] = totals.get(host, 0) + ms
+    offset += 1
+    if offset % 5 == 0:
+        (folder / "draft").write_text(json.dumps(totals))
+        os.rename(folder / "draft", folder / f"upto-{offset}.json")
+return totals
+""",
+            r"took \d+ records again.*Sorted as text upto-5.json comes after upto-\d\d.json",
+            "Up to|Nothing of what it has done",
+        ),
+        (
+            "the newest offset as text",
+            """
+file, draft = folder / "all.json", folder / "draft"
+kept = json.loads(file.read_text()) if file.exists() else {}
+offset = max(kept, default="0")
+totals = dict(kept.get(offset, {}))
+for number, (host, ms) in enumerate(read(int(offset)), int(offset) + 1):
+    totals[host] = totals.get(host, 0) + ms
+    kept[str(number)] = dict(totals)
+    draft.write_text(json.dumps(kept))
+    draft.replace(file)
+return totals
+""",
+            r'took \d+ records again.*began with read\(9\) however far it had come.*"9" comes after "10"',
+            "Up to|Nothing of what it has done",
+        ),
+        (
             "written down every eight records",
             but(_JOB, "offset % 5 == 0", "offset % 8 == 0"),
             r"took \d records again.*Up to \d records had been taken",

@@ -188,6 +188,32 @@ while batch := next_batch(consumer):
             "handled one batch",
         ),
         (
+            "a batch that is not whole is taken for the last",
+            _RELAY + "    if len(batch) < 10:\n        break\n",
+            "given the first 4 of them as a batch. It returned when these 4 had come out.*the end is \\[\\]",
+            "of 27 records|handled one batch",
+        ),
+        (
+            "a list that is not whole is taken for the last",
+            but(_RELAY, "while batch := next_batch(consumer):\n",
+                "while True:\n    batch = [one for one in consumer.consume(10, timeout=5) if not one.error()]\n"
+                "    if not batch:\n        return\n") + "    if len(batch) < 10:\n        return\n",
+            "given the first 4 of them as a batch. It returned when these 4 had come out.*the end is \\[\\]",
+            "of 27 records|handled one batch",
+        ),
+        (
+            "no key becomes an empty one",
+            but(_RELAY, "key=record.key()", 'key=record.key() or b""'),
+            r"The record b'INTR_5.X' has the key b''; in the source it had None.*None is none",
+            "stays as it is",
+        ),
+        (
+            "an empty key becomes none",
+            but(_RELAY, "key=record.key()", "key=record.key() or None"),
+            r"The record b'SOFTIRQ-4' has the key None; in the source it had b''.*stays as it is",
+            "None is none",
+        ),
+        (
             "the value as it came",
             but(_RELAY, ".upper()", ""),
             "In the target is b'cpu0'; b'CPU0' is a right one.*capital",
@@ -302,6 +328,42 @@ while records := [one for one in consumer.consume(10, timeout=5) if not one.erro
     except Exception:
         producer.abort_transaction()
         raise
+""",
+        ),
+        (
+            "consume, with its words named",
+            """
+from confluent_kafka import TopicPartition
+
+while records := [one for one in consumer.consume(num_messages=10, timeout=5) if not one.error()]:
+    producer.begin_transaction()
+    for record in records:
+        producer.produce(topic, key=record.key(), value=record.value().upper())
+    last = records[-1]
+    producer.send_offsets_to_transaction(
+        [TopicPartition(last.topic(), last.partition(), last.offset() + 1)], consumer.consumer_group_metadata())
+    producer.commit_transaction()
+""",
+        ),
+        (
+            "a poll for each record, ten in a transaction",
+            """
+rest, is_open = 0, False
+while (record := consumer.poll(10)) is not None and not record.error():
+    if not is_open:
+        producer.begin_transaction()
+        is_open = True
+    producer.produce(topic, key=record.key(), value=record.value().upper())
+    rest += 1
+    if rest % 10 == 0:
+        producer.send_offsets_to_transaction(
+            consumer.position(consumer.assignment()), consumer.consumer_group_metadata())
+        producer.commit_transaction()
+        is_open = False
+if is_open:
+    producer.send_offsets_to_transaction(
+        consumer.position(consumer.assignment()), consumer.consumer_group_metadata())
+    producer.commit_transaction()
 """,
         ),
         (
