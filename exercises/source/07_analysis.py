@@ -45,7 +45,7 @@ duckdb.sql("SELECT hostname, count(*) AS rows FROM rows GROUP BY hostname").df()
 # - **Out:** the columns `hostname`, `cpu_id` and `mean_busy`, and no other; one row for each CPU of each
 #   host, the busiest of all first.
 # - `mean_busy` is the mean of `total_busy_pct` over time: an interval of a minute counts sixty times as much as one
-#   of a second.
+#   of a second. How long one is stands in `time_delta_ms`.
 # - There may be several hosts. The line `cpu` is no CPU.
 #
 # For the recording the answer is this, shown here with one digit; yours is not rounded:
@@ -93,7 +93,7 @@ check("07a", query)
 # - **In:** a table of rows, in any order. It stays as it is.
 # - **Out:** a list of tuples `(hostname, cpu_id, begin, end, kind)`, in any order. `begin` and `end` are pandas
 #   Timestamps, `kind` is "user" or "system", whichever is more in the rows of the burn, all of them added
-#   up: `user_pct` or `system_pct`.
+#   up: `user_pct` or `system_pct`. Added up as they are, or each times its length: either is right.
 # - A burn is a stretch of 10 s or more in which a CPU's `total_busy_pct` is 40 or above in every interval. It
 #   begins where its first interval *begins*. The line `cpu` is no CPU.
 # - An interval of more than 3 s is a pause. Nobody knows what happened inside it, so it belongs to no burn: a burn
