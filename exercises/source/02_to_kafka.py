@@ -32,7 +32,8 @@ settings = begin("02", suffix="_ex02")
 #
 # When it returns, every record has been answered, however long that takes: acknowledged or refused. It returns how many
 # Kafka has acknowledged. (The broker may refuse one, for instance because it is too large. That is no reason to stop.
-# Leave the client's own limits as they are.)
+# Leave the client's own limits as they are: how large a record may be, `message.max.bytes`, and how long it is tried,
+# `message.timeout.ms` and `request.timeout.ms`.)
 # `bootstrap` is the broker's address, `"127.0.0.1:9092"`, and `topic` a name. With `"log_level": 0` among its settings,
 # a client keeps its red log lines to itself.
 #
@@ -115,7 +116,8 @@ check("02a", send_all)
 #
 # - A group that is new begins at the start of the topic.
 # - It returns how many records were handled: as soon as there were `count` of them, or when nothing has come for
-#   5 seconds since the last record (or since the call, where none comes).
+#   5 seconds since the last record (or since the call, where none comes). Where `handle` takes long, they may begin
+#   before it or after it. `count` is 0 or more; with 0 no record is handed out.
 # - However it ends, its consumer has left the group: the next call must not wait for a member that is gone.
 #
 # Example: the topic has 10 records, and `handle` raises at the fourth.

@@ -76,6 +76,8 @@ check("03a", read_long)
 #
 #     POST {registry_url}/subjects/{subject}/versions     {"schema": "…the schema as text…"}     ->   {"id": 7}
 #
+# The text may have other spaces than `schema`, or its names in another order; it is the same schema then.
+#
 # Example, with a schema of one string field, if the registry gives it the id 7:
 #
 #     framed(url, "hosts_ex03-value", schema, {"hostname": "web-1"})   ->   00 00 00 00 07 0a 77 65 62 2d 31

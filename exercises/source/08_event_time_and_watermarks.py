@@ -20,8 +20,8 @@ from labkit.workshop.hints import hint, solution
 #
 # Write `too_late(records, bound, size)`: which of the records came after their window had closed?
 #
-# - In: `records` is a list of `(hostname, timestamp)` in the order in which they came. `bound` and `size` are whole
-#   numbers. Times, bound and size are in ms.
+# - In: `records` is a list of `(hostname, timestamp)` in the order in which they came. Times, `bound` and `size` are in
+#   ms, whole numbers; no time and no `bound` is below 0, and `size` is at least 1.
 # - Windows are `size` long, one after the other; one of them begins at 0. A window goes up to, but without, its end.
 # - The watermark is the newest timestamp of all records that came before, less `bound`. Before the first record there
 #   is none.

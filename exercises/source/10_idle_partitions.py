@@ -23,6 +23,7 @@ from labkit.workshop.hints import hint, solution
 # - In: `events` is a list of `(now, partition, timestamp)`. At `now` (ms since the start of the job, which never goes
 #   back) a record with that event time came from that partition. `(now, None, None)`: nothing came, but somebody looked
 #   at the clock. There are `partitions` partitions: 0, 1, 2 and so on. `bound` and `idle` are in ms.
+#   All are whole numbers; `idle` is at least 1 where it is not `None`, and none of the others is below 0.
 # - The watermark of a partition is its newest timestamp less `bound`. Before its first record it has none.
 # - A partition is idle when nothing has come from it for `idle` ms or longer: since its last record, whatever timestamp
 #   that had, or since the start (0) where none has come yet. Its next record makes it active again. Where `idle` is
@@ -80,7 +81,7 @@ check("10a", clock)
 #
 # Write `beat(bootstrap, topic, at)`: send a heartbeat to each partition whose time stands still.
 #
-# - A heartbeat is a record without key and without value. Its time is `at` (ms).
+# - A heartbeat is a record without key and without value. Its time is `at` (ms, greater than 0).
 # - One goes into each partition whose newest record is older than `at`, and into each that has no record. The newest is
 #   the one with the latest time, which need not be the last one. Heartbeats from before are records like all others.
 # - Into no other partition one goes. So who asks twice for the same `at` sends nothing the second time.

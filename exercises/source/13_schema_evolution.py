@@ -75,7 +75,8 @@ check("13a", verdict)
 #   with `_TRANSITIVE`, and NONE.
 # - The versions before the last one are accepted in any case, whether they go together or not. Only the last one is up
 #   against `mode`.
-# - Out: `True` or `False`. A first version alone is always accepted.
+# - Out: `True` or `False`, as the registry says it. A first version alone is always accepted. The last schema may also
+#   be one of those before it.
 # - `subject` is not there before. Afterwards it is gone for good, whatever came of it.
 #
 # The registry is asked over HTTP:

@@ -39,7 +39,7 @@ from labkit.workshop.hints import hint, solution
 #       too short       it has fewer than six bytes
 #       unknown schema  its id is not in schemas
 #       other record    the schema with that id has another name, or another namespace, than reader
-#       ends early      the body ends before the record does
+#       ends early      the body ends before a record of the schema with that id does
 #       unreadable      it cannot be read as reader says, for whatever other reason
 #       left over       it was read, and there are bytes behind it
 #

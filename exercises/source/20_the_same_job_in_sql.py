@@ -74,7 +74,8 @@ check("20a", condition)
 # - The table's columns are `hostname`, `records` (BIGINT: how many snapshots; one that came twice counts twice) and
 #   `newest` (BIGINT: the greatest `timestamp`).
 # - Its topic is `procstat_hosts_ex20`, and `settings.kafka_bootstrap` is the broker's address.
-# - The key is the hostname as plain text (`'key.format' = 'raw'`), the value is JSON (`'value.format' = 'json'`).
+# - The key is the hostname as plain text (`'key.format' = 'raw'`), the value is JSON (`'value.format' = 'json'`). The
+#   value may hold the hostname, too, or leave it out.
 
 
 # %%

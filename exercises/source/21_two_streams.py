@@ -96,8 +96,8 @@ check("21a", join)
 #
 # The names of hosts stand in the compacted topic `procstat_names_ex21`: the key is the host as plain text, the value is
 # JSON, `{"name": "checkout"}`. Kafka's time of a record is that from which on the name holds, up to the next one of
-# the same host. They stand in the topic in the order of their times, and the last of them is newer than all rows of
-# CPU.
+# the same host. The topic has one partition. They stand in it in the order of their times, and the last of them is
+# newer than all rows of CPU, by half an hour.
 #
 # The table `cpu` is there already, with the columns `hostname`, `timestamp` (BIGINT, ms) and `ts` (the same as a time,
 # with a watermark).

@@ -386,10 +386,10 @@ class _Handle:
         self.problem = self.problem or NotYet(what, hint)
 
 
-def _members(settings: Settings, group: str) -> int:
+def _members(settings: Settings, group: str) -> list[Any]:
     admin = admin_client(settings.kafka_bootstrap)  # has to be there until the answer is
     (asked,) = admin.describe_consumer_groups([group]).values()
-    return len(asked.result().members)
+    return list(asked.result().members)
 
 
 def _group_that_reads(settings: Settings, topic: str) -> str:
@@ -535,7 +535,14 @@ def _why_nothing(answer: Any, settings: Settings, topic: str, group: str) -> str
 
 
 def _require_left(settings: Settings, group: str, when: str) -> None:
-    if _members(settings, group):
+    members = _members(settings, group)
+    if names := [member.group_instance_id for member in members if member.group_instance_id]:
+        raise NotYet(
+            f"{when} the group still had a member, with the group.instance.id {names[0]!r}.",
+            "A member with such a name stays when it is closed, until its session.timeout.ms is over: leave the name "
+            "out.",
+        )
+    if members:
         raise NotYet(f"{when} your consumer was still a member of its group.", _CLOSE)
 
 
@@ -690,7 +697,6 @@ def _judge_counts(answer: Any, settings: Settings, topic: str, group: str, total
         raise NotYet(
             f"Called for another group, which is new, your function handled nothing and returned {shown(said)}; "
             f"there are {total} records.",
-            "Use group, which it is given.",
         )
     if len(few.done) != _FEW:
         raise NotYet(f"count was {_FEW}, and handle was called {len(few.done)} times; there were {total} records.")

@@ -36,8 +36,8 @@ MEETS: Meets = {
     "08b": {
         "task": "hosts that fall silent, come back, and fall silent again, by hand; then a fleet's on the cluster",
         "boundaries": "the watermark 1 ms before the moment, at it, and far behind it; a record 1 ms before it; the "
-        "same record twice, before and after a result; one that is older than the newest, the same; names with "
-        "separators",
+        "same record twice, before and after a result; one that is older than the newest, the same; one that is newer "
+        "and behind the watermark; all of these also without a restart; names with separators",
         "given": "the row is compared before and after process_element",
         "arguments": "made for 30 s, for 7 s and for 1 s",
         "ends": "each element and each timer has 10 s, and may give 1,000 results",
@@ -230,6 +230,13 @@ def _by_hand(silent: Any, seconds: int) -> None:
     time(limit + 10, ("db-1", 10))
     time(2 * limit - 2)
     time(2 * limit - 1, ("web", limit - 1))
+    heard("a b", 3 * limit + 1)
+    heard("a b", 3 * limit)
+    time(4 * limit)
+    time(4 * limit + 1, ("a b", 3 * limit + 1))
+    heard("a b", 3 * limit + 5)
+    time(4 * limit + 4)
+    time(4 * limit + 5, ("a b", 3 * limit + 5))
     time(9 * limit)
     heard("web", limit - 2)
     time(9 * limit + 1)
@@ -271,6 +278,9 @@ def _told(
     forgets: bool = False,
     clears: bool = False,
     equal: bool = False,
+    older: bool = True,
+    past: bool = False,
+    passes: Callable[[int, int], bool] = lambda at, watermark: True,
     factor: float = 1,
     out: Callable[..., list[Any]] = lambda host, last, at, due, watermark: [host, last],
 ) -> Iterator[list[Any]]:
@@ -278,15 +288,18 @@ def _told(
     last: dict[str, int] = {}
     timers: set[tuple[int, str, int]] = set()
     told: set[str] = set()
+    watermark = -(2**62)
     for now in history:
         if now is RESTART:
             last = {} if forgets else last
         elif isinstance(now, Watermark):
+            watermark = now.at
             due = sorted(one for one in timers if one[0] <= now.at)
             timers -= set(due)
             rows = []
             for moment, host, at in due:
-                if (each or last.get(host) == at) and not (once and host in told):
+                is_newest = last.get(host) == at or (past and last.get(host, at) <= at)
+                if (each or is_newest) and not (once and host in told):
                     rows.append(out(host, last.get(host, at), at, moment, now.at))
                     told.add(host)
                     if clears:
@@ -295,8 +308,11 @@ def _told(
         else:
             host, at = now
             before = last.get(host)
+            if not passes(at, watermark):
+                yield []
+                continue
             last[host] = at if before is None else newest(before, at)
-            if before is None or (last[host] == at and (at != before or equal)):
+            if before is None or (last[host] == at and (at != before or equal) and (at >= before or older)):
                 timers.add((at + round(limit * factor), host, at))
             yield []
 
@@ -306,11 +322,22 @@ def _silence_fault(hint: str, **otherwise: Any) -> Fault:
 
 
 _OLDER = "The timer of an older record goes off too: has a newer one come since?"
+_BEHIND = (
+    "A record behind the watermark counts as well: it changes nothing only where a newer one of its host is there."
+)
 _SILENCE_FAULTS = (
     _silence_fault(_OLDER, each=True),
     _silence_fault(_OLDER, each=True, out=lambda host, last, at, due, watermark: [host, at]),
     _silence_fault("A record that is older than the newest of its host changes nothing.",
                    newest=lambda before, now: now),
+    _silence_fault("A record that is older than the newest of its host changes nothing.",
+                   newest=lambda before, now: now, older=False),
+    _silence_fault("A record that is older than the newest of its host changes nothing.",
+                   newest=lambda before, now: now, older=False, past=True),
+    _silence_fault("A record that is older than the newest of its host changes nothing.",
+                   newest=lambda before, now: now, past=True),
+    _silence_fault(_BEHIND, passes=lambda at, watermark: at > watermark),
+    _silence_fault(_BEHIND, passes=lambda at, watermark: at >= watermark),
     _silence_fault("A host that was heard again may fall silent again.", once=True),
     _silence_fault("A record of the same time as the newest is not newer: it changes nothing, after a result too.",
                    equal=True),

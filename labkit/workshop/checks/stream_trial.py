@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
+from numbers import Integral
 from typing import Any
 
 from labkit.errors import LabkitError
@@ -54,7 +55,10 @@ class Watermark:
 
 @dataclass(frozen=True)
 class _Fed:
-    """An element under its key, how the model sees it, what is due, and how a sentence has it; its event time."""
+    """An element under its key, how the model sees it, what is due, and how a sentence has it; its event time.
+
+    `said` begins a sentence.
+    """
 
     key: Any
     element: Any
@@ -92,16 +96,31 @@ class Stream:
         self, key: Any, element: Any, short: Any, want: list[Any], said: str, at: int | None = None, side: int = 1
     ) -> None:  # fmt: skip
         """One element; `short` is how the model sees it, `said` how a sentence does; `at` is its event time in ms."""
-        self._script.append(_Fed(key, element, short, want, f"{self._when}{said}", at, side))
+        self._script.append(_Fed(key, element, short, want, said, at, side))
 
     def advance(self, watermark: int, want: list[Any]) -> None:
         """The watermark comes to so many ms; the model sees it as a `Watermark`."""
-        said = f"{self._when}the watermark {watermark} ms"
-        self._script.append(_Fed(None, None, Watermark(watermark), want, said[0].upper() + said[1:]))
+        self._script.append(_Fed(None, None, Watermark(watermark), want, f"The watermark {watermark} ms"))
 
-    @property
-    def _when(self) -> str:
-        return "After a restart " if None in self._script else ""
+    def _said(self, place: int, make: Callable[[], Operator], got: list[Any] | None) -> str:
+        """The element at `place`; after a restart only where without one something else comes of it than `got`.
+
+        None stands for an error.
+        """
+        before, fed = self._script[:place], self._script[place]
+        assert fed is not None
+        if None not in before:
+            return fed.said
+        operator = make()
+        came: list[Any] | None = None
+        with suppress(Exception):
+            for one in filter(None, before):
+                one.feed(operator)
+            came = fed.feed(operator)
+        is_the_same = came is got if came is None or got is None else self._close(came, got)
+        if is_the_same:
+            return fed.said
+        return f"After a restart {fed.said.replace('The watermark', 'the watermark')}"
 
     @property
     def _in_event_time(self) -> bool:
@@ -123,10 +142,11 @@ class Stream:
             except LabkitError as error:
                 if error.what.startswith("Your function"):
                     raise
-                raise NotYet(f"{fed.said}: {error.what}", error.todo) from error
+                raise NotYet(f"{self._said(place, make, None)}: {error.what}", error.todo) from error
             except Exception as error:
                 hint = self._why_raised(operator, place, error)
-                raise NotYet(f"{fed.said}: your operator raised {raised(error)}.", hint) from error
+                said = self._said(place, make, None)
+                raise NotYet(f"{said}: your operator raised {raised(error)}.", hint) from error
             came.append(got)
             if not self._close(got, fed.want):
                 gave = f"gave {got[0] if len(got) == 1 else got}" if got else "gave nothing"
@@ -134,7 +154,8 @@ class Stream:
                     gave = "gave nothing: process_element has no yield, and returned nothing"
                 due = fed.want[0] if len(fed.want) == 1 else fed.want
                 wanted = f"{due} was due" if fed.want else "nothing was due"
-                raise NotYet(f"{fed.said} {gave}; {wanted}.", self._hint(operator, make, came, got, fed.want, place))
+                said = self._said(place, make, got)
+                raise NotYet(f"{said} {gave}; {wanted}.", self._hint(operator, make, came, got, fed.want, place))
         if not operator.keeps():
             raise NotYet("Nothing has been written to Flink's state.", "What has to last is kept there, not elsewhere.")
         again = self._all_of(make)[: len(came)]
@@ -238,6 +259,8 @@ def _close_in_any_order(found: list[list[Any]], want: list[list[Any]]) -> bool:
 def _is_close(got: Any, want: Any) -> bool:
     if isinstance(want, str) or want is None or isinstance(got, (str, bytes, bool)):
         return type(got) is type(want) and bool(got == want)
+    if isinstance(got, Integral) and isinstance(want, Integral):
+        return bool(got == want)  # a moment in ms is a large number
     try:
         return bool(abs(got - want) <= 1e-9 * max(1.0, abs(want)))
     except TypeError:

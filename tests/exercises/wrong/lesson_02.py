@@ -335,6 +335,26 @@ return handled
             r"auto\.commit|45 s",
         ),
         (
+            "a member of a fixed name",
+            """
+own = {"bootstrap.servers": bootstrap, "group.id": group, "group.instance.id": "mine"}
+own |= {"auto.offset.reset": "earliest", "enable.auto.commit": False}
+consumer = Consumer(own)
+consumer.subscribe([topic])
+handled = 0
+try:
+    while handled < count and (record := consumer.poll(5)) is not None:
+        handle(record)
+        consumer.commit(record, asynchronous=False)
+        handled += 1
+finally:
+    consumer.close()
+return handled
+""",
+            r"After the error of handle the group still had a member, with the group\.instance\.id 'mine'.*stays when",
+            r"try, finally|Close it",
+        ),
+        (
             "swallows the error",
             """
 own = {"bootstrap.servers": bootstrap, "group.id": group}

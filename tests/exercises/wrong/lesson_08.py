@@ -193,6 +193,34 @@ WRONG = {
             "heard again|seconds`",
         ),
         (
+            "a late record is kept, and sets no timer",
+            _silent("before = self.last.value() or 0", _UPDATE, "if ctx.timestamp() > before:", f"    {_TIMER}"),
+            r"The watermark .* gave nothing; .* was due.*older than the newest of its host changes nothing",
+            "restart|heard again|seconds`",
+        ),
+        (
+            "a late record is kept, and told",
+            _silent(
+                "before = self.last.value() or 0",
+                _UPDATE,
+                "if ctx.timestamp() > before:",
+                f"    {_TIMER}",
+                on_timer=f"if timestamp >= self.last.value() + 1000 * seconds: {_TELL}",
+            ),
+            r"The watermark .* gave .*; .* was due.*older than the newest of its host changes nothing",
+            "restart|heard again|seconds`",
+        ),
+        (
+            "a record behind the watermark is thrown away",
+            _silent(
+                "if ctx.timestamp() > max(self.last.value() or 0, ctx.timer_service().current_watermark()):",
+                f"    {_UPDATE}",
+                f"    {_TIMER}",
+            ),
+            r"The watermark .* gave nothing; .* was due.*behind the watermark counts",
+            "restart|older than|heard again|seconds`",
+        ),
+        (
             "an attribute instead of state",
             _silent(
                 "if ctx.timestamp() > self.last.get(row[0], 0):",
