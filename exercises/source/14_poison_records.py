@@ -26,7 +26,7 @@ from labkit.workshop.hints import hint, solution
 #
 # - In: `key` and `value` of a Kafka record (bytes or None), and its `headers`, a list of (name, bytes or None).
 #   `schemas` are the registered ones, `{id: schema}`; `reader` is the schema to read with. All are parsed JSON, and
-#   each is of a record with name and namespace.
+#   each is of a record with name and namespace, whose fields are strings, longs and arrays of longs.
 # - The value is framed as in 03: a 0, the id in four bytes with its highest byte first, and an Avro body of at least a
 #   byte.
 # - Out: `("record", record)`, where the value can be read as `reader` says.

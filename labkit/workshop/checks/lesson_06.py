@@ -579,7 +579,9 @@ def _fill(own: Settings) -> _Wanted:
     midnight = _ms(2025, 3, 1)
     for number, (after, busy) in enumerate(
         ((-3453, 20.512345), (-3453, 21.5), (-2453, 0.0), (-1, 100.0), (0, 34.25), (0, 35.25), (547, 12.125),
-         (547, 13.125), (1547, 99.9), (1547, 99.9), (2547, 1.0), (2547, 41.0))
+         (547, 13.125), (1547, 99.9), (1547, 99.9), (2547, 1.0), (2547, 41.0),
+         # The last day of a year, in a week that is the next one's.
+         (_ms(2025, 12, 31, 12) - midnight, 5.5), (_ms(2025, 12, 31, 12) - midnight, 6.5))
     ):  # fmt: skip
         place = number % min(2, topic.partitions)
         host = ("quince", "medlar")[place]
@@ -681,7 +683,7 @@ def _require_files(files: list[Path], folder: Path, wanted: _Wanted, read: int) 
         )
     _require_no_null(row for row, _ in found)
     _require_each_message_once([row for row, _ in found], wanted)
-    for row, where in found:
+    for row, where in sorted(found, key=lambda each: each[0]["ts"]):
         if where != f"date={row['ts']:%Y-%m-%d}":
             raise NotYet(
                 f"A row of {row['ts']} stands in {where}; its UTC date is date={row['ts']:%Y-%m-%d}.",
@@ -695,6 +697,8 @@ def _why_date(where: str, row: dict[str, Any]) -> str:
         return "In a pattern mm is minutes, MM is the month: 'yyyy-MM-dd'."
     if where in (f"date={moment:%Y-%m}-{moment.timetuple().tm_yday}", f"date={moment:%Y-%m}-{moment:%j}"):
         return "In a pattern DD is the day of the year, dd that of the month: 'yyyy-MM-dd'."
+    if where == f"date={moment.year + 1}-{moment:%m-%d}":
+        return "In a pattern YYYY is the year to which the week belongs, yyyy that of the date: 'yyyy-MM-dd'."
     if where == f"date={datetime.now(UTC):%Y-%m-%d}":
         return "That is today. The date is that of the message."
     if re.fullmatch(r"date=\d{5}", where):

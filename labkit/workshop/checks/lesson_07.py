@@ -475,6 +475,8 @@ _FALSE_RULES: tuple[tuple[_Rules, str], ...] = (
     (_Rules(more_user=lambda stretch: stretch[-1].user > stretch[-1].system), f"{_WHOLE}; you take its last interval."),
     (_Rules(more_user=lambda stretch: max(line.user for line in stretch) > max(line.system for line in stretch)),
      f"{_WHOLE}; you take the highest share of each."),
+    (_Rules(more_user=lambda stretch: sum(line.user > line.system for line in stretch) * 2 > len(stretch)),
+     f"{_WHOLE}; you count the intervals in which each was more."),
     (_Rules(more_user=lambda stretch: sum(line.user - line.system for line in stretch) <= 0),
      "The two kinds are exchanged."),
     (_Rules(busy=lambda line: line.user), "You look at user_pct; a burn's share is total_busy_pct."),
@@ -549,6 +551,9 @@ def _cases() -> Iterator[tuple[str, pd.DataFrame]]:
     parts = _machine("lab", (0, 12, 30.0, 7.0, 8.0), (12, 20, *quiet), (20, 32, 20.0, 15.0), (32, 40, *quiet),
                      (40, 52, 25.0, 20.0))  # fmt: skip
     yield "12 s at 45 % (8 of them irq), later 12 s at 35 %, and 12 s at 45 % (20 of them system)", _frame(parts)
+    few = _machine("lab", (0, 9, 25.0, 20.0), (9, 12, 1.0, 95.0), (12, 20, *quiet), (20, 29, 20.0, 25.0),
+                   (29, 32, 95.0, 1.0))  # fmt: skip
+    yield "9 s a little more of one kind, then 3 s nearly all of the other; and later the reverse", _frame(few)
     slow = [row for end in (3, 6, 9, 12) for row in _pause("lab", end - 3, end, 95.0)]
     slow += [row for end in (30, 33.001, 36.002, 39.003) for row in _pause("lab", end - 3.001, end, 95.0)]
     yield "Busy intervals of 3 s, and later of 3.001 s", _frame(slow)

@@ -38,7 +38,8 @@ MEETS: Meets = {
         "task": "records in and out of order, silences, a look at the clock without a record, by hand and by chance",
         "boundaries": "1 ms less than idle, exactly idle, and more, since a record and since the start; one partition, "
         "two, three and seven; a bound of 0; a partition that never had a record, one that comes back behind the "
-        "watermark and at it, all of them idle; no event at all; no idleness",
+        "watermark and at it, one that comes back at the event at which it would be idle, all of them idle; no event "
+        "at all; no idleness",
         "arguments": "other numbers of partitions, bounds and idle times, also None",
         "twice": "each call is made a second time",
         "point": "nothing: any way to work it out is right",
@@ -102,6 +103,8 @@ def _cases() -> Iterator[_Case]:
     # A record that is older than the newest keeps its partition active.
     yield _Case(_events((0, 0, 5000), (0, 1, 5000), (900, 1, 100), (1000, 0, 8000), (1800, 0, 9000), _look(1899),
                         _look(1900)), 2, 0, 1000)  # fmt: skip
+    # Idle by now, and its record comes at this very event: it is not passed over first.
+    yield _Case(_events((0, 0, 1000), (0, 1, 1000), (900, 1, 2000), (1000, 0, 1100), (1900, 0, 1200)), 2, 0, 1000)
     # No record ever, and none at the start.
     yield _Case(_events(_look(0), _look(700), _look(800), (2000, 2, 3000), _look(2799), _look(2800)), 3, 100, 800)
     yield _Case((), 2, 100, 1000)
@@ -143,6 +146,7 @@ def _clock(
     all_idle: Callable[[int | None, Sequence[int]], int | None] = lambda before, marks: before,
     keeps_active: Callable[[int, int | None], bool] = lambda at, before: True,
     look_counts: bool = False,
+    looks_first: bool = False,
     bound: Callable[[int], int] = lambda bound: bound,
     idle: Callable[[int | None], int | None] = lambda idle: idle,
     by_event_time: bool = False,
@@ -155,7 +159,8 @@ def _clock(
     gone: set[int] = set()
     first = case.events[0][0] if case.events else 0
     watermark, highest, found = None, 0, list[int | None]()
-    for now, one, at in case.events:
+    events = [each for event in case.events for each in (((event[0], None, None), event) if looks_first else (event,))]
+    for now, one, at in events:
         if one is not None and at is not None:
             before = marks.get(one)
             marks[one] = at if before is None else newest(before, at)
@@ -181,7 +186,7 @@ def _clock(
             now_is = combine([marks[each] for each in active]) - bound(case.bound)
             watermark = now_is if watermark is None or not never_back else max(watermark, now_is)
         found.append(watermark)
-    return gives(case, found)
+    return gives(case, found[1::2] if looks_first else found)
 
 
 _LIMIT = "A partition is idle as soon as nothing has come from it for `idle` ms: at exactly so many, and not before."
@@ -207,6 +212,7 @@ _CLOCK_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Any record keeps its partition active, also one that is older than its newest.",
      {"keeps_active": lambda at, before: before is None or at > before}),
     ("A look at the clock is no record: it keeps no partition active.", {"look_counts": True}),
+    ("At an event the record counts first; then it is worked out, once.", {"looks_first": True}),
     ("How long a partition is silent goes by `now`, not by the timestamps in the records.", {"by_event_time": True}),
     ("The watermark of a partition is its newest timestamp less `bound`.", {"bound": lambda bound: 0}),
     ("The watermark of a partition is its newest timestamp less `bound`.", {"bound": lambda bound: -bound}),

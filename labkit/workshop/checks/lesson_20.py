@@ -88,6 +88,8 @@ _HOSTS = {
     "late": _Host("an older snapshot came last", ((0, 0), (2_000, 0), (1_000, 0))),
     "turned": _Host("its first two snapshots changed places", ((1_000, 0), (0, 0), (2_000, 0))),
     "longer": _Host("silent for 30 days and 1 ms", ((0, 0), (_MOST_MS + 1, 0))),
+    "set": _Host("an older snapshot came last, and its btime is a second later", ((2_000, 0), (1_000, 1))),
+    "asleep": _Host("silent for 40 days, and btime moved by one second", ((0, 0), (40 * _DAY_MS, -1))),
     "silent": _Host("silent for 40 days", ((0, 0), (40 * _DAY_MS, 0))),
 }
 
@@ -147,6 +149,12 @@ def _kept(host: str, newer: Rule, limit: Rule, btime: Rule) -> set[tuple[int, in
     }
 
 
+def _kept_by_or(host: str) -> set[tuple[int, int]]:
+    """Those that "newer AND limit AND btime the same OR btime a second later OR a second earlier" keeps."""
+    as_it_was = _kept(host, _NEWER[0][0], _LIMIT[0][0], lambda s: s == 0)
+    return as_it_was | _kept(host, lambda ms: True, lambda ms: True, lambda s: abs(s) == 1)
+
+
 def _right(host: str) -> set[tuple[int, int]]:
     return _kept(host, _NEWER[0][0], _LIMIT[0][0], _BTIME[0][0])
 
@@ -159,6 +167,8 @@ def _hint(found: Mapping[str, set[tuple[Any, Any]]]) -> str:
         rules = [rule for rule, _ in parts]
         if len(hints) <= 2 and all(_kept(host, *rules) == found.get(host, set()) for host in _HOSTS):
             fitting[len(hints)].add(" ".join(hints))
+    if all(_kept_by_or(host) == found.get(host, set()) for host in _HOSTS):
+        return "AND binds closer than OR: put what OR joins into parentheses."
     least = fitting[min(fitting)] if fitting else set()
     return least.pop() if len(least) == 1 else ""
 

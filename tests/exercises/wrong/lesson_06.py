@@ -213,6 +213,12 @@ WRONG = {
             "today",
         ),
         (
+            "the year of the week",
+            but(_STATEMENTS, "'yyyy-MM-dd'", "'YYYY-MM-dd'"),
+            "stands in date=2026-12-31; its UTC date is date=2025-12-31.*YYYY is the year to which the week belongs",
+            "minutes|today",
+        ),
+        (
             "whole seconds",
             but(_STATEMENTS, "SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp`, 3)",
                  "SELECT hostname, TO_TIMESTAMP_LTZ(`timestamp` / 1000, 0)"),

@@ -203,6 +203,16 @@ WRONG = {
             "begins where",
         ),
         (
+            "kind is what was more in most intervals",
+            """cpus = rows[(rows["cpu_id"] != "cpu") & (rows["time_delta_ms"] <= 3000)].copy()
+cpus["user_pct"] = (cpus["user_pct"] > cpus["system_pct"]).astype(float)
+cpus["system_pct"] = 1 - cpus["user_pct"]
+cpus = cpus"""
+            + f"{_SORTED}{_BEGIN}{_FOLLOWS}{_GROUPED}",
+            r"09:00:00 – 09:00:12 user, which should be .* system.*you count the intervals in which each was more",
+            "highest share|first interval",
+        ),
+        (
             "kind has the names of the columns",
             _burns(end=_GROUPED.replace('kind = found[["user", "system"]].idxmax(axis=1)',
                                         'kind = found[["user", "system"]].idxmax(axis=1) + "_pct"')),

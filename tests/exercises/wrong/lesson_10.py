@@ -139,6 +139,31 @@ return found
             "Any record|smallest watermark that",
         ),
         (
+            "worked out before the record, too",
+            """
+newest, heard, found = {}, [0] * partitions, []
+watermark = None
+
+def work_out(now):
+    nonlocal watermark
+    active = [one for one in range(partitions) if idle is None or now - heard[one] < idle]
+    if active and all(one in newest for one in active):
+        smallest = min(newest[one] for one in active) - bound
+        watermark = smallest if watermark is None else max(watermark, smallest)
+
+for now, partition, timestamp in events:
+    work_out(now)
+    if partition is not None:
+        heard[partition] = now
+        newest[partition] = max(newest.get(partition, timestamp), timestamp)
+        work_out(now)
+    found.append(watermark)
+return found
+""",
+            r"clock gave \d+; it is \d+.*the record counts first; then it is worked out, once",
+            "at exactly so many|never goes back",
+        ),
+        (
             "idleness by event time",
             """
 newest = {}

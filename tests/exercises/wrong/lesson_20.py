@@ -30,6 +30,12 @@ def _all(*parts: str) -> str:
 WRONG = {
     "20a": [
         (
+            "OR without parentheses",
+            _all(_NEWER, _LIMIT, "btime = earlier.btime OR btime = earlier.btime + 1 OR btime = earlier.btime - 1"),
+            r"kept.*btime is a second later.*AND binds closer than OR",
+            "forward or back",
+        ),
+        (
             "new starts are not looked for",
             _all(_NEWER, _LIMIT),
             r"interval of 60000 ms is kept.*started anew.*part on btime",
@@ -199,7 +205,7 @@ WRONG = {
         (
             "only hosts with two snapshots",
             _two(_HOSTS, _INSERT + " HAVING COUNT(*) > 1"),
-            r"16 of 17 hosts have a message; none has the key web-1.lab_A.*HAVING",
+            r"18 of 19 hosts have a message; none has the key web-1.lab_A.*HAVING",
             "records should",
         ),
         (
