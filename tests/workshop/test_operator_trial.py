@@ -149,13 +149,12 @@ class Forgets(KeyedProcessFunction):
         return [Row(self.count)]
 
 
-@pytest.mark.parametrize(("want", "said"), [(2, "After a restart a row gave"), (3, "a row gave")])
-def test_a_restart_is_named_only_where_without_it_something_else_would_have_come(want: int, said: str) -> None:
+def test_a_restart_is_named_where_without_it_something_else_would_have_come() -> None:
     stream = Stream(lambda history: iter(()), (), "count")
     stream.expect("web", Row("x"), "x", [[1]], "a row")
     stream.restart()
-    stream.expect("web", Row("x"), "x", [[want]], "a row")
-    with pytest.raises(NotYet, match=f"^{said}"):
+    stream.expect("web", Row("x"), "x", [[2]], "a row")
+    with pytest.raises(NotYet, match=r"^After a restart a row gave \[1\]; \[2\] was due"):
         stream.judge(lambda: Operator(Forgets()))
 
 
