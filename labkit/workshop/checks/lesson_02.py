@@ -97,6 +97,7 @@ _SLOW_S = 11.0
 _NAMES = ("bootstrap", "topic", "readings")
 _FLUSH = "produce only puts a record into the client's memory; flush waits until all are answered; with acks=0 none is."
 _COUNT = "Count the delivery reports (on_delivery) that have no error, and return that number after the flush."
+_NO_ACKS = "(With acks=0 a report comes from the client, as soon as it has sent the record, and is never an error.)"
 
 
 def judge_02a(answer: Any, _: Settings) -> str:
@@ -280,7 +281,7 @@ def _judge_refused(answer: Any, settings: Settings) -> None:
         hint = "A record that is refused is no reason to keep the rest: send them all, and count what was acknowledged."
         raise NotYet(
             f"{what} Of the {len(small)} others {found} are there; your function returned {said!r}.",
-            _COUNT if isinstance(said, int) and said > found else hint,
+            f"{_COUNT} {_NO_ACKS}" if isinstance(said, int) and said > found else hint,
         )
     if said != found:
         raise NotYet(f"{what} Your function returned {shown(said)}; {found} are there.", _COUNT)
@@ -679,10 +680,14 @@ def _require_at(settings: Settings, topic: str, group: str, done: Sequence[_Plac
         return
     behind = sum(max(0, count - committed[number]) for number, count in wanted.items())
     if behind:
+        last = done[-1][0]
+        in_others = committed[last] >= wanted[last]
         raise NotYet(
-            f"{len(done)} records were handled, and the group is still {behind} records behind.",
-            "Wait for the commit of the last record: asynchronous=False.",
-        )
+            f"{len(done)} records were handled, and the group is still {behind} records behind"
+            f"{f': in partition {last}, which had the last of them, it is not' if in_others else ''}.",
+            "The commit of a record is one for its partition alone." if in_others
+            else "Wait for the commit of the last record: asynchronous=False.",
+        )  # fmt: skip
     ahead = sum(max(0, committed[number] - count) for number, count in wanted.items())
     raise NotYet(f"{len(done)} records were handled, and the group has committed {ahead} more: those are skipped.",
                  _BATCH)  # fmt: skip

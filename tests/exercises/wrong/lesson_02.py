@@ -174,6 +174,28 @@ return sum(error is None for error in reports)
     ],
     "02b": [
         (
+            "one commit at the end, of the last record",
+            """
+own = {"bootstrap.servers": bootstrap, "group.id": group}
+own |= {"auto.offset.reset": "earliest", "enable.auto.commit": False}
+consumer = Consumer(own)
+consumer.subscribe([topic])
+handled, last = 0, None
+try:
+    while handled < count and (record := consumer.poll(5)) is not None:
+        handle(record)
+        last = record
+        handled += 1
+finally:
+    if last is not None:
+        consumer.commit(message=last, asynchronous=False)
+    consumer.close()
+return handled
+""",
+            r"records behind: in partition \d, which had the last of them, it is not.*for its partition alone",
+            r"asynchronous|auto\.commit",
+        ),
+        (
             "left to auto-commit",
             """
 own = {"bootstrap.servers": bootstrap, "group.id": group}
