@@ -48,7 +48,8 @@ class DeadLetter:
     """One dead letter. `came_from` is the position of the record: "procstat_snapshots/2/1234", "" where nobody said.
 
     `time_ms` is when it became a dead letter, ms since the epoch; key and value are those of the
-    record, `headers` the letter's own: (("reason", b"the value is empty"), ("topic", …), …).
+    record, `headers` the letter's own, as text: (("reason", "the value is empty"), ("topic", …), …). `own_headers` are
+    those that the record had when it came, without what was said of why it is here.
     """
 
     topic: str
@@ -58,7 +59,8 @@ class DeadLetter:
     value: bytes | None
     reason: str
     time_ms: int
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, str], ...]
+    own_headers: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,12 +76,7 @@ class DeadLetter:
     @property
     def schema_was_unknown(self) -> bool:
         """Whether it is here only because nobody had registered its schema."""
-        return ("kind", Unreadable.UNKNOWN_SCHEMA.encode()) in self.headers
-
-    @property
-    def own_headers(self) -> tuple[tuple[str, bytes], ...]:
-        """Those that the record had when it came, without what was said of why it is here."""
-        return tuple((name.removeprefix(_OF_THE_RECORD), value) for name, value in self.headers if name not in _WHY)
+        return ("kind", Unreadable.UNKNOWN_SCHEMA) in self.headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +233,13 @@ class Diagnoser:
 
 
 def _letter(flow: Flow, record: Message) -> DeadLetter:
-    headers = tuple((name, value or b"") for name, value in record.headers() or [])
-    said = {name: value.decode(errors="replace") for name, value in headers}
-    place = [said.get(name, "") for name in ("topic", "partition", "offset")]
+    came = [(name, value or b"") for name, value in record.headers() or []]
+    headers = {name: value.decode(errors="replace") for name, value in came}
+    own = tuple((name.removeprefix(_OF_THE_RECORD), value) for name, value in came if name not in _WHY)
+    place = [headers.get(name, "") for name in ("topic", "partition", "offset")]
     return DeadLetter(
         flow.dead_letters_topic, record.offset(), "/".join(place) if all(place) else "", record.key(),
-        record.value(), said.get("reason", "nobody said why"), record.timestamp()[1], headers,
+        record.value(), headers.get("reason", "nobody said why"), record.timestamp()[1], tuple(headers.items()), own,
     )  # fmt: skip
 
 

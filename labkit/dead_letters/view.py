@@ -51,8 +51,8 @@ def letter_lines(examination: Diagnosis, sent_again: Mapping[str, str]) -> Itera
     yield f"reason     {printable(letter.reason)}"
     if examination.still != letter.reason:
         yield f"by now     {printable(examination.still) or 'it can be read'}"
-    headers = [(name, value.decode(errors="replace")) for name, value in letter.headers if name != "reason"]
-    yield "headers    " + ", ".join(f"{printable(name)}={printable(text)}" for name, text in headers)
+    headers = [f"{printable(name)}={printable(text)}" for name, text in letter.headers if name != "reason"]
+    yield "headers    " + ", ".join(headers)
     yield f"value      {_size(letter)} bytes" if letter.value is not None else "value      null"
     yield from _frame(examination)
     yield from _body(examination)
