@@ -98,8 +98,11 @@ def so_far(
         return int(rest.checkpoints(job_id)["counts"]["completed"])
 
     wait_until(lambda: read() == count, f"{name} has read {count} rows", seen=lambda: f"it has read {read()}")
-    enough = completed() + _CHECKPOINTS
-    wait_until(lambda: completed() >= enough, f"{name} has made {_CHECKPOINTS} checkpoints more")
+    before = completed()
+    wait_until(
+        lambda: completed() >= before + _CHECKPOINTS, f"{name} has made {_CHECKPOINTS} checkpoints more",
+        seen=lambda: f"it has made {completed() - before}",
+    )  # fmt: skip
     topics = {way: _topic(settings, f"{name}_{way}") for way in ways}
     return {
         way: [json.loads(record.value()) for record in read_topic(settings.kafka_bootstrap, topic)]
