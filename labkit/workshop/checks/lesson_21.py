@@ -432,7 +432,10 @@ def _watermark(own: Settings, job_id: str) -> int | None:
     """That of the job's join. Its metric may come later than checkpoints do; None where there is none by then."""
     rest = FlinkRest(own.flink_url)
     with suppress(NotInTime):
-        return wait_until(lambda: watermark_of_join(rest, job_id), "The join has a watermark", _METRIC_WITHIN_S)
+        return wait_until(
+            lambda: watermark_of_join(rest, job_id), "The join has a watermark", _METRIC_WITHIN_S,
+            seen=lambda: f"its job is {rest.state(job_id)}",
+        )  # fmt: skip
     return None
 
 
