@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ from labkit.sources.scenario import Scenario, Silence
 from labkit.sources.simulator import FleetSource
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.event_time_trial import in_event_time
+from labkit.workshop.checks.model import hint_for
 from labkit.workshop.checks.operator_trial import Operator
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.rules import Meets
@@ -190,16 +192,7 @@ def _what(found: list[Any], want: list[_Record], case: _Case) -> str:
 
 def _why_late(answer: Any) -> str:
     """The fault that explains what comes of all cases; "" where none does."""
-    came = []
-    for case in _cases():
-        try:
-            came.append((case, _asked(answer, case)))
-        except Exception:
-            return ""
-    if not any(found for _, found in came):
-        return ""
-    known = (hint for hint, otherwise in _LATE_FAULTS if all(found == _late(case, **otherwise) for case, found in came))
-    return next(known, "")
+    return hint_for(_cases(), partial(_asked, answer), _late, _LATE_FAULTS, none_where_all_are_empty=True)
 
 
 # ------------------------------------------------------------------------------------------------------------- 08b

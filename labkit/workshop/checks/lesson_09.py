@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ from labkit.sources.scenario import HeldBack, Scenario
 from labkit.sources.simulator import FleetSource
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.event_time_trial import in_event_time
+from labkit.workshop.checks.model import hint_for
 from labkit.workshop.checks.operator_trial import Operator, side
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.rules import Meets
@@ -205,14 +207,7 @@ def _in_words(case: _Case) -> str:
 
 def _why_not(answer: Any) -> str:
     """The fault that explains what comes of all cases; "" where none does."""
-    came = []
-    for case in _cases():
-        try:
-            came.append((case, _asked(answer, case)))
-        except Exception:
-            return ""
-    known = (hint for hint, other in _ACCOUNT_FAULTS if all(found == _account(case, **other) for case, found in came))
-    return next(known, "")
+    return hint_for(_cases(), partial(_asked, answer), _account, _ACCOUNT_FAULTS)
 
 
 # ------------------------------------------------------------------------------------------------------------- 09b

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from labkit.settings import Settings, load_settings
 from labkit.sources.scenario import Scenario, Silence
 from labkit.sources.simulator import FleetSource
 from labkit.workshop.checks.calling import called, shown
+from labkit.workshop.checks.model import hint_for
 from labkit.workshop.checks.new_topic import new_topic
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.relay import Relay
@@ -280,16 +282,7 @@ def _what(case: _Case, place: int, found: Any, want: int | None) -> str:
 
 def _why_clock(answer: Any) -> str:
     """The fault that explains what comes of all cases; "" where none does."""
-    came = []
-    for case in _cases():
-        try:
-            came.append((case, _asked(answer, case)))
-        except Exception:
-            return ""
-    for hint, otherwise in _CLOCK_FAULTS:
-        if all(found == _clock(case, **otherwise) for case, found in came):
-            return hint
-    return ""
+    return hint_for(_cases(), partial(_asked, answer), _clock, _CLOCK_FAULTS)
 
 
 # ------------------------------------------------------------------------------------------------------------- 10b

@@ -19,6 +19,7 @@ from labkit.sources.simulator import FleetSource
 from labkit.streams.procstat.snapshot import Snapshot
 from labkit.workshop.checks.calling import called, shown
 from labkit.workshop.checks.flink_trial import decoded, on_cluster
+from labkit.workshop.checks.model import hint_for
 from labkit.workshop.checks.operator_trial import Operator
 from labkit.workshop.checks.outcome import NotYet
 from labkit.workshop.checks.rules import Meets
@@ -308,16 +309,8 @@ _SORT_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def _why(answer: Any, cases: Sequence[_Case]) -> str:
     """The usual mistake that explains what comes of all cases; "" where none does."""
-    came = []
-    for case in cases:
-        if case.due is not None:
-            try:
-                found = _asked(answer, case)
-                came.append((case, found[1]))
-            except Exception:
-                return ""
-    known = (hint for hint, otherwise in _SORT_FAULTS if all(got == _comes(case, **otherwise) for case, got in came))
-    return next(known, "")
+    known = [case for case in cases if case.due is not None]
+    return hint_for(known, lambda case: _asked(answer, case)[1], _comes, _SORT_FAULTS)
 
 
 # ------------------------------------------------------------------------------------------------------------- 14b
